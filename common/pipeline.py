@@ -1,0 +1,186 @@
+"""The loop every app is: sense → perceive → decide → act → record.
+
+It times each stage, turns a stage that fails into a Fault, and makes sure that a fault
+takes the same way as a result: `decide` sees it, `act` reaches its safe state, `record`
+keeps it. "No result" is never the same value as "nothing found".
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from common.errors import DeviceError, LinesideError
+from common.ports import Clock, Sample
+
+Data = TypeVar("Data")
+Percept = TypeVar("Percept")
+State = TypeVar("State")
+Decision = TypeVar("Decision")
+
+STAGES = ("sense", "perceive", "decide", "act", "record")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A stage that failed, as `decide` receives it."""
+
+    stage: str
+    device: str
+    cause: str
+    sample_id: str | None = None
+    """The sample that has no result because of it; None when none was under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Data, Percept, Decision]):
+    """All that is known of one turn of the loop: what `record` keeps."""
+
+    sample: Sample[Data] | None
+    percept: Percept | Fault
+    decision: Decision
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Sense(Protocol[Data]):
+    """Waits for the next sample; a Fault for one that is known to be missed."""
+
+    def __call__(self, timeout_s: float) -> Sample[Data] | Fault | None: ...
+
+
+class Act(Protocol[Data, Decision]):
+    """Carries a decision out; `safe_state` must not raise."""
+
+    def __call__(self, sample: Sample[Data] | None, decision: Decision) -> None: ...
+    def safe_state(self, fault: Fault) -> None: ...
+
+
+class Perceive(Protocol[Data, Percept]):
+    """Makes a percept of a sample; raises DeviceError when it cannot."""
+
+    def __call__(self, sample: Sample[Data]) -> Percept: ...
+
+
+class Decide(Protocol[State, Percept, Decision]):
+    """Pure: (state, percept or fault) → (state, decision)."""
+
+    def __call__(self, state: State, percept: Percept | Fault) -> tuple[State, Decision]: ...
+
+
+class Record(Protocol[Data, Percept, Decision]):
+    """Hands an outcome to the store; returns at once, the disk is not waited for."""
+
+    def __call__(self, outcome: Outcome[Data, Percept, Decision]) -> None: ...
+
+
+class Timings:
+    """The last durations of each stage in ms, for percentiles on screens and in benches."""
+
+    def __init__(self, kept: int = 1000) -> None:
+        self._kept = kept
+        self._ms: dict[str, deque[float]] = {}
+
+    def add(self, stage_ms: dict[str, float]) -> None:
+        """Keep one turn's durations."""
+        for stage, ms in stage_ms.items():
+            self._ms.setdefault(stage, deque(maxlen=self._kept)).append(ms)
+
+    def percentiles(self) -> dict[str, dict[str, float]]:
+        """p50, p95 and p99 in ms by stage."""
+        return {stage: percentiles(list(ms)) for stage, ms in self._ms.items()}
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """p50, p95, p99 of `values` by nearest rank; empty gives an empty dict."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return {f"p{p}": round(ordered[min(last, int(last * p / 100 + 0.5))], 3) for p in (50, 95, 99)}
+
+
+class Pipeline(Generic[Data, Percept, State, Decision]):
+    """One station's loop. Single-threaded on purpose: a hung stage stops the heartbeat."""
+
+    def __init__(  # noqa: PLR0913 - the five words and what they share
+        self,
+        *,
+        sense: Sense[Data],
+        perceive: Perceive[Data, Percept],
+        decide: Decide[State, Percept, Decision],
+        act: Act[Data, Decision],
+        record: Record[Data, Percept, Decision],
+        state: State,
+        clock: Clock,
+    ) -> None:
+        self.sense, self.perceive, self.decide = sense, perceive, decide
+        self.act, self.record = act, record
+        self.state, self.clock = state, clock
+        self.timings = Timings()
+
+    def step(self, timeout_s: float) -> Outcome[Data, Percept, Decision] | None:
+        """One turn; None when no sample came within `timeout_s`."""
+        try:
+            sensed = self.sense(timeout_s)
+        except DeviceError as error:
+            sensed = Fault("sense", error.device, str(error))
+        if sensed is None:
+            return None
+        return self._turn(sensed)
+
+    def _turn(self, sensed: Sample[Data] | Fault) -> Outcome[Data, Percept, Decision]:
+        watch = Stopwatch(self.clock)
+        sample = None if isinstance(sensed, Fault) else sensed
+        percept: Percept | Fault = (
+            sensed if isinstance(sensed, Fault) else self._perceive(sensed)
+        )
+        watch.lap("perceive")
+        state, decision = self.decide(self.state, percept)
+        watch.lap("decide")
+        if isinstance(percept, Fault):
+            self.act.safe_state(percept)
+        failed = self._act(sample, decision)
+        if failed is not None:  # the world did not hear us: that is the result now
+            self.act.safe_state(failed)
+            percept = failed
+            state, decision = self.decide(self.state, failed)
+        watch.lap("act")
+        self.state = state
+        outcome = Outcome(sample, percept, decision, watch.laps)
+        self.timings.add(watch.laps)
+        self.record(outcome)
+        return outcome
+
+    def _perceive(self, sample: Sample[Data]) -> Percept | Fault:
+        try:
+            return self.perceive(sample)
+        except LinesideError as error:
+            return _fault("perceive", error, sample.id)
+        except Exception as error:  # noqa: BLE001 - a bug must reach the safe state too
+            return _fault("perceive", error, sample.id)
+
+    def _act(self, sample: Sample[Data] | None, decision: Decision) -> Fault | None:
+        try:
+            self.act(sample, decision)
+        except DeviceError as error:
+            return _fault("act", error, sample.id if sample else None)
+        return None
+
+
+def _fault(stage: str, error: Exception, sample_id: str | None) -> Fault:
+    device = error.device if isinstance(error, DeviceError) else stage
+    cause = str(error) if isinstance(error, LinesideError) else f"{type(error).__name__}: {error}"
+    return Fault(stage, device, cause, sample_id)
+
+
+class Stopwatch:
+    """Laps in ms on the loop's own clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._last = clock, clock.monotonic()
+        self.laps: dict[str, Any] = {}
+
+    def lap(self, name: str) -> None:
+        """End the lap that began at the last one."""
+        now = self._clock.monotonic()
+        self.laps[name] = (now - self._last) * 1000
+        self._last = now
