@@ -1,4 +1,4 @@
-"""app.toml as typed, frozen settings: wrong input is one clear line, never a surprise later.
+"""app.toml as typed, frozen settings: wrong input is one clear line, at once.
 
 A settings class is a frozen dataclass whose fields carry unit, limits and choices:
 
@@ -49,9 +49,11 @@ def load(kind: type[Settings], path: Path) -> Settings:
     return from_table(kind, table, path)
 
 
-def from_table(kind: type[Settings], table: dict[str, Any], path: Path) -> Settings:
-    """The settings in an already parsed table; `path` only names it in errors."""
-    return typing.cast(Settings, _dataclass(kind, table, path, ""))
+def from_table(
+    kind: type[Settings], table: dict[str, Any], path: Path, key: str = ""
+) -> Settings:
+    """The settings in a parsed table; `path` and `key` say in errors where it stood."""
+    return typing.cast(Settings, _dataclass(kind, table, path, key))
 
 
 def _dataclass(kind: Any, table: Any, path: Path, key: str) -> Any:
@@ -81,6 +83,8 @@ def _dataclass(kind: Any, table: Any, path: Path, key: str) -> Any:
 
 
 def _value(hint: Any, value: Any, path: Path, key: str) -> Any:
+    if hint is Any:  # a device's own options, checked by whoever opens the device
+        return value
     if dataclasses.is_dataclass(hint):
         return _dataclass(hint, value, path, key)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

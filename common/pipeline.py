@@ -6,6 +6,7 @@ keeps it. "No result" is never the same value as "nothing found".
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ Data = TypeVar("Data")
 Percept = TypeVar("Percept")
 State = TypeVar("State")
 Decision = TypeVar("Decision")
+DecisionT_contra = TypeVar("DecisionT_contra", contravariant=True)
 
 STAGES = ("sense", "perceive", "decide", "act", "record")
 
@@ -47,29 +49,23 @@ class Sense(Protocol[Data]):
     def __call__(self, timeout_s: float) -> Sample[Data] | Fault | None: ...
 
 
-class Act(Protocol[Data, Decision]):
-    """Carries a decision out; `safe_state` must not raise."""
+class Act(Protocol[DecisionT_contra]):
+    """Carries a decision out; raises DeviceError when the world did not hear it."""
 
-    def __call__(self, sample: Sample[Data] | None, decision: Decision) -> None: ...
-    def safe_state(self, fault: Fault) -> None: ...
+    def __call__(self, decision: DecisionT_contra) -> None: ...
 
-
-class Perceive(Protocol[Data, Percept]):
-    """Makes a percept of a sample; raises DeviceError when it cannot."""
-
-    def __call__(self, sample: Sample[Data]) -> Percept: ...
+    def safe_state(self, fault: Fault) -> None:
+        """Reach the state in which nothing passes; must not raise."""
 
 
-class Decide(Protocol[State, Percept, Decision]):
-    """Pure: (state, percept or fault) → (state, decision)."""
+Perceive = Callable[[Sample[Data]], Percept]
+"""Makes a percept of a sample; raises DeviceError when it cannot."""
 
-    def __call__(self, state: State, percept: Percept | Fault) -> tuple[State, Decision]: ...
+Decide = Callable[[State, Percept | Fault], tuple[State, Decision]]
+"""Pure: (state, percept or fault) → (state, decision)."""
 
-
-class Record(Protocol[Data, Percept, Decision]):
-    """Hands an outcome to the store; returns at once, the disk is not waited for."""
-
-    def __call__(self, outcome: Outcome[Data, Percept, Decision]) -> None: ...
+Record = Callable[[Outcome[Data, Percept, Decision]], None]
+"""Hands an outcome to the store and returns at once: the disk is not waited for."""
 
 
 class Timings:
@@ -95,19 +91,20 @@ def percentiles(values: list[float]) -> dict[str, float]:
         return {}
     ordered = sorted(values)
     last = len(ordered) - 1
-    return {f"p{p}": round(ordered[min(last, int(last * p / 100 + 0.5))], 3) for p in (50, 95, 99)}
+    at = {p: min(last, int(last * p / 100 + 0.5)) for p in (50, 95, 99)}
+    return {f"p{p}": round(ordered[index], 3) for p, index in at.items()}
 
 
 class Pipeline(Generic[Data, Percept, State, Decision]):
     """One station's loop. Single-threaded on purpose: a hung stage stops the heartbeat."""
 
-    def __init__(  # noqa: PLR0913 - the five words and what they share
+    def __init__(
         self,
         *,
         sense: Sense[Data],
         perceive: Perceive[Data, Percept],
         decide: Decide[State, Percept, Decision],
-        act: Act[Data, Decision],
+        act: Act[Decision],
         record: Record[Data, Percept, Decision],
         state: State,
         clock: Clock,
@@ -160,7 +157,7 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
 
     def _act(self, sample: Sample[Data] | None, decision: Decision) -> Fault | None:
         try:
-            self.act(sample, decision)
+            self.act(decision)
         except DeviceError as error:
             return _fault("act", error, sample.id if sample else None)
         return None
@@ -168,7 +165,8 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
 
 def _fault(stage: str, error: Exception, sample_id: str | None) -> Fault:
     device = error.device if isinstance(error, DeviceError) else stage
-    cause = str(error) if isinstance(error, LinesideError) else f"{type(error).__name__}: {error}"
+    known = isinstance(error, LinesideError)
+    cause = str(error) if known else f"{type(error).__name__}: {error}"
     return Fault(stage, device, cause, sample_id)
 
 

@@ -9,6 +9,7 @@ A board is a uint8 picture [H, W]: 0 where there is conductor, 255 where there i
 as a camera sees copper before a back light.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -106,7 +107,7 @@ def _octilinear(rng: Generator, size: int, legs: int) -> np.ndarray:
     return np.array(points, np.int32)
 
 
-def _pad(board: np.ndarray, rng: Generator, at: tuple, width: int) -> None:
+def _pad(board: np.ndarray, rng: Generator, at: tuple[int, ...], width: int) -> None:
     x, y = int(at[0]), int(at[1])
     r = int(width / 2 + rng.integers(5, 22))
     clear = r + int(rng.integers(4, 12))
@@ -115,7 +116,7 @@ def _pad(board: np.ndarray, rng: Generator, at: tuple, width: int) -> None:
         flat = r if rng.random() < 0.5 else int(r * rng.uniform(0.5, 1.8))
         cv2.rectangle(board, (x - r, y - flat), (x + r, y + flat), CONDUCTOR, -1)
         return
-    if rng.random() < 0.3 and _inside(board, (x, y)) and board[y, x] == CONDUCTOR:
+    if rng.random() < 0.3 and _inside(board, np.array([x, y])) and board[y, x] == CONDUCTOR:
         cv2.circle(board, (x, y), clear, BARE, -1)
     if shape == 1:  # octagon
         angles = np.arange(8) * np.pi / 4 + np.pi / 8
@@ -172,7 +173,7 @@ def _pixels(box: tuple[float, ...]) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _box_around(changed: np.ndarray, rng: Generator) -> tuple[float, ...] | None:
+def _box_around(changed: np.ndarray, rng: Generator) -> tuple[float, float, float, float] | None:
     rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     if not len(rows) or changed.sum() < 6:
         return None
@@ -302,7 +303,9 @@ def _between(
     return None
 
 
-def _nearest_edge(region: np.ndarray):
+def _nearest_edge(
+    region: np.ndarray,
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     room, labels = cv2.distanceTransformWithLabels(
         region.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -322,7 +325,7 @@ def _pick(mask: np.ndarray, rng: Generator) -> np.ndarray | None:
 
 def _inside(region: np.ndarray, at: np.ndarray) -> bool:
     x, y = (int(round(v)) for v in at)
-    return 0 <= y < region.shape[0] and 0 <= x < region.shape[1]
+    return bool(0 <= y < region.shape[0] and 0 <= x < region.shape[1])
 
 
 def _has(region: np.ndarray, at: np.ndarray) -> bool:

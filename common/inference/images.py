@@ -1,22 +1,154 @@
-"""Picture arithmetic before and after a network: binarise, letterbox, boxes.
+"""Picture arithmetic before and after a detection network.
 
 Pure functions on arrays; the same code serves every runtime, so a golden result is
 golden everywhere.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
+PAD_GREY = 114  # what Ultralytics pads with, so the network has seen it
+FLAT_LIGHT = 200  # level to which an evenly lit bare place is brought before the threshold
 
 
 def binarise(frame: np.ndarray) -> np.ndarray:
     """Grey frame uint8 [H, W] to black (conductor, 0) and white (255), by Otsu's threshold.
 
-    The light's slow fall-off over the frame is divided out first (its brightest
-    neighbourhood tells how much light a place gets), so one threshold serves all of it.
+    The light's slow fall-off over the frame is divided out first, so one threshold serves
+    all of it.
+    """
+    flat = cv2.divide(frame, _light(frame), scale=FLAT_LIGHT)
+    binary: np.ndarray = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
+    return binary
+
+
+def _light(frame: np.ndarray) -> np.ndarray:
+    """How much light each place gets, seen where the part is bare; uint8 [H, W].
+
+    Under a large pour there is nothing bright to look at; there the bare places around it
+    are averaged, weighted by distance.
     """
     small = cv2.resize(frame, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
-    light = cv2.GaussianBlur(cv2.dilate(small, np.ones((9, 9), np.uint8)), (0, 0), 4)
-    light = cv2.resize(light, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    flat = cv2.divide(frame, light, scale=200)
-    _, binary = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return binary
+    level, bare = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    weight = cv2.GaussianBlur(bare.astype(np.float32), (0, 0), 6) + 1e-3
+    seen = cv2.GaussianBlur((small * bare).astype(np.float32), (0, 0), 6)
+    mean = float(small[bare > 0].mean()) if bare.any() else max(level, 1.0)
+    light = ((seen + 1e-3 * mean) / weight).clip(1, 255).astype(np.uint8)
+    return cv2.resize(light, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How a picture was fitted into a network's input, so that boxes find their way back."""
+
+    scale: float
+    left: float
+    top: float
+
+    def undo(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Boxes [n, 4] xyxy in input px to xyxy in px of the picture."""
+        moved = boxes - np.array([self.left, self.top] * 2, np.float32)
+        return np.asarray(moved / np.float32(self.scale), np.float32)
+
+
+class TensorWriter:
+    """Writes pictures into one reused network input, float32 [1, 3, H, W], RGB, 0–1."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.tensor = np.zeros((1, 3, height, width), np.float32)
+
+    def write(self, picture: np.ndarray) -> Letterbox:
+        """Fit a grey [H, W] or BGR [H, W, 3] uint8 picture in; returns how."""
+        height, width = self.tensor.shape[2:]
+        fitted, how = fit(picture, height, width)
+        planes = self.tensor[0]
+        if fitted.ndim == 2:
+            np.multiply(fitted, np.float32(1 / 255), out=planes[0])
+            planes[1:] = planes[0]
+        else:
+            for plane, channel in zip(planes, (2, 1, 0), strict=True):
+                np.multiply(fitted[:, :, channel], np.float32(1 / 255), out=plane)
+        return how
+
+
+def fit(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Letterbox]:
+    """The picture scaled to fit height × width, centred on grey; nothing when it fits."""
+    rows, columns = picture.shape[:2]
+    scale = min(height / rows, width / columns)
+    new_rows, new_columns = round(rows * scale), round(columns * scale)
+    if (new_rows, new_columns) != (rows, columns):
+        picture = cv2.resize(picture, (new_columns, new_rows), interpolation=cv2.INTER_LINEAR)
+    top, left = (height - new_rows) // 2, (width - new_columns) // 2
+    if (new_rows, new_columns) != (height, width):
+        bottom, right = height - new_rows - top, width - new_columns - left
+        grey = (PAD_GREY,) * 3
+        picture = cv2.copyMakeBorder(
+            picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=grey
+        )
+    return picture, Letterbox(scale, left, top)
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Boxes found in one picture, best first."""
+
+    boxes: NDArray[np.float32]
+    """[n, 4] left, top, right, bottom in px."""
+    scores: NDArray[np.float32]
+    """[n], 0–1."""
+    classes: NDArray[np.int64]
+    """[n], index into the model's labels."""
+
+
+def decode_yolo(
+    output: NDArray[np.float32], threshold: float, overlap: float, limit: int = 300
+) -> Detections:
+    """Ultralytics' raw output [1, 4 + classes, anchors] to detections in input px.
+
+    Rows 0–3 are centre x, centre y, width, height; the rest one score per class. Boxes of
+    one class that overlap more than `overlap` (IoU) keep only the best.
+    """
+    rows = output[0]
+    best = rows[4:].max(0)
+    found = np.flatnonzero(best >= threshold)
+    scores = best[found]
+    classes = rows[4:, found].argmax(0)
+    centre, half = rows[:2, found].T, rows[2:4, found].T / 2
+    boxes = np.hstack([centre - half, centre + half]).astype(np.float32)
+    kept = suppress(boxes, scores, classes, overlap)[:limit]
+    return Detections(boxes[kept], scores[kept], classes[kept])
+
+
+def suppress(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    overlap: float,
+) -> NDArray[np.int64]:
+    """Greedy non-maximum suppression within each class: kept indices, best first."""
+    order = np.argsort(-scores, kind="stable")
+    kept = []
+    while len(order):
+        first, rest = order[0], order[1:]
+        kept.append(first)
+        same = classes[rest] == classes[first]
+        clash = same & (iou(boxes[first : first + 1], boxes[rest])[0] > overlap)
+        order = rest[~clash]
+    return np.array(kept, np.int64)
+
+
+def iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of boxes [n, 4] and [m, 4] xyxy: [n, m]."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    shared = (high - low).clip(0).prod(2)
+    total = area(one)[:, None] + area(other)[None] - shared
+    return np.asarray(shared / np.maximum(total, 1e-9), np.float32)
+
+
+def area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Area of boxes [n, 4] xyxy, px²."""
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(1), np.float32)

@@ -1,0 +1,51 @@
+"""From a decision to the PLC. Safe state: nothing passes.
+
+Positive release: only PASS is ever sent as PASS; everything else, and silence, makes the
+PLC reject the part.
+"""
+
+from apps.defect_inspection.domain import Decision, Verdict
+from common.pipeline import Fault
+from common.ports import PartGate, PartResult, ResultCode
+
+WIRE = {
+    Verdict.PASS: ResultCode.PASS,
+    Verdict.HOLD: ResultCode.FAIL,
+    Verdict.REJECT: ResultCode.FAIL,
+    Verdict.LATE: ResultCode.LATE,
+    Verdict.BAD_IMAGE: ResultCode.BAD_IMAGE,
+    Verdict.NO_RESULT: ResultCode.NO_RESULT,
+}
+"""What the PLC is told. A hold is a FAIL on the wire."""
+
+
+class Act:
+    """Answers the PLC; raises PlcError when it cannot be told."""
+
+    def __init__(self, gate: PartGate, labels: tuple[str, ...]) -> None:
+        self._gate = gate
+        self._class_of = {kind: number for number, kind in enumerate(labels, start=1)}
+        self.challenge_wanted = False
+        """A person asked for a challenge test; the PLC is asked to feed the pieces."""
+
+    def __call__(self, decision: Decision) -> None:
+        """Tell the PLC the verdict, and that the line must stop if it must."""
+        if decision.part_id:
+            self._gate.answer(self._result(decision))
+            if decision.verdict is not Verdict.NO_RESULT:  # a beat says that work was done
+                self._gate.beat()
+        self._gate.request(bool(decision.line_stop), self.challenge_wanted)
+
+    def safe_state(self, fault: Fault) -> None:
+        """Drop every permit; never raises."""
+        self._gate.safe_state(f"{fault.device}: {fault.cause}")
+
+    def _result(self, decision: Decision) -> PartResult:
+        worst = decision.worst
+        return PartResult(
+            decision.part_id,
+            WIRE[decision.verdict],
+            defect_class=self._class_of.get(worst.kind, 0) if worst else 0,
+            score=worst.score if worst else 0.0,
+            latency_ms=round(decision.latency_ms),
+        )

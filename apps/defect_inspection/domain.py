@@ -1,0 +1,77 @@
+"""The nouns of an inspection, from the picture to the verdict."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from common.ports import Trigger
+from common.quality import Quality
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+class Verdict(Enum):
+    """What is decided of a part, from best to worst. Only PASS opens the gate."""
+
+    PASS = "pass"
+    HOLD = "hold"
+    """A person shall look; on the wire it is FAIL."""
+    REJECT = "reject"
+    LATE = "late"
+    BAD_IMAGE = "bad_image"
+    NO_RESULT = "no_result"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A part's picture and the trigger that it answers."""
+
+    trigger: Trigger
+    frame: np.ndarray
+    """uint8 [H, W] grey or [H, W, 3] BGR, as the camera gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One defect found on a part."""
+
+    kind: str
+    score: float
+    """The network's confidence, 0–1."""
+    box_px: Box
+    size_mm: float
+    """The longer side of the box, in mm on the part."""
+    centre_mm: tuple[float, float]
+    """From the left and the top of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was perceived of one part."""
+
+    part_id: int
+    recipe_id: int
+    quality: Quality
+    reason: str
+    """Why the picture is BAD; then `defects` says nothing."""
+    defects: tuple[Defect, ...]
+    age_ms: float
+    """From the trigger to the end of perceiving."""
+    challenge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict on one part, and why."""
+
+    part_id: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """Plain sentences, the decisive one first; empty for a pass."""
+    worst: Defect | None = None
+    latency_ms: float = 0.0
+    line_stop: str = ""
+    """Why the line must stop; empty when it may run."""
+    challenge: bool = False

@@ -1,0 +1,95 @@
+"""From a picture to defects in millimetres: guard, binarise, network, boxes.
+
+The network's contract (what goes in, how its output is read) lives here and nowhere
+else, so every runtime gives the same defects.
+"""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from apps.defect_inspection.config import Recipe
+from apps.defect_inspection.domain import Defect, Inspection, Shot
+from common.inference.bundle import Model
+from common.inference.guard import FrameGuard
+from common.inference.images import Detections, TensorWriter, binarise, decode_yolo
+from common.ports import Clock, Sample
+from common.quality import Quality
+
+
+class Perceive:
+    """Sample of a Shot → Inspection; raises RuntimeFailure when inference fails."""
+
+    def __init__(self, model: Model, recipes: Mapping[int, Recipe], clock: Clock) -> None:
+        self._detector = Detector(model)
+        self._recipes, self._clock = recipes, clock
+        self._guards = {key: FrameGuard(recipe.frame) for key, recipe in recipes.items()}
+
+    def __call__(self, sample: Sample[Shot]) -> Inspection:
+        """What is on the part; a bad picture is said to be bad and not looked at."""
+        shot, trigger = sample.data, sample.data.trigger
+        recipe = self._recipes.get(trigger.recipe_id)
+        quality, reason, defects = Quality.BAD, "recipe not known", ()
+        if recipe is not None:
+            quality, reason = self._guards[trigger.recipe_id].check(shot.frame)
+            if quality is Quality.GOOD:
+                defects = self.inspect(shot.frame, recipe)
+        age_ms = (self._clock.monotonic() - sample.monotonic) * 1000
+        return Inspection(
+            trigger.part_id, trigger.recipe_id, quality, reason, defects, age_ms,
+            trigger.challenge,
+        )  # fmt: skip
+
+    def inspect(self, frame: np.ndarray, recipe: Recipe) -> tuple[Defect, ...]:
+        """Defects in a picture that was found good, best score first."""
+        lowest = min(rule.hold_score for rule in (recipe.default, *recipe.kinds.values()))
+        picture = prepare(frame, recipe)
+        found = self._detector.detect(picture, lowest)
+        return to_defects(found, self._detector.labels, recipe.mm_per_px)
+
+
+class Detector:
+    """A YOLO network behind its contract: picture in, boxes in that picture out."""
+
+    def __init__(self, model: Model) -> None:
+        self._model, card = model, model.card
+        self.labels = card.labels
+        self._input, self._output = card.inputs[0], card.outputs[0]
+        self._writer = TensorWriter(*self._input.shape[2:])
+
+    def detect(self, picture: np.ndarray, threshold: float) -> Detections:
+        """Detections with at least `threshold`, boxes in px of `picture`."""
+        how = self._writer.write(picture)
+        outputs = self._model.run({self._input.name: self._writer.tensor})
+        found = decode_yolo(outputs[self._output.name], threshold, self._model.card.overlap)
+        height, width = picture.shape[:2]
+        boxes = how.undo(found.boxes).clip(0, [width, height, width, height])
+        return Detections(boxes.astype(np.float32), found.scores, found.classes)
+
+
+def prepare(frame: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """The picture the network is shown: binarised where the recipe says so."""
+    if not recipe.binarise:
+        return frame
+    grey = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+    return binarise(grey)
+
+
+def to_defects(
+    found: Detections, labels: tuple[str, ...], mm_per_px: float
+) -> tuple[Defect, ...]:
+    """Detections in px as defects in mm."""
+    return tuple(
+        _defect(box, float(score), labels[index], mm_per_px)
+        for box, score, index in zip(
+            found.boxes.tolist(), found.scores, found.classes, strict=True
+        )
+    )
+
+
+def _defect(box: list[float], score: float, kind: str, mm_per_px: float) -> Defect:
+    left, top, right, bottom = box
+    size = max(right - left, bottom - top) * mm_per_px
+    centre = ((left + right) / 2 * mm_per_px, (top + bottom) / 2 * mm_per_px)
+    return Defect(kind, score, (left, top, right, bottom), size, centre)

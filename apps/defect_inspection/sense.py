@@ -1,0 +1,59 @@
+"""From the PLC's trigger to a picture that is tied to its part."""
+
+from collections import deque
+
+from apps.defect_inspection.domain import Shot
+from common.errors import CameraError
+from common.pipeline import Fault
+from common.ports import Camera, Clock, PartGate, Sample, Trigger
+
+LAST_ID = 65535
+LONGEST_GAP = 200  # a wider jump of part ids is a restarted PLC, not missed parts
+
+
+class Sense:
+    """Waits for a part and takes its picture.
+
+    A part whose picture could not be taken, or that passed while nobody looked (a gap in
+    the ids), comes out as a Fault with its id: no part is ever missing from the count.
+    """
+
+    def __init__(self, gate: PartGate, camera: Camera, clock: Clock) -> None:
+        self._gate, self._camera, self._clock = gate, camera, clock
+        self._last_id = 0
+        self._sequence = 0
+        self._waiting: deque[Sample[Shot] | Fault] = deque()
+
+    def __call__(self, timeout_s: float) -> Sample[Shot] | Fault | None:
+        """The next part; None when none came; raises PlcError when the PLC is away."""
+        if not self._waiting:
+            trigger = self._gate.wait_for_part(timeout_s)
+            if trigger is None:
+                return None
+            self._waiting.append(self._shoot(trigger))  # first: the part is moving
+            for part_id in reversed(missed_ids(self._last_id, trigger.part_id)):
+                cause = "the part passed without a trigger that we saw"
+                self._waiting.appendleft(Fault("sense", self._gate.name, cause, str(part_id)))
+            self._last_id = trigger.part_id
+        return self._waiting.popleft()
+
+    def _shoot(self, trigger: Trigger) -> Sample[Shot] | Fault:
+        self._sequence += 1
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        try:
+            frame = self._camera.capture(trigger)
+        except CameraError as error:
+            return Fault("sense", error.device, str(error), str(trigger.part_id))
+        self._gate.exposed()
+        part = str(trigger.part_id)
+        return Sample(part, Shot(trigger, frame), self._sequence, wall, monotonic)
+
+
+def missed_ids(last: int, new: int) -> list[int]:
+    """Part ids between two triggers that were never seen; ids run 1 … 65535 and wrap."""
+    if last == 0:
+        return []
+    gap = (new - last) % LAST_ID - 1
+    if not 0 < gap <= LONGEST_GAP:
+        return []
+    return [(last + step) % LAST_ID + 1 for step in range(gap)]

@@ -1,0 +1,148 @@
+"""The recipe: from labelled pictures to a bundle with its card, in one re-runnable go.
+
+1. Where the data's kinds are the board defects we can draw, pretrain on drawn boards:
+   labelled data without end, and a set of weights of clean origin on the way.
+2. Train on the data, less a tenth that is held out, plus defects drawn onto its real
+   defect-free boards.
+3. Export, quantise, evaluate every artefact on the held-out tenth and on `val`.
+
+An interrupted run goes on where it stopped.
+"""
+
+import os
+import random
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import yaml
+
+from apps.defect_inspection.artwork import DEFECT_KINDS
+from apps.defect_inspection.evaluate import DataSet, open_dataset
+from apps.defect_inspection.training.draw import draw_dataset
+from apps.defect_inspection.training.tiles import TileDataset
+from apps.defect_inspection.training.trainer import TileTrainer
+
+HELD_OUT_EVERY = 10  # every tenth training picture is kept back and reported on
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run is made of; `smoke()` is the same in seconds."""
+
+    network: str = "yolo11n.yaml"
+    tile_px: int = 320
+    batch: int = 32
+    drawn_boards: int = 1500
+    traced_boards: int = 400
+    pretrain_epochs: int = 7
+    epochs: int = 22
+    small_epochs: int = 30
+    """Epochs where a picture is no larger than a tile: such epochs are a quarter as long."""
+    pretrain_rate: float = 0.02
+    rate: float = 0.015
+    seed: int = 1
+
+
+def smoke() -> Recipe:
+    """A run of seconds that proves the way through; its weights are worth nothing."""
+    return Recipe(
+        batch=4, drawn_boards=8, traced_boards=2, pretrain_epochs=1, epochs=1, small_epochs=1
+    )
+
+
+def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
+    """Train on the YOLO folder `data` inside `work`; returns the checkpoints by name.
+
+    "drawn" is there when the pretraining made one; "trained" always is.
+    """
+    dataset = open_dataset(data, "train")
+    work.mkdir(parents=True, exist_ok=True)
+    drawable = tuple(dataset.labels) == DEFECT_KINDS
+    start, made = None, {}
+    if drawable:
+        start = made["drawn"] = _pretrain(work, recipe)
+    side = _side(dataset.pictures()[0])
+    small = side <= recipe.tile_px
+    options = {
+        "data": _prepare(dataset, work, recipe if drawable else None),
+        "epochs": recipe.small_epochs if small else recipe.epochs,
+        "lr": recipe.pretrain_rate if start is None else recipe.rate,
+        "size": -(-side // 32) * 32 if small else recipe.tile_px,
+        "tiles": 1 if small else 4,
+    }
+    made["trained"] = _run(work, "trained", recipe, start, **options)
+    return made
+
+
+def _pretrain(work: Path, recipe: Recipe) -> Path:
+    folder = work / "drawn"
+    if not (folder / "data.yaml").exists():
+        draw_dataset(folder, recipe.drawn_boards, recipe.seed)
+        draw_dataset(folder, max(4, recipe.drawn_boards // 15), recipe.seed + 1, "val")
+    return _run(
+        work, "drawn-only", recipe, None, data=folder / "data.yaml",
+        epochs=recipe.pretrain_epochs, lr=recipe.pretrain_rate, size=recipe.tile_px, tiles=4,
+    )  # fmt: skip
+
+
+def split_held_out(pictures: list[Path]) -> tuple[list[Path], list[Path]]:
+    """(trained on, held out): every tenth by name is held out."""
+    held = pictures[::HELD_OUT_EVERY]
+    return sorted(set(pictures) - set(held)), held
+
+
+def _prepare(dataset: DataSet, work: Path, recipe: Recipe | None) -> Path:
+    """data.yaml of this run: the training pictures, defect-free ones, and traced boards."""
+    kept, _ = split_held_out(dataset.pictures())
+    listed = work / "train.txt"
+    listed.write_text("".join(f"{path.resolve()}\n" for path in kept))
+    sources, good = [str(listed.resolve())], dataset.good()
+    if good:
+        sources.append(str(good[0].parent.resolve()))
+    if good and recipe is not None:
+        traced = work / "traced"
+        if not (traced / "data.yaml").exists():
+            draw_dataset(traced, recipe.traced_boards, recipe.seed + 2, good=good)
+        sources.append(str((traced / "images" / "train").resolve()))
+    path = work / "data.yaml"
+    names = dict(enumerate(dataset.labels))
+    val = str((dataset.root / "images" / "val").resolve())
+    path.write_text(yaml.safe_dump({"train": sources, "val": val, "names": names}))
+    return path
+
+
+def _side(picture: Path) -> int:
+    image = cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE)
+    return max(image.shape)
+
+
+def _run(work: Path, name: str, recipe: Recipe, start: Path | None, **run: Any) -> Path:
+    folder = work / "runs" / name
+    last = folder / "weights" / "last.pt"
+    if (folder / "done").exists():
+        return last
+    TileDataset.tiles_per_image = run["tiles"]
+    random.seed(recipe.seed)
+    overrides = {"resume": str(last)} if last.exists() else _overrides(recipe, folder, run)
+    if start is not None and not last.exists():
+        overrides["pretrained"] = str(start)
+    TileTrainer(overrides=overrides).train()
+    (folder / "done").write_text(f"{asdict(recipe)}\n")
+    return last
+
+
+def _overrides(recipe: Recipe, folder: Path, run: dict[str, Any]) -> dict[str, Any]:
+    off = ("mosaic", "close_mosaic", "scale", "translate", "hsv_h", "hsv_s", "erasing")
+    return {
+        **dict.fromkeys(off, 0),  # tiles bring their own crops and scales
+        "model": recipe.network, "data": str(run["data"]), "imgsz": run["size"],
+        "epochs": run["epochs"], "batch": recipe.batch, "nbs": recipe.batch,
+        "optimizer": "MuSGD", "lr0": run["lr"], "lrf": 0.02, "momentum": 0.9,
+        "warmup_epochs": 0.5, "warmup_bias_lr": 0.0, "hsv_v": 0.2, "flipud": 0.5,
+        "fliplr": 0.5, "amp": False, "plots": False, "val": False, "device": "cpu",
+        "workers": min(2, (os.cpu_count() or 2) - 1), "project": str(folder.parent),
+        "name": folder.name, "exist_ok": True, "cache": False, "auto_augment": None,
+        "seed": recipe.seed,
+    }  # fmt: skip

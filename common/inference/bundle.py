@@ -1,0 +1,168 @@
+"""A model as it ships: model.toml (card and contract) and one artefact per runtime.
+
+Nothing is loaded whose bytes are not the ones the card was written for, and a network
+whose inputs or outputs differ from the card is refused before it sees a picture.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from common.config import load, setting
+from common.errors import BundleError, ConfigError, RuntimeFailure
+from common.ports import Arrays, Runtime, TensorSpec
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """The contract of one input or output."""
+
+    name: str = setting()
+    shape: tuple[int, ...] = setting()
+    dtype: str = setting("float32", choices=("float32", "uint8", "int8", "int64"))
+    layout: str = setting("")
+    """E.g. NCHW; for people and for `perceive`."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file of the model for one runtime; `files` are those it needs beside it."""
+
+    runtime: str = setting()
+    precision: str = setting(choices=("fp32", "fp16", "int8"))
+    file: str = setting()
+    sha256: str = setting()
+    companion: str = setting("")
+    """A second file the first one loads (OpenVINO's weights)."""
+    companion_sha256: str = setting("")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the weights come from: what an auditor asks."""
+
+    data: str = setting("")
+    split: str = setting("")
+    data_licence: str = setting("")
+    command: str = setting("")
+    commit: str = setting("")
+    tool: str = setting("")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """model.toml."""
+
+    name: str = setting()
+    version: str = setting()
+    task: str = setting(choices=("detection",))
+    licence: str = setting()
+    labels: tuple[str, ...] = setting()
+    inputs: tuple[Tensor, ...] = setting()
+    outputs: tuple[Tensor, ...] = setting()
+    artefacts: tuple[Artefact, ...] = setting()
+    overlap: float = setting(0.45, low=0.05, high=0.95)
+    """IoU above which two boxes of one kind are one defect."""
+    origin: Origin = field(default_factory=Origin)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model folder whose card was read."""
+
+    folder: Path
+    card: ModelCard
+
+    def path(self, artefact: Artefact) -> Path:
+        """The artefact's file, after its SHA-256 was checked; raises BundleError."""
+        path = _verified(self.folder, artefact.file, artefact.sha256)
+        if artefact.companion:
+            _verified(self.folder, artefact.companion, artefact.companion_sha256)
+        return path
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """The bundle in `folder`; raises BundleError when there is none or its card is wrong."""
+    card = folder / "model.toml"
+    if not card.is_file():
+        raise BundleError(f"{folder}: no model here (model.toml is missing)")
+    try:
+        return Bundle(folder, load(ModelCard, card))
+    except ConfigError as error:
+        raise BundleError(str(error)) from error
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verified(folder: Path, name: str, expected: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{folder}: {name} lies outside the model's folder")
+    if not path.is_file():
+        raise BundleError(f"{path}: missing; restore it or train the model again")
+    if sha256(path) != expected:
+        raise BundleError(f"{path}: is not the file model.toml was written for (SHA-256)")
+    return path
+
+
+class Model:
+    """A network behind its contract: every call's arrays are checked on the way in and out."""
+
+    def __init__(self, card: ModelCard, artefact: Artefact, runtime: Runtime) -> None:
+        self.card, self.artefact, self.runtime = card, artefact, runtime
+        _check_specs(card.inputs, runtime.inputs, artefact.file, "input")
+        _check_specs(card.outputs, runtime.outputs, artefact.file, "output")
+
+    def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Outputs by name; raises RuntimeFailure on a wrong array or a failed inference."""
+        for spec in self.card.inputs:
+            _check_array(self.runtime.name, spec, arrays.get(spec.name))
+        outputs = self.runtime.run(arrays)
+        for spec in self.card.outputs:
+            _check_array(self.runtime.name, spec, outputs.get(spec.name))
+        return outputs
+
+    def describe(self) -> str:
+        """One line for screens and records."""
+        kind = f"{self.artefact.precision} on {self.runtime.name} {self.runtime.device}"
+        return f"{self.card.name} {self.card.version} ({kind})"
+
+    def close(self) -> None:
+        """Free the network."""
+        self.runtime.close()
+
+
+def _check_specs(
+    promised: Iterable[Tensor], real: tuple[TensorSpec, ...], file: str, what: str
+) -> None:
+    have = {spec.name: spec for spec in real}
+    for spec in promised:
+        found = have.get(spec.name)
+        if found is None:
+            raise BundleError(f"{file}: no {what} named {spec.name}; it has {', '.join(have)}")
+        fits = len(found.shape) == len(spec.shape) and all(
+            real in (-1, want) for real, want in zip(found.shape, spec.shape, strict=False)
+        )
+        if not fits or found.dtype != spec.dtype:
+            raise BundleError(
+                f"{file}: {what} {spec.name} is {found.dtype} {list(found.shape)}, "
+                f"model.toml says {spec.dtype} {list(spec.shape)}"
+            )
+
+
+def _check_array(runtime: str, spec: Tensor, array: np.ndarray | None) -> None:
+    if array is None:
+        raise RuntimeFailure(runtime, f"{spec.name} is missing")
+    if array.dtype != spec.dtype or array.shape != spec.shape:
+        raise RuntimeFailure(
+            runtime,
+            f"{spec.name} is {array.dtype} {list(array.shape)}, "
+            f"expected {spec.dtype} {list(spec.shape)}",
+        )

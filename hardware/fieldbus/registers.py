@@ -1,0 +1,203 @@
+"""The register map between PLC and vision: one table, from which everything else is derived.
+
+Recommended map of the domain notes (section A5), plus one extension of ours: STATUS bit 15
+`ChallengeRequest`, by which vision asks for seeded test pieces; the PLC answers by CONTROL
+bit 4 `ChallengeMode` on the trigger of each such part.
+
+Addresses are those on the wire, counted from 0: "40001" in a manual is address 0.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+TO_VISION, TO_PLC = "PLC → vision", "vision → PLC"
+WORD_ORDERS = ("CDAB", "ABCD", "BADC", "DCBA")
+"""Bytes of a 32-bit value in the order sent; ABCD is big-endian, CDAB what most PLCs use."""
+
+
+class Control(IntFlag):
+    """Bits of CONTROL, set by the PLC."""
+
+    TRIG_ENABLE = 1 << 0
+    TRIGGER = 1 << 1
+    RESULT_ACK = 1 << 2
+    CLEAR_ERROR = 1 << 3
+    CHALLENGE_MODE = 1 << 4
+    REJECT_ALL_REQUEST = 1 << 5
+
+
+class Status(IntFlag):
+    """Bits of STATUS, set by vision."""
+
+    ONLINE = 1 << 0
+    TRIG_READY = 1 << 1
+    TRIG_ACK = 1 << 2
+    BUSY = 1 << 3
+    EXPOSURE_COMPLETE = 1 << 4
+    RESULT_VALID = 1 << 5
+    PASS = 1 << 6
+    FAIL = 1 << 7
+    ERROR = 1 << 8
+    MISSED_TRIGGER = 1 << 9
+    BUFFER_OVERRUN = 1 << 10
+    REJECT_ALL_ACTIVE = 1 << 11
+    LINE_STOP_REQUEST = 1 << 12
+    MODEL_OK = 1 << 13
+    RECIPE_ACK = 1 << 14
+    CHALLENGE_REQUEST = 1 << 15
+
+
+class RejectFault(IntFlag):
+    """Bits of REJECT_FAULT, set by the PLC."""
+
+    BIN_FULL = 1 << 0
+    AIR_LOW = 1 << 1
+    CONFIRM_MISSING = 1 << 2
+    TRACK_LOST = 1 << 3
+
+
+class Coil(IntEnum):
+    """Coils for simple PLCs; off means reject and stop, so that any loss is safe."""
+
+    PASS_PULSE = 0
+    LINE_PERMIT = 1
+    VISION_OK = 2
+    PASS_ENABLED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One row of the map."""
+
+    name: str
+    address: int
+    words: int
+    direction: str
+    meaning: str
+    bits: type[IntFlag] | None = None
+
+
+_PLC_ROWS: tuple[tuple[str, int, str, type[IntFlag] | None], ...] = (
+    ("PLC_HEARTBEAT", 1, "counter, +1 every 500 ms", None),
+    ("PLC_MODE", 1, "PackML mode: 1 production, 2 maintenance, 3 manual", None),
+    ("PLC_STATE", 1, "PackML state 1 … 17; 6 is Execute", None),
+    ("CONTROL", 1, "handshake of the PLC", Control),
+    ("PART_ID", 1, "part at the camera, 1 … 65535; 0 is none", None),
+    ("ENCODER_AT_TRIGGER", 2, "belt encoder latched at the trigger, counts", None),
+    ("RECIPE_ID", 1, "product that runs now", None),
+    ("BATCH_SEQ", 1, "batch that runs now", None),
+    ("REJECT_CONFIRMED_ID", 1, "last part that the confirm eye saw leave", None),
+    ("REJECT_FAULT", 1, "faults of the rejector", RejectFault),
+    ("CONSEC_REJECTS", 1, "rejects in a row", None),
+    ("LINE_SPEED", 1, "belt speed, mm/s", None),
+)
+_VISION_ROWS: tuple[tuple[str, int, str, type[IntFlag] | None], ...] = (
+    ("VIS_HEARTBEAT", 1, "counter, +1 after completed work", None),
+    ("STATUS", 1, "handshake of vision; written after the result words", Status),
+    ("RESULT_PART_ID", 1, "part of the acknowledged trigger, then of the result", None),
+    ("RESULT_CODE", 1, "0 none, 1 PASS, 2 FAIL, 3 NO_RESULT, 4 LATE, 5 BAD_IMAGE", None),
+    ("DEFECT_CLASS", 1, "1 + index of the worst defect's kind; 0 is none", None),
+    ("SCORE", 1, "score × 1000; 65535 is none", None),
+    ("RESULT_ENCODER", 2, "echo of ENCODER_AT_TRIGGER, counts", None),
+    ("LATENCY_MS", 1, "trigger seen to verdict, ms", None),
+    ("ERROR_CODE", 1, "0 is none", None),
+    ("PASS_COUNT", 2, "parts answered PASS since start", None),
+    ("FAIL_COUNT", 2, "parts answered FAIL since start", None),
+    ("NORESULT_COUNT", 2, "parts answered anything else since start", None),
+    ("RECIPE_ACK", 1, "recipe that vision has loaded", None),
+    ("RESULT_PART_ID_COPY", 1, "must equal RESULT_PART_ID, else the read was torn", None),
+)
+
+
+def _rows(
+    first: int, direction: str, rows: tuple[tuple[str, int, str, type[IntFlag] | None], ...]
+) -> tuple[Register, ...]:
+    made, address = [], first
+    for name, words, meaning, bits in rows:
+        made.append(Register(name, address, words, direction, meaning, bits))
+        address += words
+    return tuple(made)
+
+
+PLC_WINDOW = range(32)
+"""Holding registers that the PLC writes."""
+VISION_WINDOW = range(100, 132)
+"""Holding registers that vision writes."""
+MAP = _rows(0, TO_VISION, _PLC_ROWS) + _rows(100, TO_PLC, _VISION_ROWS)
+ADDRESS = {row.name: row.address for row in MAP}
+PLC_WORDS = sum(row.words for row in MAP if row.direction == TO_VISION)
+"""Words of one reading of the PLC: the whole used window in one transaction."""
+VISION_WORDS = sum(row.words for row in MAP if row.direction == TO_PLC)
+VIS_HEARTBEAT, STATUS = ADDRESS["VIS_HEARTBEAT"], ADDRESS["STATUS"]
+RESULT, RECIPE_ACK = ADDRESS["RESULT_PART_ID"], ADDRESS["RECIPE_ACK"]
+
+_SWAPPED_BYTES = ("BADC", "DCBA")
+_LOW_WORD_FIRST = ("CDAB", "DCBA")
+
+
+def encode_u16(value: float) -> int:
+    """A value that fits one register: clamped, because a wrapped one would lie."""
+    return max(0, min(0xFFFF, int(value)))
+
+
+def encode_u32(value: int, order: str = "CDAB") -> list[int]:
+    """Two registers of `value` modulo 2³² (counters and encoders wrap) in `order`."""
+    data = struct.pack(">I", value & 0xFFFFFFFF)
+    return list(_in_order(struct.unpack(">HH", data), order))
+
+
+def decode_u32(words: list[int], order: str = "CDAB") -> int:
+    """The value of two registers in `order`; the inverse of encode_u32."""
+    high, low = _in_order((words[0], words[1]), order)
+    return (high << 16) | low
+
+
+def _in_order(pair: tuple[int, ...], order: str) -> tuple[int, ...]:
+    """Both swaps are their own inverse, so this serves both directions."""
+    if order not in WORD_ORDERS:
+        raise ValueError(f"word order {order!r}; allowed: {', '.join(WORD_ORDERS)}")
+    if order in _LOW_WORD_FIRST:
+        pair = pair[::-1]
+    if order in _SWAPPED_BYTES:
+        pair = tuple(((word & 0xFF) << 8) | (word >> 8) for word in pair)
+    return pair
+
+
+def reference(address: int) -> int:
+    """The 4x number that PLC manuals print for a holding register: address 0 is 40001."""
+    return 40001 + address
+
+
+def markdown_table() -> str:
+    """The map as Markdown; READMEs are generated from it."""
+    lines = ["| address | 4x | register | direction | meaning |", "|--:|--:|---|---|---|"]
+    for row in MAP:
+        last = row.address + row.words - 1
+        span = str(row.address) if row.words == 1 else f"{row.address}-{last}"
+        kind = " u32" if row.words == 2 else ""
+        meaning = row.meaning + _bit_names(row.bits)
+        number = reference(row.address)
+        lines.append(f"| {span} | {number} | {row.name}{kind} | {row.direction} | {meaning} |")
+    lines += ["", "| coil | name | off means |", "|--:|---|---|"]
+    lines += [f"| {coil.value} | {coil.name} | {_OFF[coil]} |" for coil in Coil]
+    return "\n".join(lines) + "\n"
+
+
+_OFF = {
+    Coil.PASS_PULSE: "reject the part",
+    Coil.LINE_PERMIT: "stop the line",
+    Coil.VISION_OK: "vision is not working",
+    Coil.PASS_ENABLED: "reject every part",
+}
+
+
+def _bit_names(bits: type[IntFlag] | None) -> str:
+    if bits is None:
+        return ""
+    names = (f"{bit.value.bit_length() - 1} {_camel(bit.name or '')}" for bit in bits)
+    return "; bits: " + ", ".join(names)
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
