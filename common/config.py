@@ -39,14 +39,18 @@ def setting(
 
 def load(kind: type[Settings], path: Path) -> Settings:
     """The settings in file `path`; raises ConfigError naming file, key, value and range."""
+    return from_table(kind, read_toml(path), path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in file `path`; raises ConfigError when it is unreadable or not TOML."""
     try:
         with path.open("rb") as file:
-            table = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
-    return from_table(kind, table, path)
 
 
 def from_table(

@@ -46,13 +46,15 @@ class Outcome(Generic[Data, Percept, Decision]):
 class Sense(Protocol[Data]):
     """Waits for the next sample; a Fault for one that is known to be missed."""
 
-    def __call__(self, timeout_s: float) -> Sample[Data] | Fault | None: ...
+    def __call__(self, timeout_s: float) -> Sample[Data] | Fault | None:
+        """The next sample, or None when none came within `timeout_s`."""
 
 
 class Act(Protocol[DecisionT_contra]):
     """Carries a decision out; raises DeviceError when the world did not hear it."""
 
-    def __call__(self, decision: DecisionT_contra) -> None: ...
+    def __call__(self, decision: DecisionT_contra) -> None:
+        """Carry it out."""
 
     def safe_state(self, fault: Fault) -> None:
         """Reach the state in which nothing passes; must not raise."""
@@ -141,6 +143,8 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
             percept = failed
             state, decision = self.decide(self.state, failed)
         watch.lap("act")
+        if sample is not None:  # from the trigger, waiting and picture included
+            watch.laps["total"] = (self.clock.monotonic() - sample.monotonic) * 1000
         self.state = state
         outcome = Outcome(sample, percept, decision, watch.laps)
         self.timings.add(watch.laps)

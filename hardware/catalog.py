@@ -1,4 +1,4 @@
-"""Backends by name: where each lives and which extra installs it.
+"""Backends by name: where each lives and which command installs it.
 
 Nothing a vendor made is imported before its name is chosen, so a missing or broken
 package costs nothing to who does not use it.
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from common.config import from_table
 from common.errors import BackendMissing
-from common.ports import Camera, Runtime
+from common.ports import Camera, Clock, PartGate, Runtime
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,36 @@ class Backend:
     """One name a settings file may use."""
 
     module: str
-    attribute: str
-    package: str
+    opener: str
+    """The class or function in it that opens the device."""
+    settings: str = ""
+    """The dataclass its options are read into."""
+    package: str = "cv2"
     """What must be importable."""
-    install: str
+    install: str = "pip install lineside"
     """The one command that gets it."""
 
 
 RUNTIMES = {
     "openvino": Backend(
-        "hardware.runtimes.openvino", "OpenVino", "openvino", "pip install 'lineside[openvino]'"
+        "hardware.runtimes.openvino",
+        "OpenVino",
+        package="openvino",
+        install="pip install 'lineside[openvino]'",
     ),
     "onnxruntime": Backend(
-        "hardware.runtimes.onnxruntime", "OnnxRuntime", "onnxruntime", "pip install lineside"
+        "hardware.runtimes.onnxruntime", "OnnxRuntime", package="onnxruntime"
+    ),
+}
+CAMERAS = {
+    "files": Backend("hardware.cameras.files", "FilesCamera", "FilesSettings"),
+    "usb": Backend("hardware.cameras.usb", "UsbCamera", "UsbSettings"),
+    "rtsp": Backend("hardware.cameras.rtsp", "RtspCamera", "RtspSettings"),
+    "gstreamer": Backend("hardware.cameras.gstreamer", "GstreamerCamera", "GstreamerSettings"),
+}
+GATES = {
+    "modbus": Backend(
+        "hardware.fieldbus.modbus", "open_gate", "ModbusSettings", package="pymodbus"
     ),
 }
 
@@ -41,7 +59,38 @@ def installed(backend: Backend) -> bool:
     return importlib.util.find_spec(backend.package) is not None
 
 
-def _factory(kind: str, table: dict[str, Backend], name: str) -> Any:
+def open_runtime(name: str, path: Path, **options: Any) -> Runtime:
+    """A runtime with the network of `path`; raises BackendMissing or BundleError."""
+    backend = _find("runtime", RUNTIMES, name)
+    opener = getattr(importlib.import_module(backend.module), backend.opener)
+    return cast(Runtime, opener(path, **options))
+
+
+def open_camera(name: str, options: dict[str, Any], path: Path, clock: Clock) -> Camera:
+    """A camera with the options that stood in file `path`; raises ConfigError on wrong ones."""
+    return cast(Camera, _open("camera", CAMERAS, name, options, path, clock))
+
+
+def open_gate(name: str, options: dict[str, Any], path: Path, clock: Clock) -> PartGate:
+    """A PLC link with the options that stood in file `path`."""
+    return cast(PartGate, _open("plc", GATES, name, options, path, clock))
+
+
+def _open(
+    kind: str,
+    table: dict[str, Backend],
+    name: str,
+    options: dict[str, Any],
+    path: Path,
+    clock: Clock,
+) -> Any:
+    backend = _find(kind, table, name)
+    module = importlib.import_module(backend.module)
+    settings = from_table(getattr(module, backend.settings), options, path, f"{kind}.options")
+    return getattr(module, backend.opener)(settings, clock)
+
+
+def _find(kind: str, table: dict[str, Backend], name: str) -> Backend:
     backend = table.get(name)
     if backend is None:
         raise BackendMissing(f"no {kind} named {name}; there are: {', '.join(table)}")
@@ -51,9 +100,4 @@ def _factory(kind: str, table: dict[str, Backend], name: str) -> Any:
             f"{kind} {name} is not installed: {backend.install}. "
             f"Available instead: {', '.join(here) or 'none'}"
         )
-    return getattr(importlib.import_module(backend.module), backend.attribute)
-
-
-def open_runtime(name: str, path: Path, **options: Any) -> Runtime:
-    """A runtime with the network of `path`; raises BackendMissing or BundleError."""
-    return cast(Runtime, _factory("runtime", RUNTIMES, name)(path, **options))
+    return backend

@@ -173,7 +173,9 @@ def _pixels(box: tuple[float, ...]) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _box_around(changed: np.ndarray, rng: Generator) -> tuple[float, float, float, float] | None:
+def _box_around(
+    changed: np.ndarray, rng: Generator
+) -> tuple[float, float, float, float] | None:
     rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     if not len(rows) or changed.sum() < 6:
         return None
@@ -324,12 +326,12 @@ def _pick(mask: np.ndarray, rng: Generator) -> np.ndarray | None:
 
 
 def _inside(region: np.ndarray, at: np.ndarray) -> bool:
-    x, y = (int(round(v)) for v in at)
+    x, y = (round(float(v)) for v in at)
     return bool(0 <= y < region.shape[0] and 0 <= x < region.shape[1])
 
 
 def _has(region: np.ndarray, at: np.ndarray) -> bool:
-    x, y = (int(round(v)) for v in at)
+    x, y = (round(float(v)) for v in at)
     return _inside(region, at) and bool(region[y, x])
 
 

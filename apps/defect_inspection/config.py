@@ -20,6 +20,7 @@ class StationSettings:
     area: str = setting("line-1")
     api_port: int = setting(8101, low=1024, high=65535)
     infer_endpoint: bool = setting(False)
+    golden: str = setting("")
     golden_period_s: float = setting(0.5, low=0.1, high=10.0, unit="s")
 
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from apps.defect_inspection.config import LineRules, Recipe
-from apps.defect_inspection.domain import Decision, Defect, Inspection, Verdict
+from apps.defect_inspection.domain import (
+    Decision,
+    Defect,
+    Inspection,
+    Verdict,
+    part_number,
+)
 from common.pipeline import Fault
 from common.quality import Quality
 
@@ -37,7 +43,7 @@ class Challenge:
 
     @property
     def outcome(self) -> str:
-        """ "running", "passed" or "failed"."""
+        """One of "running", "passed" and "failed"."""
         if self.passed:
             return "failed"
         done = len(self.rejected) >= self.pieces and self.rejected <= self.confirmed
@@ -73,11 +79,12 @@ class Rules:
 
     def _judge(self, part: Inspection) -> Decision:
         recipe = self.recipes.get(part.recipe_id)
+        verdict, worst = Verdict.NO_RESULT, None
+        reasons: tuple[str, ...] = ()
         if recipe is None:
-            verdict, reasons = Verdict.NO_RESULT, (f"recipe {part.recipe_id} is not known",)
-            worst = None
+            reasons = (f"recipe {part.recipe_id} is not known",)
         elif part.quality is not Quality.GOOD:
-            verdict, reasons, worst = Verdict.BAD_IMAGE, (part.reason,), None
+            verdict, reasons = Verdict.BAD_IMAGE, (part.reason,)
         else:
             verdict, reasons, worst = judge_defects(part.defects, recipe)
         if part.age_ms > self.line.deadline_ms:
@@ -164,7 +171,7 @@ def _sentences(counted: list[tuple[Grade, Defect]]) -> tuple[str, ...]:
 
 
 def _no_result(fault: Fault) -> Decision:
-    part_id = int(fault.sample_id or 0)
+    part_id = part_number(fault.sample_id)
     return Decision(part_id, Verdict.NO_RESULT, (f"{fault.stage}: {fault.cause}",))
 
 

@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 class Verdict(Enum):
     """What is decided of a part, from best to worst. Only PASS opens the gate."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict
     HOLD = "hold"
     """A person shall look; on the wire it is FAIL."""
     REJECT = "reject"
@@ -75,3 +75,13 @@ class Decision:
     line_stop: str = ""
     """Why the line must stop; empty when it may run."""
     challenge: bool = False
+
+
+def sample_id(sequence: int, part_id: int) -> str:
+    """Names one part for good: the PLC's ids wrap, the station's sequence does not."""
+    return f"{sequence}/{part_id}"
+
+
+def part_number(sample: str | None) -> int:
+    """The PLC's part id in a sample's id; 0 when the fault cost no part."""
+    return int(sample.partition("/")[2]) if sample else 0

@@ -30,6 +30,7 @@ from common.inference.accuracy import (
 from common.inference.bundle import Model
 from common.inference.images import Detections
 
+HELD_OUT, HELD_OUT_EVERY = "held-out", 10
 LOWEST_SCORE = 0.001  # detections below it change no figure but cost time
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
@@ -45,10 +46,13 @@ class DataSet:
 
     def pictures(self) -> list[Path]:
         """The labelled pictures, by name."""
-        return sorted(p for p in self.images.rglob("*") if p.suffix.lower() in PICTURES)
+        found = sorted(p for p in self.images.rglob("*") if p.suffix.lower() in PICTURES)
+        return split_held_out(found)[1] if self.split == HELD_OUT else found
 
     def good(self) -> list[Path]:
         """Defect-free parts of the same split; empty when there are none."""
+        if self.split == HELD_OUT:  # those beside the training pictures were trained on
+            return []
         folder = self.root / "good" / self.images.name
         return sorted(p for p in folder.glob("*") if p.suffix.lower() in PICTURES)
 
@@ -58,14 +62,23 @@ class DataSet:
         return read_labels(self.root / "labels" / relative, shape)
 
 
+def split_held_out(pictures: list[Path]) -> tuple[list[Path], list[Path]]:
+    """(trained on, held out): of the training pictures every tenth by name is held out."""
+    held = pictures[::HELD_OUT_EVERY]
+    return sorted(set(pictures) - set(held)), held
+
+
 def open_dataset(folder: Path, split: str = "val") -> DataSet:
-    """The data set in `folder`; raises ConfigError naming what is wrong."""
+    """The data set in `folder`; raises ConfigError naming what is wrong.
+
+    `split` is a key of data.yaml, or "held-out": the tenth of `train` not trained on.
+    """
     path = folder / "data.yaml"
     try:
         table = yaml.safe_load(path.read_text())
         names = table["names"]
-        labels = tuple(names[key] for key in sorted(names)) if isinstance(names, dict) else names
-        images = folder / table[split]
+        labels = [names[key] for key in sorted(names)] if isinstance(names, dict) else names
+        images = folder / table["train" if split == HELD_OUT else split]
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, KeyError, TypeError) as error:
@@ -109,7 +122,7 @@ def evaluate(model: Model, recipe: Recipe, data: DataSet) -> dict[str, Any]:
         "images": len(pairs),
         "runtime": f"{model.artefact.runtime}/{model.artefact.precision}",
         "model": model.card.name,
-        "split": data.images.name,
+        "split": data.split,
         **figures(pairs, model.card.labels),
         "escapes_per_1000": _per_1000(passed, defective),
         "false_rejects_per_1000": _per_1000(len(good) - sum(good), len(good)),
@@ -118,10 +131,8 @@ def evaluate(model: Model, recipe: Recipe, data: DataSet) -> dict[str, Any]:
     }
 
 
-def figures(
-    pairs: list[tuple[Detections, Truth]], labels: tuple[str, ...]
-) -> dict[str, Any]:
-    """mAP at IoU 0.33, 0.5 and 0.5–0.95, best F at 0.33, and the same per class."""
+def figures(pairs: list[tuple[Detections, Truth]], labels: tuple[str, ...]) -> dict[str, Any]:
+    """Mean AP at IoU 0.33, 0.5 and 0.5–0.95, best F at 0.33, and the same per class."""
     by_iou = {limit: match(pairs, len(labels), limit) for limit in (PAPER_IOU, *COCO_IOUS)}
     f, threshold = best_f(by_iou[PAPER_IOU])
     per_class = {}

@@ -30,7 +30,8 @@ class Perceive:
         """What is on the part; a bad picture is said to be bad and not looked at."""
         shot, trigger = sample.data, sample.data.trigger
         recipe = self._recipes.get(trigger.recipe_id)
-        quality, reason, defects = Quality.BAD, "recipe not known", ()
+        quality, reason = Quality.BAD, "recipe not known"
+        defects: tuple[Defect, ...] = ()
         if recipe is not None:
             quality, reason = self._guards[trigger.recipe_id].check(shot.frame)
             if quality is Quality.GOOD:
@@ -40,6 +41,10 @@ class Perceive:
             trigger.part_id, trigger.recipe_id, quality, reason, defects, age_ms,
             trigger.challenge,
         )  # fmt: skip
+
+    def guard(self, recipe_id: int) -> FrameGuard:
+        """The guard of a recipe that this station has."""
+        return self._guards[recipe_id]
 
     def inspect(self, frame: np.ndarray, recipe: Recipe) -> tuple[Defect, ...]:
         """Defects in a picture that was found good, best score first."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from apps.defect_inspection.domain import Shot
+from apps.defect_inspection.domain import Shot, sample_id
 from common.errors import CameraError
 from common.pipeline import Fault
 from common.ports import Camera, Clock, PartGate, Sample, Trigger
@@ -33,20 +33,24 @@ class Sense:
             self._waiting.append(self._shoot(trigger))  # first: the part is moving
             for part_id in reversed(missed_ids(self._last_id, trigger.part_id)):
                 cause = "the part passed without a trigger that we saw"
-                self._waiting.appendleft(Fault("sense", self._gate.name, cause, str(part_id)))
+                missed = Fault("sense", self._gate.name, cause, self._sample_id(part_id))
+                self._waiting.appendleft(missed)
             self._last_id = trigger.part_id
         return self._waiting.popleft()
 
     def _shoot(self, trigger: Trigger) -> Sample[Shot] | Fault:
-        self._sequence += 1
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        sample = self._sample_id(trigger.part_id)
         try:
             frame = self._camera.capture(trigger)
         except CameraError as error:
-            return Fault("sense", error.device, str(error), str(trigger.part_id))
+            return Fault("sense", error.device, str(error), sample)
         self._gate.exposed()
-        part = str(trigger.part_id)
-        return Sample(part, Shot(trigger, frame), self._sequence, wall, monotonic)
+        return Sample(sample, Shot(trigger, frame), self._sequence, wall, monotonic)
+
+    def _sample_id(self, part_id: int) -> str:
+        self._sequence += 1
+        return sample_id(self._sequence, part_id)
 
 
 def missed_ids(last: int, new: int) -> list[int]:

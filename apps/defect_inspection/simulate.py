@@ -1,12 +1,26 @@
-"""The line in software: boards that pass a back-lit camera."""
+"""The line in software: drawn boards before a back-lit camera.
 
-from dataclasses import replace
+It says that it is a simulator. The boards, their defects and every variation of light,
+focus and position come from a seed, so the truth of every picture is known.
+"""
+
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from apps.defect_inspection.artwork import BARE, DrawnDefect
+from apps.defect_inspection.artwork import (
+    BARE,
+    DEFECT_KINDS,
+    DrawnDefect,
+    add_defects,
+    draw_board,
+)
+from common.errors import CameraError
+from common.ports import Trigger
+
+POOL = 24  # boards drawn ahead: drawing takes longer than a line's cycle
 
 
 def photograph(
@@ -28,7 +42,81 @@ def photograph(
     light = 1 + slope[0] * x + slope[1] * y - rng.uniform(0, 0.1) * (x * x + y * y)
     frame = (dark + blurred / 255 * (bright - dark)) * light
     frame += rng.normal(0, rng.uniform(1, 4), frame.shape)
-    shift = np.array([dx, dy, dx, dy])
-    edge = np.array([width, height, width, height])
-    seen = [replace(d, box=tuple((d.box + shift).clip(0, edge))) for d in defects]
-    return frame.clip(0, 255).astype(np.uint8), seen
+    return frame.clip(0, 255).astype(np.uint8), [_shifted(d, dx, dy, board) for d in defects]
+
+
+def _shifted(defect: DrawnDefect, dx: int, dy: int, board: np.ndarray) -> DrawnDefect:
+    height, width = board.shape
+    left, top, right, bottom = defect.box
+    box = (
+        min(max(left + dx, 0.0), float(width)),
+        min(max(top + dy, 0.0), float(height)),
+        min(max(right + dx, 0.0), float(width)),
+        min(max(bottom + dy, 0.0), float(height)),
+    )
+    return replace(defect, box=box)
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A drawn board as the camera sees it, and the truth about it."""
+
+    frame: np.ndarray
+    defects: tuple[DrawnDefect, ...]
+
+
+def make_board(rng: Generator, defective: bool) -> Board:
+    """One board, with one to three defects or with none."""
+    kinds = list(rng.choice(DEFECT_KINDS, int(rng.integers(1, 4)))) if defective else []
+    drawn, defects = add_defects(draw_board(rng), rng, kinds)
+    if defective and not defects:  # the artwork had no room: draw another
+        return make_board(rng, defective)
+    frame, seen = photograph(drawn, rng, defects)
+    return Board(frame, tuple(seen))
+
+
+class SimulatedCamera:
+    """A camera before the simulated line: which board lies there follows from the part id.
+
+    `broken` makes it fail as a pulled cable does.
+    """
+
+    name = "simulated camera"
+
+    def __init__(self, seed: int, defective_share: float, pool: int = POOL) -> None:
+        rng = np.random.default_rng(seed)
+        self._seed, self._share = seed, defective_share
+        self._good = [make_board(rng, defective=False) for _ in range(pool)]
+        self._bad = [make_board(rng, defective=True) for _ in range(pool)]
+        self._noise = rng.integers(0, 6, (1024, 1024), np.uint8)
+        self.broken = False
+
+    def truth(self, trigger: Trigger) -> tuple[DrawnDefect, ...]:
+        """The defects of the board that this trigger's part is."""
+        return self._board(trigger).defects
+
+    def capture(self, trigger: Trigger) -> np.ndarray:
+        """The part's picture; raises CameraError while `broken`."""
+        if self.broken:
+            raise CameraError(self.name, "no picture; its cable was pulled in the simulation")
+        frame = self._board(trigger).frame
+        y, x = divmod(trigger.part_id * 7919 % 147_456, 384)
+        noise = self._noise[y : y + frame.shape[0], x : x + frame.shape[1]]
+        return np.asarray(cv2.add(frame, noise))
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _board(self, trigger: Trigger) -> Board:
+        rng = np.random.default_rng([self._seed, trigger.part_id])
+        defective = trigger.challenge or rng.random() < self._share
+        pool = self._bad if defective else self._good
+        return pool[int(rng.integers(len(pool)))]
+
+
+def golden_board() -> Board:
+    """The known board that proves, while no part comes, that the station still sees."""
+    rng = np.random.default_rng(20_260_101)
+    drawn, defects = add_defects(draw_board(rng), rng, list(DEFECT_KINDS))
+    frame, seen = photograph(drawn, rng, defects)
+    return Board(frame, tuple(seen))

@@ -36,9 +36,7 @@ class Matched:
     """Boxes of that class that there are to find."""
 
 
-def match(
-    pairs: list[tuple[Detections, Truth]], classes: int, limit: float
-) -> list[Matched]:
+def match(pairs: list[tuple[Detections, Truth]], classes: int, limit: float) -> list[Matched]:
     """Hits and misses by class at IoU `limit`; one entry per class."""
     return [_match_class(pairs, kind, limit) for kind in range(classes)]
 

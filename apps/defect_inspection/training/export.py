@@ -44,10 +44,14 @@ def _int8(folder: Path, batches: list[np.ndarray]) -> None:
     name = graph.graph.input[0].name
     options = {"preset": nncf.QuantizationPreset.MIXED, "subset_size": len(batches)}
     data = nncf.Dataset(batches, lambda batch: {name: batch})
-    onnx.save(nncf.quantize(graph, data, ignored_scope=FLOAT_TAIL, **options), folder / "int8.onnx")
+    onnx.save(
+        nncf.quantize(graph, data, ignored_scope=FLOAT_TAIL, **options), folder / "int8.onnx"
+    )
     model = ov.Core().read_model(folder / "fp32.onnx")
     data = nncf.Dataset(batches)
-    ov.save_model(nncf.quantize(model, data, ignored_scope=FLOAT_TAIL, **options), folder / "int8.xml")
+    ov.save_model(
+        nncf.quantize(model, data, ignored_scope=FLOAT_TAIL, **options), folder / "int8.xml"
+    )
 
 
 def calibration(pictures: list[Path], size: int) -> list[np.ndarray]:

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import torch
 import yaml
 
 from apps.defect_inspection.artwork import DEFECT_KINDS
-from apps.defect_inspection.evaluate import DataSet, open_dataset
+from apps.defect_inspection.evaluate import DataSet, open_dataset, split_held_out
 from apps.defect_inspection.training.draw import draw_dataset
 from apps.defect_inspection.training.tiles import TileDataset
 from apps.defect_inspection.training.trainer import TileTrainer
-
-HELD_OUT_EVERY = 10  # every tenth training picture is kept back and reported on
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,6 @@ def _pretrain(work: Path, recipe: Recipe) -> Path:
     )  # fmt: skip
 
 
-def split_held_out(pictures: list[Path]) -> tuple[list[Path], list[Path]]:
-    """(trained on, held out): every tenth by name is held out."""
-    held = pictures[::HELD_OUT_EVERY]
-    return sorted(set(pictures) - set(held)), held
-
-
 def _prepare(dataset: DataSet, work: Path, recipe: Recipe | None) -> Path:
     """data.yaml of this run: the training pictures, defect-free ones, and traced boards."""
     kept, _ = split_held_out(dataset.pictures())
@@ -111,6 +104,11 @@ def _prepare(dataset: DataSet, work: Path, recipe: Recipe | None) -> Path:
     val = str((dataset.root / "images" / "val").resolve())
     path.write_text(yaml.safe_dump({"train": sources, "val": val, "names": names}))
     return path
+
+
+def input_size(data: Path) -> int:
+    """The network's input: the pictures' longer side, up to a multiple of 32, in px."""
+    return -(-_side(open_dataset(data, "train").pictures()[0]) // 32) * 32
 
 
 def _side(picture: Path) -> int:
@@ -133,6 +131,11 @@ def _run(work: Path, name: str, recipe: Recipe, start: Path | None, **run: Any) 
     return last
 
 
+def device() -> str:
+    """The first GPU where there is one, else the processor."""
+    return "0" if torch.cuda.is_available() else "cpu"
+
+
 def _overrides(recipe: Recipe, folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     off = ("mosaic", "close_mosaic", "scale", "translate", "hsv_h", "hsv_s", "erasing")
     return {
@@ -141,7 +144,7 @@ def _overrides(recipe: Recipe, folder: Path, run: dict[str, Any]) -> dict[str, A
         "epochs": run["epochs"], "batch": recipe.batch, "nbs": recipe.batch,
         "optimizer": "MuSGD", "lr0": run["lr"], "lrf": 0.02, "momentum": 0.9,
         "warmup_epochs": 0.5, "warmup_bias_lr": 0.0, "hsv_v": 0.2, "flipud": 0.5,
-        "fliplr": 0.5, "amp": False, "plots": False, "val": False, "device": "cpu",
+        "fliplr": 0.5, "amp": False, "plots": False, "val": False, "device": device(),
         "workers": min(2, (os.cpu_count() or 2) - 1), "project": str(folder.parent),
         "name": folder.name, "exist_ok": True, "cache": False, "auto_augment": None,
         "seed": recipe.seed,

@@ -1,0 +1,45 @@
+# One command each. `make demo` and `make test` set everything up by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test check format setup-train lock clean
+
+help:            ## what there is
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/ –/'
+
+setup: $(VENV)/.ready  ## a virtual environment in the tree, from the hashed lock
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup      ## the whole plant in software, with its screens
+	$(BIN)/lineside demo
+
+test: setup      ## all tests
+	$(BIN)/python -m pytest
+
+check: setup     ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup    ## put the code in its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup-train:     ## a second environment with torch, for `lineside train` (about 6 GB)
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet -e '.[train]'
+
+lock: setup      ## write requirements.lock anew from pyproject.toml
+	$(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--extra openvino --extra dev --output-file requirements.lock pyproject.toml
+
+clean:           ## remove what was made, models and settings stay
+	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,215 @@
+"""`lineside …`: reads what was typed, does it, and says plainly when it cannot.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage or settings.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from common.errors import BackendMissing, ConfigError, LinesideError
+
+APPS = ("defect_inspection",)
+DONE, FAILED, WRONG = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or DONE)
+    except (ConfigError, BackendMissing) as error:
+        print(f"lineside: {error}", file=sys.stderr)
+        return WRONG
+    except LinesideError as error:
+        print(f"lineside: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(prog="lineside", description=__doc__)
+    top.add_argument("--version", action="version", version=version("lineside"))
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _run_options(_command(commands, "run", _run, "one station, for real", app=True))
+    _demo_options(_command(commands, "demo", _demo, "the whole plant in software"))
+    screen = _command(commands, "screen", _screen, "the operator screens")
+    screen.add_argument("--port", type=int, default=8501)
+    _evaluate_options(_command(commands, "evaluate", _evaluate, "accuracy on data", app=True))
+    bench = _command(commands, "bench", _bench, "speed beside the bare runtime", app=True)
+    _model_options(bench)
+    bench.add_argument("--quick", action="store_true", help="fewer rounds, no line")
+    _train_options(_command(commands, "train", _train, "train, export, evaluate", app=True))
+    doctor = _command(commands, "doctor", _doctor, "what is here and what is missing")
+    doctor.add_argument("--json", action="store_true")
+    _user_options(_command(commands, "user", _user, "add a user to a station"))
+    return top
+
+
+def _command(
+    commands: Any, name: str, run: Callable[..., Any], text: str, *, app: bool = False
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(run=run)
+    if app:
+        command.add_argument("app", choices=APPS)
+    return command
+
+
+def _config_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, help="default: the app's own app.toml")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
+        help="change one setting for this run",
+    )  # fmt: skip
+
+
+def _var_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--var", type=Path, help="where stations keep their files")
+
+
+def _run_options(command: argparse.ArgumentParser) -> None:
+    _config_options(command)
+    _var_option(command)
+
+
+def _demo_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("apps", nargs="*", choices=[*APPS, []], metavar="APP")
+    command.add_argument("--for", type=float, dest="seconds", metavar="SECONDS")
+    command.add_argument("--json", action="store_true", help="figures at the end")
+    command.add_argument("--no-screen", action="store_true")
+    _config_options(command)
+    _var_option(command)
+
+
+def _model_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", type=Path, help="a bundle's folder")
+    command.add_argument("--runtime", default="", help="auto, openvino, onnxruntime")
+    command.add_argument("--artefact", default="", help="auto, fp32, fp16, int8")
+    command.add_argument("--json", action="store_true")
+    _config_options(command)
+
+
+def _evaluate_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, help="a YOLO folder")
+    command.add_argument("--split", default="val")
+    command.add_argument("--recipe", type=int, help="default: the last, ready-made pictures")
+    _model_options(command)
+
+
+def _train_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, help="a YOLO folder")
+    command.add_argument("--out", type=Path, default=Path("runs/train"))
+    command.add_argument("--name", help="of the bundle; default: the data folder's name")
+    command.add_argument("--data-licence", default="as the data's owner says")
+    command.add_argument("--smoke", action="store_true", help="seconds instead of hours")
+
+
+def _user_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("station")
+    command.add_argument("name")
+    command.add_argument(
+        "--role", default="operator", choices=("viewer", "operator", "engineer")
+    )
+    _var_option(command)
+
+
+# Commands import what they need when they run: `lineside --help` loads no vendor library.
+
+
+def _config_path(options: argparse.Namespace, app: str = "defect_inspection") -> Path:
+    return options.config or Path(__file__).parent / app / "app.toml"
+
+
+def _run(options: argparse.Namespace) -> None:
+    from apps import run  # noqa: PLC0415
+
+    run.run_inspection(
+        _config_path(options, options.app), options.changes, options.var or run.VAR
+    )
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from apps import demo, run  # noqa: PLC0415
+
+    plan = demo.Plan(
+        config=_config_path(options),
+        changes=tuple(options.changes),
+        var=options.var or run.VAR / "demo",
+        seconds=options.seconds,
+        screen=not options.no_screen,
+        quiet=options.json,
+    )
+    figures = demo.play(plan)
+    if options.json:
+        print(json.dumps(figures, indent=2))
+    return DONE if figures["passed"] else FAILED
+
+
+def _screen(options: argparse.Namespace) -> int:
+    from apps import demo, run  # noqa: PLC0415
+
+    return demo.open_screen(options.port, run.VAR).wait()
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from apps import measure  # noqa: PLC0415
+
+    figures = measure.evaluate(
+        _config_path(options, options.app), options.changes, options.data, options.split,
+        measure.Wanted(options.model, options.runtime, options.artefact), options.recipe,
+    )  # fmt: skip
+    print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from apps import measure  # noqa: PLC0415
+
+    wanted = measure.Wanted(options.model, options.runtime, options.artefact)
+    figures = measure.bench(
+        _config_path(options, options.app), options.changes, wanted, quick=options.quick
+    )
+    print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
+
+
+def _train(options: argparse.Namespace) -> int:
+    from apps import measure  # noqa: PLC0415
+
+    name = options.name or options.data.name
+    extra = ["--data-licence", options.data_licence, *["--smoke"] * options.smoke]
+    return measure.train(options.app, options.data, options.out, name, *extra)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from hardware import doctor  # noqa: PLC0415
+
+    findings = doctor.examine()
+    print(doctor.as_json(findings) if options.json else doctor.as_text(findings))
+    return DONE if all(finding.ok or not finding.needed for finding in findings) else FAILED
+
+
+def _user(options: argparse.Namespace) -> None:
+    import getpass  # noqa: PLC0415
+
+    from apps import run  # noqa: PLC0415
+    from common.clock import SystemClock  # noqa: PLC0415
+    from common.users import Users  # noqa: PLC0415
+
+    folder = (options.var or run.VAR) / options.station
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such station; start it once, then add users")
+    users = Users(folder / "users.json", SystemClock())
+    users.add(options.name, options.role, getpass.getpass(f"password for {options.name}: "))
+    print(f"{options.name} is {options.role} of {options.station}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

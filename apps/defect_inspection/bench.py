@@ -1,0 +1,169 @@
+"""How fast the inspection is: beside the bare runtime, beside Ultralytics, and to the gate."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import yaml
+
+from apps.defect_inspection.config import Settings
+from apps.defect_inspection.decide import LineState, Rules
+from apps.defect_inspection.domain import Shot
+from apps.defect_inspection.perceive import Perceive, prepare
+from apps.defect_inspection.simulate import SimulatedCamera
+from common.clock import SystemClock
+from common.inference.benchmark import busy_cores, interleaved, ratio, timed_ms
+from common.inference.bundle import Bundle
+from common.inference.images import TensorWriter, decode_yolo
+from common.inference.selection import Choice
+from common.pipeline import percentiles
+from common.ports import Sample, Trigger
+
+ROUNDS = 200
+LOADED_ROUNDS = 60
+
+
+class Bench:
+    """One inspection, timed: a fresh picture each round, as the line brings them."""
+
+    def __init__(self, settings: Settings, choice: Choice) -> None:
+        self.settings, self.choice = settings, choice
+        self._clock = SystemClock()
+        recipes = {int(key): recipe for key, recipe in settings.recipes.items()}
+        self._recipe_id, self._recipe = next(iter(recipes.items()))
+        self._perceive = Perceive(choice.model, recipes, self._clock)
+        self._rules, self._state = Rules(settings.line, recipes), LineState()
+        camera = SimulatedCamera(settings.simulation.seed, 0.2, pool=6)
+        self._frames = [camera.capture(self._trigger(n)) for n in range(1, 33)]
+        self._next = 0
+        shape = choice.model.card.inputs[0].shape
+        writer = TensorWriter(*shape[2:])
+        writer.write(prepare(self._frames[0], self._recipe))
+        self._arrays = {choice.model.card.inputs[0].name: writer.tensor}
+
+    def run(self, rounds: int = ROUNDS) -> dict[str, Any]:
+        """Pipeline and runtime in turn, idle and with both cores taken by others."""
+        bare, whole = interleaved(self.bare, self.whole, rounds)
+        with busy_cores():
+            loaded_bare, loaded = interleaved(self.bare, self.whole, min(rounds, LOADED_ROUNDS))
+        return {
+            "runtime": self.choice.model.describe(),
+            "reason": self.choice.reason,
+            "steps": self.steps(rounds // 2),
+            "pipeline_ms": percentiles(whole),
+            "runtime_ms": percentiles(bare),
+            "overhead_ratio": ratio(whole, bare),
+            "loaded_pipeline_ms": percentiles(loaded),
+            "loaded_runtime_ms": percentiles(loaded_bare),
+            "loaded_overhead_ratio": ratio(loaded, loaded_bare),
+        }
+
+    def bare(self) -> object:
+        """The runtime call and nothing else."""
+        return self.choice.model.runtime.run(self._arrays)
+
+    def whole(self) -> object:
+        """Frame in memory → verdict: guard, binarise, network, boxes, rules."""
+        sample = self._sample()
+        self._state, decision = self._rules(self._state, self._perceive(sample))
+        return decision
+
+    def steps(self, rounds: int) -> dict[str, dict[str, float]]:
+        """Each part of the pipeline by itself, in ms."""
+        model, frame = self.choice.model, self._frames[0]
+        picture = prepare(frame, self._recipe)
+        writer = TensorWriter(*model.card.inputs[0].shape[2:])
+        output = model.run(self._arrays)[model.card.outputs[0].name]
+        guard = self._perceive.guard(self._recipe_id)
+        part = self._perceive(self._sample())
+        parts = {
+            "guard": lambda: guard.check(self._frame()),
+            "binarise": lambda: prepare(frame, self._recipe),
+            "tensor": lambda: writer.write(picture),
+            "infer": self.bare,
+            "boxes": lambda: decode_yolo(output, 0.25, model.card.overlap),
+            "decide": lambda: self._rules(self._state, part),
+        }
+        return {
+            name: percentiles([timed_ms(work) for _ in range(rounds)])
+            for name, work in parts.items()
+        }
+
+    def _frame(self) -> np.ndarray:
+        self._next += 1
+        return self._frames[self._next % len(self._frames)]
+
+    def _sample(self) -> Sample[Shot]:
+        frame = self._frame()
+        shot = Shot(self._trigger(self._next % 60_000 + 1), frame)
+        return Sample(str(self._next), shot, self._next, 0.0, self._clock.monotonic())
+
+    def _trigger(self, part_id: int) -> Trigger:
+        return Trigger(part_id, recipe_id=self._recipe_id)
+
+
+# ----------------------------------------------------------- beside Ultralytics' predict
+
+PREDICT = """
+import json, sys, time
+import cv2
+from ultralytics import YOLO
+from ultralytics.utils import LOGGER
+LOGGER.setLevel("ERROR")
+picture, rounds = cv2.imread(sys.argv[1]), int(sys.argv[2])
+result = {}
+for name, path, size in json.loads(sys.argv[3]):
+    network = YOLO(path, task="detect")
+    times = []
+    for number in range(rounds + 3):
+        start = time.perf_counter()
+        network.predict(picture, imgsz=size, conf=0.25, device="cpu", verbose=False)
+        times.append((time.perf_counter() - start) * 1000)
+    result[name] = sorted(times[3:])[rounds // 2]
+print(json.dumps(result))
+"""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Ultralytics' own predict in its own environment, on our files."""
+
+    python: Path
+    """The interpreter of the environment that has Ultralytics."""
+
+    def median_ms(
+        self, bundle: Bundle, files: Iterable[str], picture: Path
+    ) -> dict[str, float]:
+        """Median duration of `predict` by file name, in ms."""
+        size = bundle.card.inputs[0].shape[2]
+        with TemporaryDirectory() as folder:
+            paths = [
+                [name, str(_as_exported(bundle, name, Path(folder))), size] for name in files
+            ]
+            command = [str(self.python), "-c", PREDICT, str(picture), "60", json.dumps(paths)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed words
+        answer: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+        return answer
+
+
+def _as_exported(bundle: Bundle, name: str, folder: Path) -> Path:
+    """The artefact under the names that Ultralytics gives its own exports."""
+    if not name.endswith(".xml"):
+        return bundle.folder / name
+    made = folder / f"{Path(name).stem}_openvino_model"
+    made.mkdir()
+    for suffix in (".xml", ".bin"):
+        shutil.copy(bundle.folder / Path(name).with_suffix(suffix), made / f"model{suffix}")
+    size = list(bundle.card.inputs[0].shape[2:])
+    facts = {
+        "task": "detect", "batch": 1, "stride": 32, "imgsz": size,
+        "names": dict(enumerate(bundle.card.labels)),
+    }  # fmt: skip
+    (made / "metadata.yaml").write_text(yaml.safe_dump(facts))
+    return made

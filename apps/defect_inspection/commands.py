@@ -1,0 +1,84 @@
+"""What people may ask of the station, which role it takes, and the audit of it."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from apps.defect_inspection import decide as rules
+from common import audit, records
+from common.records import Label
+from common.users import User
+
+if TYPE_CHECKING:
+    from apps.defect_inspection.station import Station
+
+ROLES = {
+    "acknowledge": "operator",
+    "reset_alarm": "operator",
+    "reset_line": "operator",
+    "overrule": "operator",
+    "challenge": "engineer",
+}
+LABELS = ("good", "defective")
+
+
+class Commands:
+    """Carries commands out in the loop's thread; ValueError is the asker's mistake."""
+
+    def __init__(self, station: "Station") -> None:
+        self._station = station
+
+    def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
+        """Do it and audit it; returns what the asker shall see."""
+        result, target, reason = getattr(self, f"_{name}")(arguments, user)
+        audit.submit(
+            self._station.parts.store, audit.Act(user.name, user.role, name, target, reason)
+        )
+        return result
+
+    def _acknowledge(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+        alarm_id = _text(arguments, "alarm_id")
+        self._station.parts.alarms.acknowledge(alarm_id, user.name)
+        return "acknowledged", alarm_id, ""
+
+    def _reset_alarm(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+        alarm_id = _text(arguments, "alarm_id")
+        self._station.parts.alarms.reset(alarm_id, user.name)
+        return "reset", alarm_id, ""
+
+    def _reset_line(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+        del user
+        reason = _text(arguments, "reason")
+        pipeline = self._station.pipeline
+        stopped = pipeline.state.line_stop
+        pipeline.state = rules.reset_line(pipeline.state)
+        return "the line may run", stopped or "line", reason
+
+    def _challenge(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+        del user
+        shipped = self._station.settings.line.challenge_pieces
+        pieces = arguments.get("pieces", shipped)
+        if not isinstance(pieces, int) or not 1 <= pieces <= 100:
+            raise ValueError("pieces must be a number from 1 to 100")
+        pipeline = self._station.pipeline
+        pipeline.state = rules.start_challenge(pipeline.state, pieces)
+        self._station.act.challenge_wanted = True
+        return f"feeding {pieces} pieces", "challenge test", ""
+
+    def _overrule(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+        seq, label = arguments.get("record_seq"), _text(arguments, "label")
+        reason = _text(arguments, "reason")
+        if type(seq) is not int or seq < 1:
+            raise ValueError("record_seq must be a number from 1")
+        if label not in LABELS:
+            raise ValueError(f"label must be one of {', '.join(LABELS)}")
+        store = self._station.parts.store
+        entry = Label(seq, store.clock.wall(), user.name, label, reason)
+        store.submit(partial(records.overrule, label=entry)).result(2.0)
+        return "kept as a label; the verdict sent stays", f"record {seq}: {label}", reason
+
+
+def _text(arguments: dict[str, Any], name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value.strip() or len(value) > 500:
+        raise ValueError(f"{name} must be a text of 1 to 500 characters")
+    return value.strip()

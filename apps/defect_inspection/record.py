@@ -1,0 +1,130 @@
+"""What is kept of each part, what leaves, and what never does.
+
+Kept: one trace record per part (DOMAIN: MES traceability) and the picture of every part
+that did not pass. Leaves: the trace record, through the outbox, in the same transaction.
+Never leaves: pictures. Everything here is only handed to the store's thread; encoding a
+picture and waiting for the disk happen there.
+"""
+
+import hashlib
+import sqlite3
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from apps.defect_inspection.config import Settings
+from apps.defect_inspection.domain import Decision, Inspection, Shot, Verdict
+from common import records
+from common.pipeline import Outcome
+from common.records import Record
+from common.store import Store
+from common.telemetry.outbox import Message, Outbox
+
+SCHEMA = "lineside.inspection.verdict/1"
+Turn = Outcome[Shot, Inspection, Decision]
+EVENT = "lineside.inspection.verdict.v1"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the verdicts: the same for every part of a run."""
+
+    station: str
+    software: str
+    model: str
+    model_sha256: str
+    camera: str
+
+
+class Recorder:
+    """Outcome → one trace record, and the picture of a part that did not pass."""
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        sinks: tuple[str, ...],
+        settings: Settings,
+        provenance: Provenance,
+    ) -> None:
+        self._store, self._outbox, self._sinks = store, outbox, sinks
+        self._settings, self._provenance = settings, provenance
+
+    def __call__(self, turn: Turn) -> None:
+        """Hand the part to the store; a fault that cost no part is the alarms' business."""
+        if not turn.decision.part_id:
+            return
+        frame = turn.sample.data.frame if turn.sample and self._keeps_picture(turn) else None
+        size = frame.nbytes if frame is not None else 0
+        self._store.submit(partial(self._write, turn=turn, frame=frame), size)
+
+    def _keeps_picture(self, turn: Turn) -> bool:
+        passed = turn.decision.verdict is Verdict.PASS
+        return self._settings.retention.keep_pass_pictures or not passed
+
+    def _write(
+        self, connection: sqlite3.Connection, turn: Turn, frame: np.ndarray | None
+    ) -> None:
+        body, subject = self._body(turn), _subject(turn)
+        name = None
+        now = self._store.clock.wall()
+        if frame is not None:
+            name = f"{self._store.boot_id}-{subject.replace('/', '-')}.png"
+            data = cv2.imencode(".png", frame)[1].tobytes()
+            body["image_sha256"] = hashlib.sha256(data).hexdigest()
+            self._store.pictures.save(connection, name, data, now)
+        record = Record(
+            "verdict", subject, turn.sample.wall_time if turn.sample else now,
+            turn.sample.monotonic if turn.sample else self._store.clock.monotonic(),
+            self._store.boot_id, body, name,
+        )  # fmt: skip
+        records.add(connection, record)
+        if self._sinks:
+            message = Message("verdict", EVENT, f"part/{subject}", body, now, self._sinks)
+            self._outbox.append(connection, message)
+
+    def _body(self, turn: Turn) -> dict[str, Any]:
+        """The trace record; field names where they exist are OPC 40100-1's in spirit."""
+        decision, percept = turn.decision, turn.percept
+        trigger = turn.sample.data.trigger if turn.sample else None
+        recipe_id = trigger.recipe_id if trigger else 0
+        recipe = self._settings.recipe(recipe_id)
+        found = percept.defects if isinstance(percept, Inspection) else ()
+        shipped = turn.sample.wall_time if turn.sample else None
+        return {
+            "schema": SCHEMA,
+            **asdict(self._provenance),
+            "part_id": decision.part_id,
+            "batch": trigger.batch if trigger else 0,
+            "encoder": trigger.encoder if trigger else 0,
+            "recipe_id": recipe_id,
+            "recipe": recipe.name if recipe else "",
+            "calibration": recipe.calibration if recipe else "",
+            "t_trigger": iso(shipped) if shipped else None,
+            "t_result": iso(self._store.clock.wall()),
+            "verdict": decision.verdict.value,
+            "reasons": list(decision.reasons),
+            "defects": [asdict(defect) for defect in found],
+            "latency_ms": {**_rounded(turn.stage_ms), "total": round(decision.latency_ms, 2)},
+            "challenge": decision.challenge,
+            "line_stop": decision.line_stop,
+        }
+
+
+def _subject(turn: Turn) -> str:
+    if turn.sample:
+        return turn.sample.id
+    return str(getattr(turn.percept, "sample_id", "")) or f"0/{turn.decision.part_id}"
+
+
+def _rounded(stage_ms: dict[str, float]) -> dict[str, float]:
+    return {stage: round(ms, 3) for stage, ms in stage_ms.items()}
+
+
+def iso(wall: float) -> str:
+    """UTC wall time as ISO 8601 with milliseconds."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")

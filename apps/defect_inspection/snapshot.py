@@ -1,0 +1,123 @@
+"""The station's state as one document: for the screens, the API and Prometheus."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from apps.defect_inspection.decide import Challenge
+from common.meta import put
+from common.ports import PlcView
+
+if TYPE_CHECKING:
+    from apps.defect_inspection.station import Station
+
+
+class Snapshots:
+    """Takes the document and hands it to the store; `last` may be read by any thread."""
+
+    def __init__(self, station: "Station") -> None:
+        self._station = station
+        self.last: dict[str, Any] = {}
+
+    def take(self, plc: PlcView | None, link: dict[str, Any], host: dict[str, Any]) -> None:
+        """Make the document of this moment."""
+        station = self._station
+        state, store = station.pipeline.state, station.parts.store
+        document = {
+            "station": station.settings.station.name,
+            "app": "defect_inspection",
+            "wall_time": station.parts.clock.wall(),
+            "api_port": station.settings.station.api_port,
+            "software": station.parts.software,
+            "model": self._model(),
+            "healthy": not station.failures,
+            "faults": [f"{device}: {cause}" for device, cause in station.failures.items()],
+            "line": self._line(plc),
+            "counts": station.tally.counts(),
+            "reject_rate": station.tally.reject_rate(),
+            "challenge": _challenge(state.challenge),
+            "latency_ms": station.pipeline.timings.percentiles(),
+            "deadline_ms": station.settings.line.deadline_ms,
+            "link": link,
+            "store": {
+                "healthy": store.healthy,
+                "refused": store.refused,
+                "failed": store.failed,
+                "error": store.last_error,
+            },
+            "alarms": station.parts.alarms.summary(),
+            "host": host,
+        }
+        self.last = document
+        store.submit(partial(put, key="snapshot", document=document))
+
+    def _model(self) -> dict[str, Any]:
+        choice = self._station.parts.model
+        model = choice.model
+        return {
+            "name": model.card.name,
+            "version": model.card.version,
+            "artefact": f"{model.artefact.runtime}/{model.artefact.precision}",
+            "device": model.runtime.device,
+            "reason": choice.reason,
+        }
+
+    def _line(self, plc: PlcView | None) -> dict[str, Any]:
+        station = self._station
+        state, now = station.pipeline.state, station.parts.clock.monotonic()
+        recipe_id = plc.recipe_id if plc else 0
+        recipe = station.settings.recipe(recipe_id)
+        period = station.settings.station.golden_period_s
+        return {
+            "mode": plc.mode if plc else 0,
+            "state": plc.state if plc else 0,
+            "speed_mm_s": plc.line_speed_mm_s if plc else 0,
+            "recipe_id": recipe_id,
+            "recipe": recipe.name if recipe else "",
+            "plc": station.parts.gate.name,
+            "plc_alive": plc.heartbeat_alive
+            if plc and "plc" not in station.failures
+            else False,
+            "vision_alive": now - station.last_work < 3 * max(period, 0.5),
+            "vision_beats": station.beats,
+            "batch": station.batch,
+            "consecutive_rejects": state.consecutive_rejects,
+            "consecutive_limit": station.settings.line.consecutive_rejects,
+            "line_stop": state.line_stop,
+            "reject_faults": plc.reject_faults if plc else 0,
+        }
+
+    def metrics(self) -> bytes:
+        """The counts and states that a plant's Prometheus watches."""
+        registry, last = CollectorRegistry(), self.last
+        for name, value in last.get("counts", {}).items():
+            text = f"Parts: {name.replace('_', ' ')}"
+            Gauge(f"lineside_inspection_{name}", text, registry=registry).set(value)
+        latency = Gauge(
+            "lineside_inspection_latency_ms", "Duration in ms", ["stage", "quantile"],
+            registry=registry,
+        )  # fmt: skip
+        for stage, values in last.get("latency_ms", {}).items():
+            for quantile, ms in values.items():
+                latency.labels(stage, quantile).set(ms)
+        Gauge("lineside_healthy", "1 while nothing fails", registry=registry).set(
+            bool(last.get("healthy"))
+        )
+        active = len(last.get("alarms", []))
+        Gauge("lineside_alarms", "Alarms not in NORM", registry=registry).set(active)
+        queued = last.get("link", {}).get("mqtt", {}).get("queued", 0)
+        Gauge("lineside_outbox_queued", "Events that wait", registry=registry).set(queued)
+        return generate_latest(registry)
+
+
+def _challenge(challenge: Challenge | None) -> dict[str, Any] | None:
+    if challenge is None:
+        return None
+    return {
+        "outcome": challenge.outcome,
+        "pieces": challenge.pieces,
+        "rejected": len(challenge.rejected),
+        "confirmed": len(challenge.confirmed & challenge.rejected),
+        "passed": len(challenge.passed),
+    }

@@ -1,0 +1,258 @@
+"""The station: the wiring of the five steps in flow order, and what keeps them honest.
+
+Read this file first. `build` joins the steps; `Station.turn` is one turn of the loop:
+carry out what people asked for, inspect the next part or, when none came, a known board;
+then look at the PLC, the alarms and the time for a snapshot.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from common.alarms.board import AlarmBoard
+
+from apps.defect_inspection import decide as rules
+from apps.defect_inspection.act import Act
+from apps.defect_inspection.commands import ROLES, Commands
+from apps.defect_inspection.config import Settings
+from apps.defect_inspection.decide import LineState, Rules
+from apps.defect_inspection.domain import Decision, Inspection, Shot, Verdict
+from apps.defect_inspection.golden import Golden, known_board
+from apps.defect_inspection.perceive import Perceive
+from apps.defect_inspection.record import Provenance, Recorder
+from apps.defect_inspection.sense import Sense
+from apps.defect_inspection.snapshot import Snapshots
+from apps.defect_inspection.tally import Tally
+from apps.defect_inspection.watch import Condition, active_alarms
+from common.errors import DeviceError
+from common.inference.selection import Choice
+from common.pipeline import Fault, Outcome, Pipeline
+from common.ports import Camera, Clock, PartGate, PlcView
+from common.store import Store
+from common.telemetry.outbox import Outbox
+from common.users import User
+
+POLL_S = 0.05  # longest wait for a part before people's commands get their turn
+REST_S = 0.1  # after a fault that cost no part: a dead PLC is not asked without pause
+SNAPSHOT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a station is made of; the command line opens them by name."""
+
+    camera: Camera
+    gate: PartGate
+    model: Choice
+    store: Store
+    outbox: Outbox
+    alarms: AlarmBoard
+    clock: Clock
+    sinks: tuple[str, ...] = ()
+    link: Callable[[], dict[str, Any]] = dict
+    """State of the ways out, for the screen: mqtt and webhook."""
+    host: Callable[[], dict[str, Any]] = dict
+    """Temperature, memory, disk and load of this device."""
+    software: str = ""
+
+
+def build(settings: Settings, parts: Parts) -> "Station":
+    """The station of `settings`, its steps joined in flow order."""
+    recipes = {int(key): recipe for key, recipe in settings.recipes.items()}
+    model = parts.model.model
+    provenance = Provenance(
+        settings.station.name, parts.software, model.describe(), model.artefact.sha256,
+        parts.camera.name,
+    )  # fmt: skip
+
+    sense = Sense(parts.gate, parts.camera, parts.clock)
+    perceive = Perceive(model, recipes, parts.clock)
+    decide = Rules(settings.line, recipes)
+    act = Act(parts.gate, model.card.labels)
+    record = Recorder(parts.store, parts.outbox, parts.sinks, settings, provenance)
+
+    pipeline: Pipeline[Shot, Inspection, LineState, Decision] = Pipeline(
+        sense=sense,
+        perceive=perceive,
+        decide=decide,
+        act=act,
+        record=record,
+        state=LineState(),
+        clock=parts.clock,
+    )
+    golden = Golden(perceive, *known_board(settings))
+    return Station(settings, parts, pipeline, act, golden)
+
+
+class Station:
+    """Runs the loop in one thread; commands and state come and go through safe queues."""
+
+    roles = ROLES
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Parts,
+        pipeline: Pipeline[Shot, Inspection, LineState, Decision],
+        act: Act,
+        golden: Golden,
+    ) -> None:
+        self.settings, self.parts, self.pipeline, self.act = settings, parts, pipeline, act
+        self.tally = Tally()
+        self.failures: dict[str, str] = {}
+        """Device → cause, as long as it lasts."""
+        self.bad_pictures = self.late = ""
+        self.beats = self.batch = 0
+        self.last_work = parts.clock.monotonic()
+        self._golden = golden
+        self._golden_due = 0.0
+        self._snapshot_due = 0.0
+        self._commands = Commands(self)
+        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
+        self._snapshots = Snapshots(self)
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until `stop`; then leave the PLC in its safe state."""
+        try:
+            while not stop.is_set():
+                self.turn()
+        finally:
+            self.parts.gate.safe_state("the station stops")
+
+    def turn(self) -> Outcome[Shot, Inspection, Decision] | None:
+        """One turn of the loop."""
+        self._carry_out()
+        outcome = self.pipeline.step(POLL_S)
+        if outcome is None:
+            self.failures.pop("plc", None)
+            self._prove_sight()
+        else:
+            self._note(outcome)
+        self._look_around()
+        if outcome is not None and not outcome.decision.part_id:
+            self.parts.clock.sleep(REST_S)
+        return outcome
+
+    # ------------------------------------------------------------ what a turn consists of
+
+    def _carry_out(self) -> None:
+        while not self._asked.empty():
+            name, arguments, user, future = self._asked.get()
+            try:
+                future.set_result(self._commands.carry_out(name, arguments, user))
+            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
+                future.set_exception(error)
+
+    def _prove_sight(self) -> None:
+        """While no part comes, inspect a known board; only the right answer beats."""
+        now = self.parts.clock.monotonic()
+        if now < self._golden_due:
+            return
+        self._golden_due = now + self.settings.station.golden_period_s
+        try:
+            self._golden.check()
+            self.parts.gate.beat()
+        except DeviceError as error:
+            self._fail("plc" if error.device == self.parts.gate.name else "inference", error)
+            return
+        self.failures.pop("inference", None)
+        self._worked()
+
+    def _note(self, outcome: Outcome[Shot, Inspection, Decision]) -> None:
+        percept, decision = outcome.percept, outcome.decision
+        if outcome.sample:
+            self.batch = outcome.sample.data.trigger.batch
+        if isinstance(percept, Fault):
+            source = _alarm_source(percept, self.parts)
+            if source != "plc" or percept.stage == "act" or not decision.part_id:
+                self.failures[source] = percept.cause  # else: one missed part, no dead PLC
+        else:
+            for source in ("plc", "camera", "inference"):
+                self.failures.pop(source, None)
+            self._worked()
+        if decision.part_id:
+            self.tally.add(decision, self.parts.clock.monotonic())
+            reason = decision.reasons[0] if decision.reasons else ""
+            self.bad_pictures = reason if decision.verdict is Verdict.BAD_IMAGE else ""
+            self.late = reason if decision.verdict is Verdict.LATE else ""
+
+    def _look_around(self) -> None:
+        now = self.parts.clock.monotonic()
+        plc = self.parts.gate.view()
+        if plc and self.tally.confirm(plc.confirmed_id):
+            self.pipeline.state = rules.confirm(self.pipeline.state, plc.confirmed_id)
+        if now < self._snapshot_due:
+            return
+        self._snapshot_due = now + SNAPSHOT_S
+        self._end_challenge()
+        self._tell_plc()
+        link = self.parts.link()
+        self._set_alarms(plc, link)
+        self._snapshots.take(plc, link, self.parts.host())
+
+    def _set_alarms(self, plc: PlcView | None, link: dict[str, Any]) -> None:
+        store, mqtt = self.parts.store, link.get("mqtt", {})
+        failures = dict(self.failures)
+        if not store.healthy:
+            failures["store"] = store.last_error
+        condition = Condition(
+            self.pipeline.state,
+            plc,
+            failures,
+            self.bad_pictures,
+            self.late,
+            mqtt.get("reason", "") if mqtt.get("state") == "offline" else "",
+        )
+        for alarm_id, detail in active_alarms(condition).items():
+            self.parts.alarms.set(alarm_id, active=bool(detail), detail=detail)
+        self.parts.alarms.tick()
+
+    def _tell_plc(self) -> None:
+        """Line stop and challenge requests also reach the PLC when no part comes."""
+        if "plc" in self.failures:
+            return
+        try:
+            stop = bool(self.pipeline.state.line_stop)
+            self.parts.gate.request(stop, self.act.challenge_wanted)
+        except DeviceError as error:
+            self._fail("plc", error)
+
+    def _end_challenge(self) -> None:
+        challenge = self.pipeline.state.challenge
+        if challenge is None or not self.act.challenge_wanted:
+            return
+        if len(challenge.rejected | challenge.passed) >= challenge.pieces:
+            self.act.challenge_wanted = False
+
+    def _fail(self, source: str, error: DeviceError) -> None:
+        self.failures[source] = str(error)
+        self.parts.gate.safe_state(str(error))
+
+    def _worked(self) -> None:
+        self.beats += 1
+        self.last_work = self.parts.clock.monotonic()
+
+    # ------------------------------------------- asked from other threads (common.service)
+
+    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        """Queue a command for the loop's own thread."""
+        future: Future[Any] = Future()
+        self._asked.put((name, arguments, user, future))
+        return future
+
+    def snapshot(self) -> dict[str, Any]:
+        """The last snapshot."""
+        return self._snapshots.last
+
+    def metrics(self) -> bytes:
+        """Prometheus text of the last snapshot."""
+        return self._snapshots.metrics()
+
+
+def _alarm_source(fault: Fault, parts: Parts) -> str:
+    if fault.device == parts.gate.name:
+        return "plc"
+    return "camera" if fault.device == parts.camera.name else "inference"

@@ -1,0 +1,44 @@
+"""`lineside train defect_inspection` runs this where torch is installed."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+DRAWN_LICENCE = "none needed: every board is drawn by this software"
+
+
+def main() -> int:
+    """Train, export, evaluate, write the card; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="lineside train defect_inspection")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--data-licence", default="as the data's owner says")
+    parser.add_argument("--smoke", action="store_true")
+    options = parser.parse_args()
+    # Before Ultralytics is imported: nothing calls out, nothing is written to the home.
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(options.out.resolve() / "ultralytics"))
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    from apps.defect_inspection.training import card, train  # noqa: PLC0415
+
+    recipe = train.smoke() if options.smoke else train.Recipe()
+    work = options.out / options.name
+    made = train.train(options.data, work, recipe)
+    for stage, checkpoint in made.items():
+        facts = card.Facts(
+            name=options.name if stage == "trained" else f"{options.name}-drawn",
+            data=options.data.name if stage == "trained" else "drawn boards only",
+            data_licence=options.data_licence if stage == "trained" else DRAWN_LICENCE,
+            command=f"lineside train defect_inspection --data DIR --name {options.name}",
+            recipe=recipe,
+        )
+        size = train.input_size(options.data)
+        card.publish(checkpoint, work / "bundles" / facts.name, options.data, facts, size)
+        print(f"bundle: {work / 'bundles' / facts.name}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""A trained checkpoint as a bundle with its card: every figure comes from a run, none by hand.
+
+model.toml is contract and origin; results.json holds what `evaluate` said of every
+artefact on the held-out tenth and on `val`; README.md is both, for people.
+"""
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import ultralytics
+
+from apps.defect_inspection.config import Recipe as PartRecipe
+from apps.defect_inspection.evaluate import HELD_OUT, DataSet, evaluate, open_dataset
+from apps.defect_inspection.training.export import artefact_tables, export
+from apps.defect_inspection.training.train import Recipe
+from common.inference.bundle import Bundle, open_bundle
+from common.inference.selection import open_model
+from hardware.catalog import open_runtime
+
+VERSION = "1.0.0"
+LICENCE = "AGPL-3.0-only"  # what Ultralytics says of weights trained with its software
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the card says of the run."""
+
+    name: str
+    data: str
+    data_licence: str
+    command: str
+    recipe: Recipe
+
+
+def publish(checkpoint: Path, folder: Path, data: Path, facts: Facts, size: int) -> Path:
+    """Export into `folder`, evaluate every artefact on `data`, write the card."""
+    dataset = open_dataset(data, "train")
+    export(checkpoint, folder, size, dataset.pictures())
+    (folder / "model.toml").write_text(model_toml(folder, dataset, facts, size))
+    results = measure(open_bundle(folder), data)
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "README.md").write_text(readme(open_bundle(folder), results, facts))
+    return folder
+
+
+def model_toml(folder: Path, dataset: DataSet, facts: Facts, size: int) -> str:
+    """Contract, origin and artefacts as TOML."""
+    labels, anchors = json.dumps(list(dataset.labels)), anchor_count(size)
+    text = json.dumps  # a JSON string is a TOML string
+    split = "val as given; every tenth training picture by name held out"
+    head = f"""\
+name = {text(facts.name)}
+version = "{VERSION}"
+task = "detection"
+licence = "{LICENCE}"
+labels = {labels}
+
+[origin]
+data = {text(facts.data)}
+data_licence = {text(facts.data_licence)}
+split = "{split}"
+command = {text(facts.command)}
+commit = "{commit()}"
+tool = "ultralytics {ultralytics.__version__}, {facts.recipe.network}"
+
+[[inputs]]
+name = "images"
+shape = [1, 3, {size}, {size}]
+layout = "NCHW, RGB, 0-1"
+
+[[outputs]]
+name = "output0"
+shape = [1, {4 + len(dataset.labels)}, {anchors}]
+layout = "centre x, centre y, width, height in px, then one score per label"
+"""
+    return "\n".join([head, *artefact_tables(folder)])
+
+
+def anchor_count(size: int) -> int:
+    """Predictions of a YOLO head with strides 8, 16 and 32 on a square input."""
+    return sum((size // stride) ** 2 for stride in (8, 16, 32))
+
+
+def measure(bundle: Bundle, data: Path) -> dict[str, Any]:
+    """`evaluate` on both splits for every artefact: {split: {runtime/precision: figures}}."""
+    recipe = PartRecipe(name="as labelled", binarise=False)
+    results: dict[str, Any] = {}
+    for split in ("val", HELD_OUT):
+        dataset = open_dataset(data, split)
+        for artefact in bundle.card.artefacts:
+            model = open_model(bundle, open_runtime, artefact.runtime, artefact.precision).model
+            label = f"{artefact.runtime}/{artefact.precision}"
+            results.setdefault(split, {})[label] = evaluate(model, recipe, dataset)
+            model.close()
+    return results
+
+
+def commit() -> str:
+    """The commit that is checked out; "unknown" outside a repository."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() or "unknown"
+
+
+FIGURES = ("map33", "map50", "map50_95", "best_f")
+
+
+def readme(bundle: Bundle, results: dict[str, Any], facts: Facts) -> str:
+    """The card for people, written from model.toml and results.json alone."""
+    card = bundle.card
+    parts = [f"# {card.name} {card.version}", "", "Generated; change the recipe, not this file.",
+             "", "| | |", "|---|---|"]  # fmt: skip
+    parts += [
+        f"| {key.replace('_', ' ')} | {value} |" for key, value in asdict(card.origin).items()
+    ]
+    parts += [f"| licence of the weights | {card.licence} |"]
+    parts += [f"| recipe | {' · '.join(f'{k} {v}' for k, v in asdict(facts.recipe).items())} |"]
+    for split, by_artefact in results.items():
+        parts += ["", f"## On {split}", "", *table(by_artefact)]
+        parts += ["", "Average precision at IoU 0.33 per kind:", "", *kinds(by_artefact)]
+    return "\n".join(parts) + "\n"
+
+
+def table(by_artefact: dict[str, Any]) -> list[str]:
+    """One row per artefact."""
+    heads = ["artefact", "pictures", "mAP 0.33", "mAP 0.5", "mAP 0.5–0.95", "best F",
+             "escapes /1000", "false rejects /1000"]  # fmt: skip
+    keys = ("images", *FIGURES, "escapes_per_1000", "false_rejects_per_1000")
+    rows = [
+        [label, *(_cell(figures[key]) for key in keys)]
+        for label, figures in by_artefact.items()
+    ]
+    return _markdown(heads, rows)
+
+
+def kinds(by_artefact: dict[str, Any]) -> list[str]:
+    """One row per artefact, one column per kind of defect."""
+    names = list(next(iter(by_artefact.values()))["per_class"])
+    rows = [
+        [label, *(_cell(figures["per_class"][name]["ap33"]) for name in names)]
+        for label, figures in by_artefact.items()
+    ]
+    return _markdown(["artefact", *names], rows)
+
+
+def _markdown(heads: list[str], rows: list[list[str]]) -> list[str]:
+    line = "|".join("---" for _ in heads)
+    return [f"| {' | '.join(heads)} |", f"|{line}|", *(f"| {' | '.join(r)} |" for r in rows)]
+
+
+def _cell(value: Any) -> str:
+    return "–" if value is None else f"{value:g}"

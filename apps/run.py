@@ -1,0 +1,207 @@
+"""Opens what app.toml names and hands it to the station: where apps and hardware meet."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common.alarms.board import AlarmBoard
+from common.alarms.definitions import load_definitions
+
+from apps.defect_inspection import config, station
+from apps.defect_inspection.config import Settings
+from apps.defect_inspection.perceive import Perceive
+from apps.defect_inspection.simulate import SimulatedCamera
+from common.clock import SystemClock
+from common.config import from_table, read_toml
+from common.errors import ConfigError
+from common.inference.bundle import open_bundle
+from common.inference.selection import Choice, open_model
+from common.ports import Camera
+from common.retention import RetentionSettings
+from common.service import ApiServer, build_api
+from common.store import Store, StoreSettings
+from common.telemetry.outbox import Outbox
+from common.users import Users
+from hardware import catalog
+from hardware.host import HostMonitor
+
+log = logging.getLogger("lineside")
+VAR = Path(os.environ.get("LINESIDE_VAR", "var"))
+PLC_START_S = 10.0
+BELT_MM_S = 400
+
+
+def settings_table(path: Path, changes: list[str]) -> dict[str, Any]:
+    """The TOML in `path` with `key.sub=value` changes laid over it."""
+    table = read_toml(path)
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {change}: write KEY=VALUE")
+        place = table
+        *parents, last = key.strip().split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"--set {key}: {parent} is not a table")
+        place[last] = _toml_value(value.strip())
+    return table
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word is meant as a string
+
+
+def run_inspection(path: Path, changes: list[str], var: Path) -> None:
+    """One defect-inspection station until it is told to stop."""
+    settings = from_table(Settings, settings_table(path, changes), path)
+    folder = var / settings.station.name
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as opened:
+        inspection = station.build(settings, open_parts(settings, path, folder, opened))
+        users = Users(folder / "users.json", inspection.parts.clock)
+        password = users.first_password()
+        if password:
+            log.warning("first start: sign in as engineer with password %s", password)
+        infer = None
+        if settings.station.infer_endpoint:
+            infer = _second_inspector(settings, path, inspection)
+        server = ApiServer(build_api(inspection, users, infer), settings.station.api_port)
+        server.start()
+        opened.callback(server.stop)
+        log.warning("%s runs: %s", settings.station.name, inspection.parts.model.reason)
+        inspection.run(stop)
+
+
+def open_parts(
+    settings: Settings, path: Path, folder: Path, opened: ExitStack
+) -> station.Parts:
+    """Everything a station needs; `opened` closes it all again."""
+    clock = SystemClock()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = Store(folder / "station.sqlite", clock, _store_settings(settings))
+    opened.callback(store.close)
+    who = settings.station
+    source = f"urn:lineside:{who.tenant}:{who.site}:{who.area}:{who.name}"
+    outbox = Outbox(source=source, epoch=store.epoch, boot_id=store.boot_id, clock=clock)
+    choice = open_inspection_model(settings, path)
+    opened.callback(choice.model.close)
+    if settings.simulation.enabled:
+        opened.enter_context(virtual_plc(settings))
+    camera = open_camera(settings, path, clock)
+    opened.callback(camera.close)
+    gate = catalog.open_gate(settings.plc.backend, settings.plc.options, path, clock)
+    opened.callback(gate.close)
+    ways_out = WaysOut(settings, path, store, outbox, opened)
+    definitions = load_definitions(config.APP / "alarms.toml")
+    return station.Parts(
+        camera=camera, gate=gate, model=choice, store=store, outbox=outbox,
+        alarms=AlarmBoard(definitions, store, outbox, clock, ways_out.sinks), clock=clock,
+        sinks=ways_out.sinks, link=ways_out.state, host=host_reader(folder),
+        software=f"lineside {version('lineside')}",
+    )  # fmt: skip
+
+
+def open_inspection_model(
+    settings: Settings, path: Path, runtime: str = "", precision: str = ""
+) -> Choice:
+    """The model of `settings`; runtime and precision given here win."""
+    folder = settings.model.bundle
+    if not folder.is_absolute():
+        folder = path.parent / folder
+    return open_model(
+        open_bundle(folder),
+        catalog.open_runtime,
+        runtime or settings.model.runtime,
+        precision or settings.model.precision,
+    )
+
+
+def open_camera(settings: Settings, path: Path, clock: SystemClock) -> Camera:
+    """The camera that [camera] names."""
+    if settings.camera.backend == "simulated":
+        simulation = settings.simulation
+        return SimulatedCamera(simulation.seed, simulation.defective_share)
+    return catalog.open_camera(settings.camera.backend, settings.camera.options, path, clock)
+
+
+def _second_inspector(
+    settings: Settings, path: Path, inspection: station.Station
+) -> Callable[[np.ndarray], dict[str, Any]]:
+    """Inference for nearby systems on a network of its own: the line never waits for it."""
+    recipe = next(iter(settings.recipes.values()))
+    choice = open_inspection_model(settings, path)
+    perceive = Perceive(choice.model, {}, inspection.parts.clock)
+
+    def infer(picture: np.ndarray) -> dict[str, Any]:
+        found = perceive.inspect(picture, recipe)
+        return {"model": choice.model.describe(), "defects": [asdict(d) for d in found]}
+
+    return infer
+
+
+def _store_settings(settings: Settings) -> StoreSettings:
+    kept = settings.retention
+    retention = RetentionSettings(
+        record_days=kept.records_days,
+        picture_days=kept.pictures_days,
+        picture_bytes=int(kept.pictures_mb * 1e6),
+    )
+    return StoreSettings(retention=retention)
+
+
+def host_reader(folder: Path) -> Callable[[], dict[str, Any]]:
+    """What the screens show of the device."""
+    monitor = HostMonitor(disk=folder)
+
+    def read() -> dict[str, Any]:
+        health = monitor.read()
+        total, free = health.memory_total_mb, health.memory_available_mb
+        return {
+            "temperature_c": health.temperature_c,
+            "throttled": health.throttled,
+            "memory_used_share": round(1 - free / total, 3) if total and free else None,
+            "disk_free_mb": health.disk_free_mb,
+            "load_1m": health.load_1m,
+        }
+
+    return read
+
+
+@contextmanager
+def virtual_plc(settings: Settings) -> Iterator[None]:
+    """A virtual PLC beside the station, as its own process, until the block ends."""
+    options, rate = settings.plc.options, settings.simulation.parts_per_s
+    command = [
+        sys.executable, "-m", "hardware.virtual_plc",
+        "--port", str(options.get("port", 5020)),
+        "--word-order", str(options.get("word_order", "CDAB")),
+        "--speed-mm-s", str(BELT_MM_S),
+        "--pitch-mm", str(BELT_MM_S / rate),
+        "--actuator-s", str(min(0.05, 0.2 / rate)),  # parts close together need a fast gate
+        "--challenge-parts", str(settings.line.challenge_pieces),
+        "--consecutive-limit", "0",  # the station asks for line stops by its own rules
+        "--recipe-id", next(iter(settings.recipes)),
+    ]  # fmt: skip
+    process = subprocess.Popen(command)  # noqa: S603 - our own module
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(PLC_START_S)

@@ -1,0 +1,180 @@
+"""The station's own HTTP API: health, metrics, state, commands, optional inference.
+
+It listens on loopback. Reading is free there; every command carries a user's credential
+and a nonce, is checked here, carried out by the station's loop, and audited: a screen
+passes a credential on, it never asserts a name.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+import uvicorn
+from fastapi import Body, Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from common.errors import LinesideError
+from common.inference.decode import DecodeLimits, ImageRefused, decode_image
+from common.users import User, Users
+
+COMMAND_TIMEOUT_S = 5.0
+REMEMBERED_NONCES = 10_000
+
+
+class Commanded(Protocol):
+    """What the API needs of a station. All of it may be called from another thread."""
+
+    roles: dict[str, str]
+    """Command name → the role it takes."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The station's state as JSON; "healthy" says whether it does its work."""
+
+    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        """Carry a command out in the loop's own thread."""
+
+    def metrics(self) -> bytes:
+        """Prometheus text."""
+
+
+Infer = Callable[[np.ndarray], dict[str, Any]]
+Authenticated = Callable[[HTTPBasicCredentials], User]
+_BASIC = HTTPBasic(realm="lineside")
+
+
+def build_api(station: Commanded, users: Users, infer: Infer | None = None) -> FastAPI:
+    """The HTTP application of one station."""
+    api = FastAPI(title="Lineside station", docs_url=None, redoc_url=None, openapi_url=None)
+
+    def authenticated(credentials: Annotated[HTTPBasicCredentials, Depends(_BASIC)]) -> User:
+        user = users.authenticate(credentials.username, credentials.password)
+        if user is None:
+            raise HTTPException(401, "name or password wrong, or locked for half a minute")
+        return user
+
+    _add_reading(api, station)
+    _add_commands(api, station, authenticated)
+    if infer is not None:
+        _add_inference(api, infer, authenticated)
+    return api
+
+
+def _add_reading(api: FastAPI, station: Commanded) -> None:
+    @api.get("/health")
+    def health(response: Response) -> dict[str, Any]:
+        snapshot = station.snapshot()
+        response.status_code = 200 if snapshot.get("healthy") else 503
+        return {"healthy": bool(snapshot.get("healthy")), "faults": snapshot.get("faults", [])}
+
+    @api.get("/state")
+    def state() -> dict[str, Any]:
+        return station.snapshot()
+
+    @api.get("/metrics")
+    def metrics() -> Response:
+        return Response(station.metrics(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_commands(api: FastAPI, station: Commanded, authenticated: Authenticated) -> None:
+    nonces = Nonces()
+
+    @api.post("/commands/{name}")
+    def command(
+        name: str,
+        user: Annotated[User, Depends(authenticated)],
+        x_nonce: Annotated[str, Header(min_length=16, max_length=64)],
+        arguments: Annotated[dict[str, Any] | None, Body()] = None,
+    ) -> dict[str, Any]:
+        _require_role(station, name, user)
+        if not nonces.fresh(x_nonce):
+            raise HTTPException(409, "this command was sent before")
+        return {"result": _carried_out(station.command(name, arguments or {}, user))}
+
+
+def _require_role(station: Commanded, name: str, user: User) -> None:
+    role = station.roles.get(name)
+    if role is None:
+        raise HTTPException(404, f"no command {name}; there are {', '.join(station.roles)}")
+    if not user.may(role):
+        raise HTTPException(403, f"{name} takes the role {role}, {user.name} is {user.role}")
+
+
+def _carried_out(future: "Future[Any]") -> Any:
+    try:
+        return future.result(COMMAND_TIMEOUT_S)
+    except FutureTimeout as error:
+        raise HTTPException(504, "the station did not carry it out in time") from error
+    except (LinesideError, ValueError) as error:
+        raise HTTPException(422, str(error)) from error
+
+
+def _add_inference(api: FastAPI, infer: Infer, authenticated: Authenticated) -> None:
+    limits = DecodeLimits()
+    busy = threading.Lock()
+
+    @api.post("/infer", dependencies=[Depends(authenticated)])
+    async def inference(request: Request) -> dict[str, Any]:
+        body = await _limited_body(request, limits.max_bytes)
+        if not busy.acquire(blocking=False):  # the line comes first; callers try again
+            raise HTTPException(503, "busy", headers={"Retry-After": "1"})
+        try:
+            return await run_in_threadpool(lambda: infer(decode_image(body, limits)))
+        except ImageRefused as error:
+            raise HTTPException(422, str(error)) from error
+        except LinesideError as error:
+            raise HTTPException(503, str(error)) from error
+        finally:
+            busy.release()
+
+
+async def _limited_body(request: Request, most: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise HTTPException(413, f"a picture has at most {most} bytes")
+    return bytes(body)
+
+
+class Nonces:
+    """Remembers the last nonces, so that a recorded command cannot be played again."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def fresh(self, nonce: str) -> bool:
+        """True the first time a nonce is seen."""
+        with self._lock:
+            if nonce in self._seen:
+                return False
+            self._seen[nonce] = None
+            if len(self._seen) > REMEMBERED_NONCES:
+                self._seen.popitem(last=False)
+            return True
+
+
+class ApiServer:
+    """Runs an API on loopback in a thread of its own."""
+
+    def __init__(self, api: FastAPI, port: int, host: str = "127.0.0.1") -> None:
+        config = uvicorn.Config(
+            api, host=host, port=port, log_level="warning", access_log=False, lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for open requests."""
+        self._server.should_exit = True
+        self._thread.join(5)
