@@ -1,35 +1,23 @@
 """Bytes of a picture file to an array, strictly: a doubtful picture is refused, not guessed.
 
 Pictures from folders and from the inference endpoint come through here. What cannot be
-seen: flipped bits inside JPEG or compressed TIFF data (neither carries a checksum).
+seen: flipped bits inside JPEG or compressed TIFF data (neither carries a checksum), and a
+progressive JPEG whose very last pass was cut and got a new end mark.
 """
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from common.config import setting
+from common.inference.limits import DecodeLimits
 from common.inference.picture_headers import JPEG, ImageRefused, PictureHeader, read_header
 
 __all__ = ["DecodeLimits", "ImageRefused", "decode_image"]
 
 
-@dataclass(frozen=True)
-class DecodeLimits:
-    """What a picture may be."""
-
-    max_bytes: int = setting(32_000_000, low=1, unit="bytes")
-    """Of the file."""
-    max_pixels: int = setting(25_000_000, low=1, high=500_000_000, unit="px")
-    """Width × height, checked before decoding: small files can claim giant pictures."""
-    min_side_px: int = setting(16, low=1, unit="px")
-    """Smaller is an icon or a tracking pixel, not a picture of a part."""
-    convert: bool = setting(False)
-    """Take 16-bit pictures (their high byte) and drop alpha, instead of refusing both."""
+USUAL = DecodeLimits()
 
 
-def decode_image(data: bytes, limits: DecodeLimits = DecodeLimits()) -> np.ndarray:
+def decode_image(data: bytes, limits: DecodeLimits = USUAL) -> np.ndarray:
     """PNG, JPEG, BMP or TIFF to uint8 [H, W] (grey) or [H, W, 3] (BGR).
 
     EXIF rotation is applied. Raises ImageRefused (a ValueError) with one clear reason.
@@ -43,7 +31,7 @@ def decode_image(data: bytes, limits: DecodeLimits = DecodeLimits()) -> np.ndarr
     picture = _decode(data)
     if sorted(picture.shape[:2]) != sorted((header.width, header.height)):
         raise ImageRefused("the picture is damaged: its size is not what its header says")
-    if header.kind == JPEG and _looks_filled(header, picture):
+    if header.kind == JPEG and not header.progressive and _looks_filled(picture):
         _require_complete(data, picture)
     if header.channels == 1 and picture.ndim == 3:  # OpenCV gives grey + alpha three planes
         picture = np.ascontiguousarray(picture[:, :, 0])
@@ -65,7 +53,8 @@ def _check(header: PictureHeader, limits: DecodeLimits) -> None:
         )
     if header.alpha and not limits.convert:
         raise ImageRefused(
-            "the picture has an alpha channel; save it without, or set convert = true to drop it"
+            "the picture has an alpha channel; save it without, or set convert = true "
+            "to drop it"
         )
 
 
@@ -79,14 +68,13 @@ def _decode(data: bytes) -> np.ndarray:
     return np.asarray(picture)
 
 
-def _looks_filled(header: PictureHeader, picture: np.ndarray) -> bool:
+def _looks_filled(picture: np.ndarray) -> bool:
     """Could this JPEG end early, with an end mark put behind it?
 
-    Where data runs out libjpeg leaves blocks of exactly 128; a progressive picture stays
-    coarse instead, so that it cannot be told by its looks.
+    Where data runs out libjpeg leaves blocks of exactly 128 without a word.
     """
     corners = picture[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)  # EXIF may turn it
-    return header.progressive or bool((corners == 128).all(axis=1).any())
+    return bool((corners == 128).all(axis=1).any())
 
 
 def _require_complete(data: bytes, picture: np.ndarray) -> None:
@@ -94,7 +82,7 @@ def _require_complete(data: bytes, picture: np.ndarray) -> None:
 
     A complete picture ignores them, so an honest grey corner is not refused.
     """
-    end = data.rindex(b"\xff\xd9")
-    longer = _decode(data[:end] + b"\xa5\x5a" * 64 + b"\xff\xd9")
+    body = data[: data.rindex(b"\xff\xd9")].rstrip(b"\xff")  # or "FF A5" were a marker
+    longer = _decode(body + b"\xa5\x5a" * 64 + b"\xff\xd9")
     if not np.array_equal(longer, picture):
         raise ImageRefused("the picture is cut short: JPEG, its data ends before its end mark")

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from common.errors import LinesideError
 
 PNG, JPEG, BMP, TIFF = "PNG", "JPEG", "BMP", "TIFF"
+MAX_PARTS = 100_000
+"""Chunks, segments or strips; no camera writes so many, a file that is to keep us busy does."""
 
 
 class ImageRefused(LinesideError, ValueError):
-    """This picture is not used; the text is the one reason, a clause about "the picture"."""
+    """A picture that is not used; the text is the one reason, a clause about "the picture"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class PictureHeader:
     """Per channel."""
     alpha: bool = False
     progressive: bool = False
-    """A JPEG in several passes."""
+    """A JPEG in several passes, all of which are there."""
 
 
 def read_header(data: bytes) -> PictureHeader:
@@ -47,6 +49,10 @@ def read_header(data: bytes) -> PictureHeader:
             except (struct.error, IndexError) as error:
                 raise _cut(kind, "its header ends early") from error
     raise ImageRefused("the picture is not a PNG, JPEG, BMP or TIFF file")
+
+
+def _too_many(kind: str) -> ImageRefused:
+    return ImageRefused(f"the picture is {kind} of over {MAX_PARTS} parts")
 
 
 def _cut(kind: str, detail: str) -> ImageRefused:
@@ -73,12 +79,15 @@ def _png(data: bytes) -> PictureHeader:
 
 def _png_chunks(data: bytes) -> Iterator[bytes]:
     at = 8
-    while at + 12 <= len(data):
+    for _ in range(MAX_PARTS):
+        if at + 12 > len(data):
+            return
         (length,) = struct.unpack_from(">I", data, at)
         if at + 12 + length > len(data):
             return
         yield data[at + 4 : at + 8]
         at += 12 + length
+    raise _too_many(PNG)
 
 
 # ------------------------------------------------------------------ JPEG
@@ -90,7 +99,7 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 
 
 def _jpeg(data: bytes) -> PictureHeader:
-    header = None
+    header, missing = None, set()
     for marker, at in _jpeg_segments(data):
         if marker in _FRAMES:
             bits, height, width, channels = struct.unpack_from(">BHHB", data, at + 2)
@@ -98,21 +107,41 @@ def _jpeg(data: bytes) -> PictureHeader:
                 raise ImageRefused(f"the picture is JPEG with {channels} channels (CMYK?)")
             several = marker in _PROGRESSIVE
             header = PictureHeader(JPEG, width, height, channels, bits, progressive=several)
+            ids = data[at + 8 : at + 8 + 3 * channels : 3]
+            if several:
+                missing = {(i, frequency) for i in ids for frequency in range(64)}
+        elif marker == _SOS:
+            missing -= _completed(data, at)
     if header is None:
         raise ImageRefused("the picture is JPEG without a frame header")
+    if missing:
+        raise _cut(JPEG, "its last passes are missing")
     return header
+
+
+def _completed(data: bytes, at: int) -> set[tuple[int, int]]:
+    """(component, frequency) pairs that a progressive scan brings to their last bit."""
+    count = data[at + 2]
+    first, last, bits = struct.unpack_from("BBB", data, at + 3 + 2 * count)
+    if bits & 15:  # a later scan refines these
+        return set()
+    ids = data[at + 3 : at + 3 + 2 * count : 2]
+    return {(i, frequency) for i in ids for frequency in range(first, last + 1)}
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """(marker, offset of its length field) up to the end mark; raises when that is missing."""
     at = 2
-    while found := _MARKER.search(data, at):
+    for _ in range(MAX_PARTS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            raise _cut(JPEG, "the end mark FFD9 is missing")
         marker, at = data[found.end() - 1], found.end()
         if marker == _EOI:
             return
         yield marker, at
         at += struct.unpack_from(">H", data, at)[0]
-    raise _cut(JPEG, "the end mark FFD9 is missing")
+    raise _too_many(JPEG)
 
 
 # ------------------------------------------------------------------ BMP
@@ -133,10 +162,12 @@ def _bmp(data: bytes) -> PictureHeader:
 
 # ------------------------------------------------------------------ TIFF
 
-_TIFF_FORMS = {1: "B", 2: "s", 3: "H", 4: "I"}  # the types that sizes and offsets have
+_TIFF_FORMS = {1: "B", 3: "H", 4: "I"}  # the types that sizes and offsets have
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
 _EXTRA, _SAMPLE_FORMAT = 338, 339
 _DATA_TAGS = ((273, 279), (324, 325))  # strips, tiles: offsets and byte counts
+_USED = {_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _SAMPLE_FORMAT}
+_USED |= {tag for pair in _DATA_TAGS for tag in pair}
 
 
 def _tiff(data: bytes) -> PictureHeader:
@@ -162,15 +193,15 @@ def _tiff_directory(data: bytes, order: str) -> tuple[dict[int, tuple[int, ...]]
     tags = {}
     for at in range(start + 2, start + 2 + 12 * entries, 12):
         tag, form, count = struct.unpack_from(order + "HHI", data, at)
-        if form not in (1, 3, 4):
+        if tag not in _USED or tag in tags or form not in _TIFF_FORMS:
             continue
         letter = _TIFF_FORMS[form]
         if struct.calcsize(order + letter) * count > 4:
             (where,) = struct.unpack_from(order + "I", data, at + 8)
         else:
             where = at + 8
-        if where + count > len(data):  # before struct is asked for a giant format
-            raise _cut(TIFF, f"tag {tag} lies beyond the end")
+        if count > MAX_PARTS:
+            raise _too_many(TIFF)
         tags[tag] = struct.unpack_from(f"{order}{count}{letter}", data, where)
     (following,) = struct.unpack_from(order + "I", data, start + 2 + 12 * entries)
     return tags, following
