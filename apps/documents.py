@@ -1,0 +1,114 @@
+"""Writes the generated parts of the READMEs: tables and figures come from code and JSON.
+
+    python -m apps.documents            write them
+    python -m apps.documents --check    exit 1 when text and source differ
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hardware.fieldbus.registers import markdown_table
+
+ROOT = Path(__file__).parents[1]
+FIGURES = ROOT / "docs" / "figures"
+MODELS = ROOT / "apps" / "defect_inspection" / "models"
+DOCUMENTS = (ROOT / "README.md", ROOT / "apps" / "defect_inspection" / "README.md")
+PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rewritten(text: str) -> str:
+    """The text with every generated part made anew."""
+    return PART.sub(lambda part: part[1] + SOURCES[part[2]]() + part[3], text)
+
+
+def accuracy() -> str:
+    """mAP and gate figures of each shipped model's artefacts."""
+    rows = []
+    for folder in sorted(path.parent for path in MODELS.glob("*/results.json")):
+        results = json.loads((folder / "results.json").read_text())
+        for split, artefacts in results.items():
+            rows += [_accuracy_row(folder.name, split, a, f) for a, f in artefacts.items()]
+    return _table(ACCURACY_HEADS, rows)
+
+
+def other_products() -> str:
+    """The same recipe on data of another kind: docs/figures/*-results.json."""
+    rows = []
+    for path in sorted(FIGURES.glob("*-results.json")):
+        for split, artefacts in json.loads(path.read_text()).items():
+            name = path.name.removesuffix("-results.json")
+            rows += [_accuracy_row(name, split, a, f) for a, f in artefacts.items()]
+    return _table(ACCURACY_HEADS, rows)
+
+
+ACCURACY_HEADS = (
+    "model", "data", "artefact", "pictures", "mAP 0.33", "mAP 0.5", "mAP 0.5–0.95", "best F",
+    "escapes /1000", "false rejects /1000",
+)  # fmt: skip
+
+
+def _accuracy_row(model: str, split: str, artefact: str, figures: dict[str, Any]) -> list[Any]:
+    keys = ("map33", "map50", "map50_95", "best_f", "escapes_per_1000", "false_rejects_per_1000")
+    return [model, split, artefact, figures["images"], *(figures[key] for key in keys)]
+
+
+def speed() -> str:
+    """`lineside bench defect_inspection --json`, as docs/figures/bench.json keeps it."""
+    bench = json.loads((FIGURES / "bench.json").read_text())
+    keys = ("pipeline_ms", "runtime_ms", "frame_to_reject_ms")
+    rows = [[key, *(bench[key][p] for p in ("p50", "p95", "p99"))] for key in keys]
+    rows += [[f"step {name}", *values.values()] for name, values in bench["steps"].items()]
+    ratios = (
+        "overhead_ratio", "loaded_overhead_ratio", "ultralytics_same_ratio",
+        "ultralytics_default_ratio", "startup_s", "rss_mb",
+    )  # fmt: skip
+    figures = [[key, bench[key]] for key in ratios]
+    where = f"Measured on {bench['machine']['cores']} cores of {bench['machine']['cpu']}, "
+    where += f"{bench['runtime']}.\n\n"
+    times = _table(("ms", "p50", "p95", "p99"), rows)
+    return where + times + "\n" + _table(("figure", "value"), figures)
+
+
+def _table(heads: tuple[str, ...], rows: list[list[Any]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+SOURCES: dict[str, Callable[[], str]] = {
+    "accuracy": accuracy,
+    "other-products": other_products,
+    "registers": lambda: markdown_table().rstrip() + "\n",
+    "speed": speed,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check; returns the exit code."""
+    stale = []
+    for document in DOCUMENTS:
+        text = document.read_text()
+        new = rewritten(text)
+        if new != text:
+            stale.append(document)
+            if "--check" not in arguments:
+                document.write_text(new)
+    for document in stale:
+        print(f"{document.relative_to(ROOT)}: generated parts were out of date")  # noqa: T201
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
