@@ -28,7 +28,7 @@ def rewritten(text: str) -> str:
 
 
 def accuracy() -> str:
-    """mAP and gate figures of each shipped model's artefacts."""
+    """Detection and gate figures of each shipped model's artefacts."""
     rows = []
     for folder in sorted(path.parent for path in MODELS.glob("*/results.json")):
         results = json.loads((folder / "results.json").read_text())
@@ -51,11 +51,14 @@ ACCURACY_HEADS = (
     "model", "data", "artefact", "pictures", "mAP 0.33", "mAP 0.5", "mAP 0.5–0.95", "best F",
     "escapes /1000", "false rejects /1000",
 )  # fmt: skip
+ACCURACY_KEYS = (
+    "images", "map33", "map50", "map50_95", "best_f", "escapes_per_1000",
+    "false_rejects_per_1000",
+)  # fmt: skip
 
 
 def _accuracy_row(model: str, split: str, artefact: str, figures: dict[str, Any]) -> list[Any]:
-    keys = ("map33", "map50", "map50_95", "best_f", "escapes_per_1000", "false_rejects_per_1000")
-    return [model, split, artefact, figures["images"], *(figures[key] for key in keys)]
+    return [model, split, artefact, *(figures[key] for key in ACCURACY_KEYS)]
 
 
 def speed() -> str:

@@ -105,7 +105,7 @@ def train(app: str, data: Path, out: Path, name: str, *extra: str) -> int:
             "training needs torch and Ultralytics in their own environment: make setup-train"
         )
     python = sys.executable if here else str(TRAIN_PYTHON.absolute())
-    command = [python, "-m", f"apps.{app}.training", str(data), str(out), name]
+    command = [python, "-m", "apps.train", app, str(data), str(out), name]
     return subprocess.run([*command, *extra], check=False).returncode  # noqa: S603
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from common.config import load, setting
-from common.inference.guard import FrameLimits
+from common.inference.limits import FrameLimits
 
 APP = Path(__file__).parent
 

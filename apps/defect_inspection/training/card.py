@@ -17,8 +17,7 @@ from apps.defect_inspection.evaluate import HELD_OUT, DataSet, evaluate, open_da
 from apps.defect_inspection.training.export import artefact_tables, export
 from apps.defect_inspection.training.train import Recipe
 from common.inference.bundle import Bundle, open_bundle
-from common.inference.selection import open_model
-from hardware.catalog import open_runtime
+from common.inference.selection import OpenRuntime, open_model
 
 VERSION = "1.0.0"
 LICENCE = "AGPL-3.0-only"  # what Ultralytics says of weights trained with its software
@@ -35,15 +34,21 @@ class Facts:
     recipe: Recipe
 
 
-def publish(checkpoint: Path, folder: Path, data: Path, facts: Facts, size: int) -> Path:
+def publish(
+    checkpoint: Path,
+    folder: Path,
+    data: Path,
+    facts: Facts,
+    size: int,
+    open_runtime: OpenRuntime,
+) -> None:
     """Export into `folder`, evaluate every artefact on `data`, write the card."""
     dataset = open_dataset(data, "train")
     export(checkpoint, folder, size, dataset.pictures())
     (folder / "model.toml").write_text(model_toml(folder, dataset, facts, size))
-    results = measure(open_bundle(folder), data)
+    results = measure(open_bundle(folder), data, open_runtime)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (folder / "README.md").write_text(readme(open_bundle(folder), results, facts))
-    return folder
 
 
 def model_toml(folder: Path, dataset: DataSet, facts: Facts, size: int) -> str:
@@ -84,7 +89,7 @@ def anchor_count(size: int) -> int:
     return sum((size // stride) ** 2 for stride in (8, 16, 32))
 
 
-def measure(bundle: Bundle, data: Path) -> dict[str, Any]:
+def measure(bundle: Bundle, data: Path, open_runtime: OpenRuntime) -> dict[str, Any]:
     """`evaluate` on both splits for every artefact: {split: {runtime/precision: figures}}."""
     recipe = PartRecipe(name="as labelled", binarise=False)
     results: dict[str, Any] = {}
@@ -111,8 +116,8 @@ FIGURES = ("map33", "map50", "map50_95", "best_f")
 def readme(bundle: Bundle, results: dict[str, Any], facts: Facts) -> str:
     """The card for people, written from model.toml and results.json alone."""
     card = bundle.card
-    parts = [f"# {card.name} {card.version}", "", "Generated; change the recipe, not this file.",
-             "", "| | |", "|---|---|"]  # fmt: skip
+    note = "Generated: change the recipe, not this file."
+    parts = [f"# {card.name} {card.version}", "", note, "", "| | |", "|---|---|"]
     parts += [
         f"| {key.replace('_', ' ')} | {value} |" for key, value in asdict(card.origin).items()
     ]

@@ -1,4 +1,4 @@
-"""`lineside train defect_inspection` runs this where torch is installed."""
+"""`lineside train APP` runs this where torch is installed: in .venv-train, as a process."""
 
 import argparse
 import os
@@ -10,7 +10,8 @@ DRAWN_LICENCE = "none needed: every board is drawn by this software"
 
 def main() -> int:
     """Train, export, evaluate, write the card; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="lineside train defect_inspection")
+    parser = argparse.ArgumentParser(prog="lineside train")
+    parser.add_argument("app", choices=("defect_inspection",))
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("name")
@@ -22,6 +23,7 @@ def main() -> int:
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
     from apps.defect_inspection.training import card, train  # noqa: PLC0415
+    from hardware.catalog import open_runtime  # noqa: PLC0415
 
     recipe = train.smoke() if options.smoke else train.Recipe()
     work = options.out / options.name
@@ -34,9 +36,10 @@ def main() -> int:
             command=f"lineside train defect_inspection --data DIR --name {options.name}",
             recipe=recipe,
         )
+        folder = work / "bundles" / facts.name
         size = train.input_size(options.data)
-        card.publish(checkpoint, work / "bundles" / facts.name, options.data, facts, size)
-        print(f"bundle: {work / 'bundles' / facts.name}")  # noqa: T201
+        card.publish(checkpoint, folder, options.data, facts, size, open_runtime)
+        print(f"bundle: {folder}")  # noqa: T201
     return 0
 
 
