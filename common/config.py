@@ -13,6 +13,7 @@ start and not at 3 a.m.
 """
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -49,7 +50,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a 5000-digit number
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
 
 
@@ -73,7 +74,7 @@ def _dataclass(kind: Any, table: Any, path: Path, key: str) -> Any:
     for name, field in fields.items():
         where = _join(key, name)
         if name in table:
-            values[name] = _value(hints[name], table[name], path, where)
+            values[name] = _value(hints[name], table[name], path, where, _allowed(field))
             _check(field, values[name], path, where)
         elif (
             field.default is dataclasses.MISSING
@@ -86,7 +87,7 @@ def _dataclass(kind: Any, table: Any, path: Path, key: str) -> Any:
         raise ConfigError(f"{path}: {key or 'settings'}: {error}") from error
 
 
-def _value(hint: Any, value: Any, path: Path, key: str) -> Any:
+def _value(hint: Any, value: Any, path: Path, key: str, allowed: str) -> Any:
     if hint is Any:  # a device's own options, checked by whoever opens the device
         return value
     if dataclasses.is_dataclass(hint):
@@ -94,24 +95,28 @@ def _value(hint: Any, value: Any, path: Path, key: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         inner = next(a for a in arguments if a is not type(None))
-        return _value(inner, value, path, key)
+        return _value(inner, value, path, key, allowed)
     if origin is tuple:
-        _require(isinstance(value, list), "a list", value, path, key)
+        _require(isinstance(value, list), f"a list{allowed}", value, path, key)
         one = arguments[0]
-        return tuple(_value(one, v, path, f"{key}[{i}]") for i, v in enumerate(value))
+        return tuple(_value(one, v, path, f"{key}[{i}]", allowed) for i, v in enumerate(value))
     if origin is dict:
         _require(isinstance(value, dict), "a table", value, path, key)
-        return {k: _value(arguments[1], v, path, _join(key, k)) for k, v in value.items()}
-    return _scalar(hint, value, path, key)
+        return {
+            k: _value(arguments[1], v, path, _join(key, k), allowed) for k, v in value.items()
+        }
+    return _scalar(hint, value, path, key, allowed)
 
 
-def _scalar(hint: Any, value: Any, path: Path, key: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+def _scalar(hint: Any, value: Any, path: Path, key: str, allowed: str) -> Any:
+    if hint is float and type(value) is int and abs(value) < 2**63:  # TOML's range
         return float(value)
     if hint is Path and isinstance(value, str):
         return Path(value)
     right = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-    _require(right, f"of type {hint.__name__}", value, path, key)
+    _require(right, f"of type {hint.__name__}{allowed}", value, path, key)
+    if hint is float:  # TOML knows nan and inf; no setting means either
+        _require(math.isfinite(value), f"a finite number{allowed}", value, path, key)
     return value
 
 
@@ -121,15 +126,16 @@ def _require(ok: bool, what: str, value: Any, path: Path, key: str) -> None:
 
 
 def _check(field: "dataclasses.Field[Any]", value: Any, path: Path, key: str) -> None:
-    limits = field.metadata
-    if value is None or not limits:
+    if isinstance(value, tuple):  # limits of a list are those of each of its values
+        for index, one in enumerate(value):
+            _check(field, one, path, f"{key}[{index}]")
         return
-    if limits.get("choices") and value not in limits["choices"]:
-        raise ConfigError(f"{path}: {key} = {value!r}{_allowed(field)}")
-    low, high = limits.get("low"), limits.get("high")
-    below = low is not None and not value >= low  # "not >=" also catches NaN
-    above = high is not None and not value <= high
-    if below or above:
+    limits = field.metadata
+    choices, low, high = limits.get("choices"), limits.get("low"), limits.get("high")
+    other = choices is not None and value not in choices
+    below = low is not None and value < low
+    above = high is not None and value > high
+    if other or below or above:
         raise ConfigError(f"{path}: {key} = {value!r}{_allowed(field)}")
 
 

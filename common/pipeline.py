@@ -2,11 +2,13 @@
 
 It times each stage, turns a stage that fails into a Fault, and makes sure that a fault
 takes the same way as a result: `decide` sees it, `act` reaches its safe state, `record`
-keeps it. "No result" is never the same value as "nothing found".
+keeps it. "No result" is never the same value as "nothing found". Where `decide` or `record`
+itself fails there is nobody left to tell: the safe state is reached and the loop ends.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -120,8 +122,8 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
         """One turn; None when no sample came within `timeout_s`."""
         try:
             sensed = self.sense(timeout_s)
-        except DeviceError as error:
-            sensed = Fault("sense", error.device, str(error))
+        except Exception as error:  # noqa: BLE001 - a bug must reach the safe state too
+            sensed = _fault("sense", error, None)
         if sensed is None:
             return None
         return self._turn(sensed)
@@ -133,7 +135,7 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
             sensed if isinstance(sensed, Fault) else self._perceive(sensed)
         )
         watch.lap("perceive")
-        state, decision = self.decide(self.state, percept)
+        state, decision = self._decide(percept)
         watch.lap("decide")
         if isinstance(percept, Fault):
             self.act.safe_state(percept)
@@ -141,30 +143,41 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
         if failed is not None:  # the world did not hear us: that is the result now
             self.act.safe_state(failed)
             percept = failed
-            state, decision = self.decide(self.state, failed)
+            state, decision = self._decide(failed)
         watch.lap("act")
         if sample is not None:  # from the trigger, waiting and picture included
             watch.laps["total"] = (self.clock.monotonic() - sample.monotonic) * 1000
         self.state = state
         outcome = Outcome(sample, percept, decision, watch.laps)
         self.timings.add(watch.laps)
-        self.record(outcome)
+        with self._safe_on_error("record"):
+            self.record(outcome)
         return outcome
 
     def _perceive(self, sample: Sample[Data]) -> Percept | Fault:
         try:
             return self.perceive(sample)
-        except LinesideError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return _fault("perceive", error, sample.id)
-        except Exception as error:  # noqa: BLE001 - a bug must reach the safe state too
-            return _fault("perceive", error, sample.id)
+
+    def _decide(self, percept: Percept | Fault) -> tuple[State, Decision]:
+        with self._safe_on_error("decide"):
+            return self.decide(self.state, percept)
 
     def _act(self, sample: Sample[Data] | None, decision: Decision) -> Fault | None:
         try:
             self.act(decision)
-        except DeviceError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return _fault("act", error, sample.id if sample else None)
         return None
+
+    @contextmanager
+    def _safe_on_error(self, stage: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.act.safe_state(_fault(stage, error, None))
+            raise
 
 
 def _fault(stage: str, error: Exception, sample_id: str | None) -> Fault:

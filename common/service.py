@@ -5,6 +5,9 @@ and a nonce, is checked here, carried out by the station's loop, and audited: a 
 passes a credential on, it never asserts a name.
 """
 
+import base64
+import json
+import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,17 +17,18 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 import uvicorn
-from fastapi import Body, Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from common.errors import LinesideError
+from common.errors import ConfigError, LinesideError
 from common.inference.decode import DecodeLimits, ImageRefused, decode_image
 from common.users import User, Users
 
 COMMAND_TIMEOUT_S = 5.0
 REMEMBERED_NONCES = 10_000
+MOST_ARGUMENT_BYTES = 100_000
 
 
 class Commanded(Protocol):
@@ -44,25 +48,54 @@ class Commanded(Protocol):
 
 
 Infer = Callable[[np.ndarray], dict[str, Any]]
-Authenticated = Callable[[HTTPBasicCredentials], User]
-_BASIC = HTTPBasic(realm="lineside")
+Authenticated = Callable[[str], User]
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="lineside", charset="UTF-8"'}
 
 
 def build_api(station: Commanded, users: Users, infer: Infer | None = None) -> FastAPI:
     """The HTTP application of one station."""
     api = FastAPI(title="Lineside station", docs_url=None, redoc_url=None, openapi_url=None)
 
-    def authenticated(credentials: Annotated[HTTPBasicCredentials, Depends(_BASIC)]) -> User:
-        user = users.authenticate(credentials.username, credentials.password)
+    def authenticated(authorization: Annotated[str, Header()] = "") -> User:
+        user = users.authenticate(*_credentials(authorization))
         if user is None:
-            raise HTTPException(401, "name or password wrong, or locked for half a minute")
+            text = "name or password wrong, or locked for half a minute"
+            raise HTTPException(401, text, _CHALLENGE)
         return user
 
+    _add_failures(api)
     _add_reading(api, station)
     _add_commands(api, station, authenticated)
     if infer is not None:
         _add_inference(api, infer, authenticated)
     return api
+
+
+def _credentials(authorization: str) -> tuple[str, str]:
+    """Name and password of a Basic header in UTF-8 (RFC 7617); FastAPI's takes ASCII only."""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except ValueError:
+        text = ""
+    name, colon, password = text.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise HTTPException(401, "this takes a user's name and password", _CHALLENGE)
+    return name, password
+
+
+def _add_failures(api: FastAPI) -> None:
+    """Whatever goes wrong is one line for the caller; a bug's traceback is in our log."""
+
+    @api.exception_handler(LinesideError)
+    def known(request: Request, error: LinesideError) -> JSONResponse:
+        del request
+        return JSONResponse({"detail": str(error)}, 503)
+
+    @api.exception_handler(Exception)
+    def unknown(request: Request, error: Exception) -> JSONResponse:
+        del request
+        return JSONResponse({"detail": f"{type(error).__name__}, see the station's log"}, 500)
 
 
 def _add_reading(api: FastAPI, station: Commanded) -> None:
@@ -89,12 +122,28 @@ def _add_commands(api: FastAPI, station: Commanded, authenticated: Authenticated
         name: str,
         user: Annotated[User, Depends(authenticated)],
         x_nonce: Annotated[str, Header(min_length=16, max_length=64)],
-        arguments: Annotated[dict[str, Any] | None, Body()] = None,
+        arguments: Annotated[dict[str, Any], Depends(_arguments)],
     ) -> dict[str, Any]:
         _require_role(station, name, user)
         if not nonces.fresh(x_nonce):
             raise HTTPException(409, "this command was sent before")
-        return {"result": _carried_out(station.command(name, arguments or {}, user))}
+        return {"result": _carried_out(station.command(name, arguments, user))}
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    """The body as JSON; read only after the user is known, so nobody else can fill memory."""
+    body = await _limited_body(request, MOST_ARGUMENT_BYTES)
+    try:
+        arguments = json.loads(body or b"{}", parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(422, f"the arguments are no JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise HTTPException(422, "the arguments must be a JSON object")
+    return arguments
 
 
 def _require_role(station: Commanded, name: str, user: User) -> None:
@@ -138,7 +187,7 @@ async def _limited_body(request: Request, most: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
-            raise HTTPException(413, f"a picture has at most {most} bytes")
+            raise HTTPException(413, f"at most {most} bytes are taken here")
     return bytes(body)
 
 
@@ -165,16 +214,30 @@ class ApiServer:
 
     def __init__(self, api: FastAPI, port: int, host: str = "127.0.0.1") -> None:
         config = uvicorn.Config(
-            api, host=host, port=port, log_level="warning", access_log=False, lifespan="off"
+            api, log_level="warning", access_log=False, lifespan="off", ws="none"
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
+        self._thread: threading.Thread | None = None
+        self.host, self.port = host, port
+        """0 takes any free port; after `start` the one taken."""
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve; raises ConfigError when the port is taken."""
+        try:
+            listening = socket.create_server((self.host, self.port))
+        except OSError as error:
+            raise ConfigError(
+                f"station.api_port = {self.port}: cannot listen on {self.host} "
+                f"({error.strerror}); is another station running?"
+            ) from error
+        self.port = listening.getsockname()[1]
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listening],), name="api", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
         """Stop and wait for open requests."""
         self._server.should_exit = True
-        self._thread.join(5)
+        if self._thread is not None:
+            self._thread.join(5)

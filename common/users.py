@@ -8,7 +8,10 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import re
 import secrets
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from common.ports import Clock
 ROLES = ("viewer", "operator", "engineer")  # each may do all that those before it may
 ALLOWED_FAILURES = 5
 LOCK_S = 30.0
+REMEMBERED_NAMES = 1000
 _COST = {"n": 2**14, "r": 8, "p": 1}
 
 
@@ -39,6 +43,7 @@ class Users:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path, self._clock = path, clock
         self._failures: dict[str, tuple[int, float]] = {}
+        self._lock = threading.Lock()  # guesses sent side by side are counted one by one
 
     def first_password(self) -> str | None:
         """Make the first engineer; its password, or None when there are users already."""
@@ -52,18 +57,26 @@ class Users:
         """Add or replace a user; raises ConfigError on a bad name, role or password."""
         if role not in ROLES:
             raise ConfigError(f"role {role!r}; allowed: {', '.join(ROLES)}")
-        if not name.isidentifier():
-            raise ConfigError(f"user name {name!r} must be letters, digits and _")
-        if len(password) < 8:
-            raise ConfigError("a password has at least 8 characters")
+        if not re.fullmatch(r"\w{1,64}", name):
+            raise ConfigError(f"user name {name!r} must be 1 to 64 letters, digits and _")
+        if not 8 <= len(password) <= 1000:
+            raise ConfigError("a password has 8 to 1000 characters")
         salt = secrets.token_bytes(16)
         entry = {"role": role, "salt": _text(salt), "hash": _text(_hash(password, salt))}
         table = {**self._table(), name: entry}
-        self._path.touch(mode=0o600, exist_ok=True)
-        self._path.write_text(json.dumps(table, indent=1))
+        new = self._path.with_name(self._path.name + ".new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600, exist_ok=False)
+        os.chown(new, self._path.parent.stat().st_uid, -1)  # the station's, also by sudo
+        new.write_text(json.dumps(table, indent=1), "utf-8")
+        os.replace(new, self._path)  # noqa: PTH105 - whole or not at all, on every system
 
     def authenticate(self, name: str, password: str) -> User | None:
         """The user, or None; after five failures a name is locked for half a minute."""
+        with self._lock:
+            return self._authenticated(name, password)
+
+    def _authenticated(self, name: str, password: str) -> User | None:
         failures, since = self._failures.get(name, (0, 0.0))
         now = self._clock.monotonic()
         if failures >= ALLOWED_FAILURES and now - since < LOCK_S:
@@ -74,17 +87,28 @@ class Users:
         if entry and hmac.compare_digest(given, base64.b64decode(entry["hash"])):
             self._failures.pop(name, None)
             return User(name, entry["role"])
+        self._failures.pop(name, None)
         self._failures[name] = (failures % ALLOWED_FAILURES + 1, now)
+        if len(self._failures) > REMEMBERED_NAMES:
+            self._failures.pop(next(iter(self._failures)))  # the oldest
         return None
 
     def _table(self) -> dict[str, dict[str, str]]:
         if not self._path.exists():
             return {}
         try:
-            table: dict[str, dict[str, str]] = json.loads(self._path.read_text())
-        except ValueError as error:
+            table = json.loads(self._path.read_text("utf-8"))
+            return {name: _entry(**entry) for name, entry in table.items()}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"{self._path}: unreadable; remove it to start anew") from error
-        return table
+
+
+def _entry(role: str, salt: str, hash: str) -> dict[str, str]:  # noqa: A002 - the file's word
+    if role not in ROLES:
+        raise ValueError(role)
+    base64.b64decode(salt, validate=True)
+    base64.b64decode(hash, validate=True)
+    return {"role": role, "salt": salt, "hash": hash}
 
 
 def _hash(password: str, salt: bytes) -> bytes:

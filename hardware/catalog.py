@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 from common.config import from_table
@@ -62,7 +63,7 @@ def installed(backend: Backend) -> bool:
 def open_runtime(name: str, path: Path, **options: Any) -> Runtime:
     """A runtime with the network of `path`; raises BackendMissing or BundleError."""
     backend = _find("runtime", RUNTIMES, name)
-    opener = getattr(importlib.import_module(backend.module), backend.opener)
+    opener = getattr(load_module("runtime", name, backend), backend.opener)
     return cast(Runtime, opener(path, **options))
 
 
@@ -85,7 +86,7 @@ def _open(
     clock: Clock,
 ) -> Any:
     backend = _find(kind, table, name)
-    module = importlib.import_module(backend.module)
+    module = load_module(kind, name, backend)
     settings = from_table(getattr(module, backend.settings), options, path, f"{kind}.options")
     return getattr(module, backend.opener)(settings, clock)
 
@@ -101,3 +102,13 @@ def _find(kind: str, table: dict[str, Backend], name: str) -> Backend:
             f"Available instead: {', '.join(here) or 'none'}"
         )
     return backend
+
+
+def load_module(kind: str, name: str, backend: Backend) -> ModuleType:
+    """Our module for a backend, and so the vendor's package; raises BackendMissing."""
+    try:
+        return importlib.import_module(backend.module)
+    except (ImportError, OSError) as error:  # a wheel is there, a library it needs is not
+        raise BackendMissing(
+            f"{kind} {name} is installed but cannot be loaded ({error}): {backend.install}"
+        ) from error

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from hardware.catalog import RUNTIMES, installed
+from common.errors import BackendMissing
+from hardware.catalog import RUNTIMES, Backend, installed, load_module
 
 WAL_FIXED = (3, 51, 3)  # SQLite before it can corrupt a WAL file that two connections write
 
@@ -67,10 +68,26 @@ def _python() -> Iterator[Finding]:
 
 def _runtimes() -> Iterator[Finding]:
     for name, backend in RUNTIMES.items():
-        here = installed(backend)
-        found = metadata.version(backend.package) if here else "not installed"
+        here, found = _loaded(name, backend)
         needed = name == "onnxruntime"
         yield Finding(f"runtime {name}", here, needed, found, "" if here else backend.install)
+
+
+def _loaded(name: str, backend: Backend) -> tuple[bool, str]:
+    if not installed(backend):
+        return False, "not installed"
+    try:
+        load_module("runtime", name, backend)
+    except BackendMissing as error:
+        return False, str(error.__cause__)
+    return True, _version(backend.package)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # e.g. Jetson's onnxruntime-gpu
+        return "here, under another name"
 
 
 def _devices() -> Iterator[Finding]:

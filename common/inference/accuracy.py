@@ -91,6 +91,7 @@ def best_f(per_class: list[Matched]) -> tuple[float, float]:
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(hit[order])
     f = 2 * hits / (np.arange(1, len(hits) + 1) + total)
+    f[:-1][np.diff(scores[order]) == 0] = 0.0  # a threshold takes all of equal score or none
     best = int(f.argmax())
     return float(f[best]), float(scores[order][best])
 

@@ -29,7 +29,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Artefact:
-    """One file of the model for one runtime; `files` are those it needs beside it."""
+    """One file of the model for one runtime."""
 
     runtime: str = setting()
     precision: str = setting(choices=("fp32", "fp16", "int8"))
@@ -38,6 +38,18 @@ class Artefact:
     companion: str = setting("")
     """A second file the first one loads (OpenVINO's weights)."""
     companion_sha256: str = setting("")
+
+    def __post_init__(self) -> None:
+        weights = Path(self.file).with_suffix(".bin").name
+        if self.file.endswith(".xml") and Path(self.companion).name != weights:
+            raise ValueError(
+                f"{self.file} loads {weights}: name it as companion, with its hash"
+            )
+
+    @property
+    def label(self) -> str:
+        """Runtime and precision, as people choose it."""
+        return f"{self.runtime}/{self.precision}"
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,9 @@ class Model:
             _check_array(self.runtime.name, spec, arrays.get(spec.name))
         outputs = self.runtime.run(arrays)
         for spec in self.card.outputs:
-            _check_array(self.runtime.name, spec, outputs.get(spec.name))
+            array = _check_array(self.runtime.name, spec, outputs.get(spec.name))
+            if not np.isfinite(array).all():  # NaN passes no threshold: it looks like nothing
+                raise RuntimeFailure(self.runtime.name, f"{spec.name} holds NaN or infinity")
         return outputs
 
     def describe(self) -> str:
@@ -157,7 +171,7 @@ def _check_specs(
             )
 
 
-def _check_array(runtime: str, spec: Tensor, array: np.ndarray | None) -> None:
+def _check_array(runtime: str, spec: Tensor, array: np.ndarray | None) -> np.ndarray:
     if array is None:
         raise RuntimeFailure(runtime, f"{spec.name} is missing")
     if array.dtype != spec.dtype or array.shape != spec.shape:
@@ -166,3 +180,4 @@ def _check_array(runtime: str, spec: Tensor, array: np.ndarray | None) -> None:
             f"{spec.name} is {array.dtype} {list(array.shape)}, "
             f"expected {spec.dtype} {list(spec.shape)}",
         )
+    return array

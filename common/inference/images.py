@@ -31,13 +31,16 @@ def _light(frame: np.ndarray) -> np.ndarray:
     Under a large pour there is nothing bright to look at; there the bare places around it
     are averaged, weighted by distance.
     """
-    small = cv2.resize(frame, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
+    height, width = frame.shape
+    size = (max(1, round(width / 16)), max(1, round(height / 16)))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
     level, bare = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     weight = cv2.GaussianBlur(bare.astype(np.float32), (0, 0), 6) + 1e-3
     seen = cv2.GaussianBlur((small * bare).astype(np.float32), (0, 0), 6)
     mean = float(small[bare > 0].mean()) if bare.any() else max(level, 1.0)
     light = ((seen + 1e-3 * mean) / weight).clip(1, 255).astype(np.uint8)
-    return cv2.resize(light, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    full: np.ndarray = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
+    return full
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def fit(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Lette
     """The picture scaled to fit height × width, centred on grey; nothing when it fits."""
     rows, columns = picture.shape[:2]
     scale = min(height / rows, width / columns)
-    new_rows, new_columns = round(rows * scale), round(columns * scale)
+    new_rows, new_columns = max(1, round(rows * scale)), max(1, round(columns * scale))
     if (new_rows, new_columns) != (rows, columns):
         picture = cv2.resize(picture, (new_columns, new_rows), interpolation=cv2.INTER_LINEAR)
     top, left = (height - new_rows) // 2, (width - new_columns) // 2

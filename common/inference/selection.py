@@ -42,7 +42,7 @@ def open_model(
         if runtime in ("auto", artefact.runtime) and precision in ("auto", artefact.precision)
     ]
     if not wanted:
-        have = ", ".join(f"{a.runtime}/{a.precision}" for a in bundle.card.artefacts)
+        have = ", ".join(artefact.label for artefact in bundle.card.artefacts)
         raise BackendMissing(
             f"{bundle.folder}: no artefact for {runtime}/{precision}; it has {have}"
         )
@@ -53,31 +53,48 @@ def open_model(
 
 def _open(bundle: Bundle, artefact: Artefact, open_runtime: OpenRuntime) -> Model:
     runtime = open_runtime(artefact.runtime, bundle.path(artefact))
-    return Model(bundle.card, artefact, runtime)
+    try:
+        return Model(bundle.card, artefact, runtime)
+    except BundleError:
+        runtime.close()
+        raise
 
 
 def _fastest(bundle: Bundle, wanted: list[Artefact], open_runtime: OpenRuntime) -> Choice:
+    opened: list[Model] = []
+    taken: Model | None = None
+    try:
+        timed, refused = _trials(bundle, wanted, open_runtime, opened)
+        missing = "; ".join(f"{', '.join(which)}: {why}" for why, which in refused.items())
+        if not timed:
+            raise BackendMissing(f"{bundle.folder}: nothing runs here: {missing}")
+        timed.sort(key=lambda entry: entry[0])
+        taken = timed[0][1]
+        tried = ", ".join(f"{model.artefact.label} {ms:.1f} ms" for ms, model in timed)
+        reason = f"fastest here of {tried}" + (f"; not here: {missing}" if missing else "")
+        return Choice(taken, reason)
+    finally:
+        for model in opened:
+            if model is not taken:
+                model.close()
+
+
+def _trials(
+    bundle: Bundle, wanted: list[Artefact], open_runtime: OpenRuntime, opened: list[Model]
+) -> tuple[list[tuple[float, Model]], dict[str, list[str]]]:
+    """Each model with its time, and why → which artefacts do not run here."""
     timed: list[tuple[float, Model]] = []
-    refused: list[str] = []
+    refused: dict[str, list[str]] = {}
     for artefact in wanted:
-        label = f"{artefact.runtime}/{artefact.precision}"
         try:
             model = _open(bundle, artefact, open_runtime)
+            opened.append(model)
             timed.append((trial_ms(model), model))
         except BundleError:
             raise  # an altered file is never passed over in silence
         except LinesideError as error:
-            refused.append(f"{label}: {error}")
-    if not timed:
-        raise BackendMissing(f"{bundle.folder}: nothing runs here: {'; '.join(refused)}")
-    timed.sort(key=lambda entry: entry[0])
-    for _, model in timed[1:]:
-        model.close()
-    tried = ", ".join(
-        f"{m.artefact.runtime}/{m.artefact.precision} {ms:.1f} ms" for ms, m in timed
-    )
-    reason = f"fastest here of {tried}" + (f"; not here: {'; '.join(refused)}" * bool(refused))
-    return Choice(timed[0][1], reason)
+            refused.setdefault(str(error), []).append(artefact.label)
+    return timed, refused
 
 
 def trial_ms(model: Model, trials: int = TRIALS) -> float:

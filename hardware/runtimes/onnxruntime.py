@@ -33,22 +33,28 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(str(path), options, providers=[PROVIDER])
         except Exception as error:
             # its exceptions share no public base class
-            raise BundleError(f"{path}: ONNX Runtime cannot load it: {error}") from error
+            raise BundleError(f"{path}: ONNX Runtime cannot load it: {_line(error)}") from error
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._names = [spec.name for spec in self.outputs]
 
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """One inference; raises RuntimeFailure."""
+        if self._session is None:
+            raise RuntimeFailure(self.name, "is closed")
         try:
             outputs = self._session.run(self._names, dict(arrays))
         except Exception as error:
-            raise RuntimeFailure(self.name, f"inference failed: {error}") from error
+            raise RuntimeFailure(self.name, f"inference failed: {_line(error)}") from error
         return dict(zip(self._names, outputs, strict=True))
 
     def close(self) -> None:
         """Free the session."""
-        del self._session
+        self._session = None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _spec(node: ort.NodeArg) -> TensorSpec:

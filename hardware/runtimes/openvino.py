@@ -29,26 +29,38 @@ class OpenVino:
         try:
             self._model = core.compile_model(str(path), device, options)
         except RuntimeError as error:
-            raise BundleError(f"{path}: OpenVINO cannot load it: {error}") from error
+            raise BundleError(f"{path}: OpenVINO cannot load it: {_line(error)}") from error
         self.device = ",".join(self._model.get_property("EXECUTION_DEVICES"))
         self.inputs = tuple(_spec(port) for port in self._model.inputs)
         self.outputs = tuple(_spec(port) for port in self._model.outputs)
-        self._request = self._model.create_infer_request()
+        self._request: ov.InferRequest | None = self._model.create_infer_request()
+        self._names = {spec.name for spec in self.inputs}
 
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """One inference; raises RuntimeFailure. Outputs are copies."""
+        if self._request is None:
+            raise RuntimeFailure(self.name, "is closed")
+        if arrays.keys() != self._names:  # it would run on the arrays of the call before
+            raise RuntimeFailure(self.name, f"needs {sorted(self._names)}, got {[*arrays]}")
         try:
             self._request.infer(dict(arrays), share_inputs=True)
             return {
                 spec.name: np.array(self._request.get_output_tensor(index).data)
                 for index, spec in enumerate(self.outputs)
             }
-        except RuntimeError as error:
-            raise RuntimeFailure(self.name, f"inference failed: {error}") from error
+        except Exception as error:
+            # RuntimeError from the library, TypeError or ValueError from its Python side
+            raise RuntimeFailure(self.name, f"inference failed: {_line(error)}") from error
 
     def close(self) -> None:
         """Free the network."""
-        del self._request, self._model
+        self._request = self._model = None
+
+
+def _line(error: Exception) -> str:
+    """The last line: those before it name places in OpenVINO's source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _spec(port: "ov.ConstOutput") -> TensorSpec:
