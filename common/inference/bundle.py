@@ -40,10 +40,10 @@ class Artefact:
     companion_sha256: str = setting("")
 
     def __post_init__(self) -> None:
-        weights = Path(self.file).with_suffix(".bin").name
-        if self.file.endswith(".xml") and Path(self.companion).name != weights:
+        stem, _, kind = self.file.rpartition(".")
+        if kind == "xml" and self.companion != f"{stem}.bin":
             raise ValueError(
-                f"{self.file} loads {weights}: name it as companion, with its hash"
+                f"{self.file} loads {stem}.bin: name it as companion, with its hash"
             )
 
     @property
