@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common.alarms.board import AlarmBoard
-from common.alarms.definitions import load_definitions
 
 from apps.defect_inspection import config, station
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.perceive import Perceive
 from apps.defect_inspection.simulate import SimulatedCamera
+from common.alarms import persist
+from common.alarms.board import AlarmBoard
+from common.alarms.engine import load_definitions
+from common.alarms.persist import StoredAlarms
 from common.clock import SystemClock
 from common.config import from_table, read_toml
 from common.errors import ConfigError
@@ -31,7 +33,11 @@ from common.ports import Camera
 from common.retention import RetentionSettings
 from common.service import ApiServer, build_api
 from common.store import Store, StoreSettings
-from common.telemetry.outbox import Outbox
+from common.telemetry.mqtt_client import UplinkSettings
+from common.telemetry.outbox import MQTT, WEBHOOK, Outbox
+from common.telemetry.topics import Identity
+from common.telemetry.uplink import Uplink
+from common.telemetry.webhook import Webhook, WebhookSettings
 from common.users import Users
 from hardware import catalog
 from hardware.host import HostMonitor
@@ -98,8 +104,10 @@ def open_parts(
     store = Store(folder / "station.sqlite", clock, _store_settings(settings))
     opened.callback(store.close)
     who = settings.station
-    source = f"urn:lineside:{who.tenant}:{who.site}:{who.area}:{who.name}"
-    outbox = Outbox(source=source, epoch=store.epoch, boot_id=store.boot_id, clock=clock)
+    identity = Identity(who.tenant, who.site, who.area, who.name, "defect_inspection")
+    outbox = Outbox(
+        source=identity.source, epoch=store.epoch, boot_id=store.boot_id, clock=clock
+    )
     choice = open_inspection_model(settings, path)
     opened.callback(choice.model.close)
     if settings.simulation.enabled:
@@ -108,14 +116,62 @@ def open_parts(
     opened.callback(camera.close)
     gate = catalog.open_gate(settings.plc.backend, settings.plc.options, path, clock)
     opened.callback(gate.close)
-    ways_out = WaysOut(settings, path, store, outbox, opened)
-    definitions = load_definitions(config.APP / "alarms.toml")
+    ways_out = WaysOut(settings, path, identity, store, opened)
+    alarms = AlarmBoard(
+        load_definitions(config.APP / "alarms.toml"),
+        clock,
+        StoredAlarms(store, outbox if ways_out.names else None, ways_out.names),
+        store.submit(persist.load).result(),
+    )
     return station.Parts(
         camera=camera, gate=gate, model=choice, store=store, outbox=outbox,
-        alarms=AlarmBoard(definitions, store, outbox, clock, ways_out.sinks), clock=clock,
-        sinks=ways_out.sinks, link=ways_out.state, host=host_reader(folder),
+        alarms=alarms, clock=clock,
+        sinks=ways_out.names, link=ways_out.state, host=host_reader(folder),
         software=f"lineside {version('lineside')}",
     )  # fmt: skip
+
+
+class WaysOut:
+    """The uplink and the webhook, where settings switch them on."""
+
+    def __init__(
+        self, settings: Settings, path: Path, who: Identity, store: Store, opened: ExitStack
+    ) -> None:
+        self._sinks: dict[str, Uplink | Webhook] = {}
+        telemetry = _switched_on(settings.telemetry)
+        if telemetry is not None:
+            broker = from_table(UplinkSettings, telemetry, path, "telemetry")
+            self._sinks[MQTT] = Uplink(store, who, broker)
+        webhook = _switched_on(settings.webhook)
+        if webhook is not None:
+            mes = from_table(WebhookSettings, webhook, path, "webhook")
+            self._sinks[WEBHOOK] = Webhook(store, mes)
+        for sink in self._sinks.values():
+            sink.start()
+            opened.callback(sink.stop)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Where events go."""
+        return tuple(self._sinks)
+
+    def state(self) -> dict[str, Any]:
+        """How each way out fares, in the screens' form; "off" where there is none."""
+        return {name: _told(self._sinks.get(name)) for name in (MQTT, WEBHOOK)}
+
+
+def _switched_on(table: dict[str, Any]) -> dict[str, Any] | None:
+    rest = {key: value for key, value in table.items() if key != "enabled"}
+    return rest if table.get("enabled") is True else None
+
+
+def _told(sink: Uplink | Webhook | None) -> dict[str, Any]:
+    if sink is None:
+        return {"state": "off", "reason": "", "queued": 0, "oldest_age_s": None, "dead": 0}
+    state = sink.state()
+    told = asdict(state)
+    told["state"] = "online" if state.online else "offline"
+    return told
 
 
 def open_inspection_model(

@@ -35,6 +35,7 @@ def main() -> int:
             data_licence=options.data_licence if stage == "trained" else DRAWN_LICENCE,
             command=f"lineside train defect_inspection --data DIR --name {options.name}",
             recipe=recipe,
+            pictures=tuple(train.trained_on(options.data, work, stage)),
         )
         folder = work / "bundles" / facts.name
         size = train.input_size(options.data)

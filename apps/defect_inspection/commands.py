@@ -1,5 +1,6 @@
 """What people may ask of the station, which role it takes, and the audit of it."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,13 @@ class Commands:
 
     def _acknowledge(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
         alarm_id = _text(arguments, "alarm_id")
-        self._station.parts.alarms.acknowledge(alarm_id, user.name)
-        return "acknowledged", alarm_id, ""
+        noted = _known(self._station.parts.alarms.acknowledge, alarm_id, user)
+        return "acknowledged" if noted else "nothing to acknowledge", alarm_id, ""
 
     def _reset_alarm(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
         alarm_id = _text(arguments, "alarm_id")
-        self._station.parts.alarms.reset(alarm_id, user.name)
+        if not _known(self._station.parts.alarms.reset, alarm_id, user):
+            raise ValueError(f"{alarm_id}: acknowledge it, and its cause must be gone")
         return "reset", alarm_id, ""
 
     def _reset_line(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
@@ -75,6 +77,13 @@ class Commands:
         entry = Label(seq, store.clock.wall(), user.name, label, reason)
         store.submit(partial(records.overrule, label=entry)).result(2.0)
         return "kept as a label; the verdict sent stays", f"record {seq}: {label}", reason
+
+
+def _known(act: Callable[[str, str], bool], alarm_id: str, user: User) -> bool:
+    try:
+        return act(alarm_id, user.name)
+    except KeyError as error:
+        raise ValueError(f"there is no alarm {alarm_id}") from error
 
 
 def _text(arguments: dict[str, Any], name: str) -> str:

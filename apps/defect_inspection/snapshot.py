@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from apps.defect_inspection.decide import Challenge
+from common.alarms.board import Alarm
 from common.meta import put
 from common.ports import PlcView
 
@@ -46,7 +47,7 @@ class Snapshots:
                 "failed": store.failed,
                 "error": store.last_error,
             },
-            "alarms": station.parts.alarms.summary(),
+            "alarms": [_alarm(alarm) for alarm in station.parts.alarms.summary()],
             "host": host,
         }
         self.last = document
@@ -120,4 +121,18 @@ def _challenge(challenge: Challenge | None) -> dict[str, Any] | None:
         "rejected": len(challenge.rejected),
         "confirmed": len(challenge.confirmed & challenge.rejected),
         "passed": len(challenge.passed),
+    }
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    definition = alarm.definition
+    return {
+        "id": definition.id,
+        "priority": definition.priority,
+        "state": alarm.state.name.value,
+        "text": definition.text,
+        "detail": alarm.detail,
+        "consequence": definition.consequence,
+        "response": definition.response,
+        "since": alarm.changed_at,
     }

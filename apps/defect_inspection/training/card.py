@@ -32,6 +32,8 @@ class Facts:
     data_licence: str
     command: str
     recipe: Recipe
+    pictures: tuple[Path, ...]
+    """What INT8 is calibrated on: of the data trained on, and nothing else."""
 
 
 def publish(
@@ -44,7 +46,7 @@ def publish(
 ) -> None:
     """Export into `folder`, evaluate every artefact on `data`, write the card."""
     dataset = open_dataset(data, "train")
-    export(checkpoint, folder, size, dataset.pictures())
+    export(checkpoint, folder, size, list(facts.pictures))
     (folder / "model.toml").write_text(model_toml(folder, dataset, facts, size))
     results = measure(open_bundle(folder), data, open_runtime)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -25,6 +25,8 @@ from apps.defect_inspection.training.draw import draw_dataset
 from apps.defect_inspection.training.tiles import TileDataset
 from apps.defect_inspection.training.trainer import TileTrainer
 
+NEARLY_NOTHING = 0.02  # share of the learning rate that is left at the end of a run
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -36,19 +38,25 @@ class Recipe:
     drawn_boards: int = 1500
     traced_boards: int = 400
     pretrain_epochs: int = 7
-    epochs: int = 22
-    small_epochs: int = 30
-    """Epochs where a picture is no larger than a tile: such epochs are a quarter as long."""
     pretrain_rate: float = 0.02
+    epochs: int = 9
     rate: float = 0.015
+    """Falls to `anneal_rate`, then in `anneal_epochs` to nearly nothing."""
+    anneal_epochs: int = 8
+    anneal_rate: float = 0.009
+    small_factor: int = 2
+    """Times the epochs where a picture is no larger than a tile and so makes only one."""
+    from_scratch: float = 4 / 3
+    """Times the rates where nothing could be pretrained."""
     seed: int = 1
 
 
 def smoke() -> Recipe:
     """A run of seconds that proves the way through; its weights are worth nothing."""
     return Recipe(
-        batch=4, drawn_boards=8, traced_boards=2, pretrain_epochs=1, epochs=1, small_epochs=1
-    )
+        batch=4, drawn_boards=8, traced_boards=2, pretrain_epochs=1, epochs=1, anneal_epochs=1,
+        small_factor=1,
+    )  # fmt: skip
 
 
 def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
@@ -64,14 +72,21 @@ def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
         start = made["drawn"] = _pretrain(work, recipe)
     side = _side(dataset.pictures()[0])
     small = side <= recipe.tile_px
-    options = {
+    factor = recipe.small_factor if small else 1
+    rate = 1.0 if drawable else recipe.from_scratch
+    common = {
         "data": _prepare(dataset, work, recipe if drawable else None),
-        "epochs": recipe.small_epochs if small else recipe.epochs,
-        "lr": recipe.pretrain_rate if start is None else recipe.rate,
         "size": -(-side // 32) * 32 if small else recipe.tile_px,
         "tiles": 1 if small else 4,
     }
-    made["trained"] = _run(work, "trained", recipe, start, **options)
+    start = _run(
+        work, "warm", recipe, start, **common, epochs=recipe.epochs * factor,
+        lr=recipe.rate * rate, end=recipe.anneal_rate / recipe.rate,
+    )  # fmt: skip
+    made["trained"] = _run(
+        work, "annealed", recipe, start, **common, epochs=recipe.anneal_epochs * factor,
+        lr=recipe.anneal_rate * rate, end=NEARLY_NOTHING,
+    )  # fmt: skip
     return made
 
 
@@ -82,7 +97,8 @@ def _pretrain(work: Path, recipe: Recipe) -> Path:
         draw_dataset(folder, max(4, recipe.drawn_boards // 15), recipe.seed + 1, "val")
     return _run(
         work, "drawn-only", recipe, None, data=folder / "data.yaml",
-        epochs=recipe.pretrain_epochs, lr=recipe.pretrain_rate, size=recipe.tile_px, tiles=4,
+        epochs=recipe.pretrain_epochs, lr=recipe.pretrain_rate, end=NEARLY_NOTHING,
+        size=recipe.tile_px, tiles=4,
     )  # fmt: skip
 
 
@@ -104,6 +120,13 @@ def _prepare(dataset: DataSet, work: Path, recipe: Recipe | None) -> Path:
     val = str((dataset.root / "images" / "val").resolve())
     path.write_text(yaml.safe_dump({"train": sources, "val": val, "names": names}))
     return path
+
+
+def trained_on(data: Path, work: Path, stage: str) -> list[Path]:
+    """Pictures that the weights of a stage have learned from."""
+    if stage == "drawn":
+        return sorted((work / "drawn" / "images" / "train").glob("*.png"))
+    return split_held_out(open_dataset(data, "train").pictures())[0]
 
 
 def input_size(data: Path) -> int:
@@ -142,7 +165,7 @@ def _overrides(recipe: Recipe, folder: Path, run: dict[str, Any]) -> dict[str, A
         **dict.fromkeys(off, 0),  # tiles bring their own crops and scales
         "model": recipe.network, "data": str(run["data"]), "imgsz": run["size"],
         "epochs": run["epochs"], "batch": recipe.batch, "nbs": recipe.batch,
-        "optimizer": "MuSGD", "lr0": run["lr"], "lrf": 0.02, "momentum": 0.9,
+        "optimizer": "MuSGD", "lr0": run["lr"], "lrf": run["end"], "momentum": 0.9,
         "warmup_epochs": 0.5, "warmup_bias_lr": 0.0, "hsv_v": 0.2, "flipud": 0.5,
         "fliplr": 0.5, "amp": False, "plots": False, "val": False, "device": device(),
         "workers": min(2, (os.cpu_count() or 2) - 1), "project": str(folder.parent),
