@@ -1,0 +1,163 @@
+"""The envelope in which everything leaves a station: CloudEvents 1.0, in JSON batches.
+
+`id` is "<epoch>-<sequence>": a fresh store has a new epoch, so (source, id) never comes
+again and whoever receives an event twice can tell. `sequence` orders the events of one
+epoch; `time` is when it happened, `recordedtime` when it was stored (DOMAIN F4).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import zstandard
+
+from common.canonical import canonical_json
+from common.errors import LinesideError
+
+EVENT_TYPE = "application/cloudevents+json"
+BATCH_TYPE = "application/cloudevents-batch+json"
+ZSTD = "zstd"
+ZSTD_LEVEL = 3
+ZSTD_FROM_BYTES = 512
+"""Below, the frame's own overhead eats what it saves."""
+WORTH_IT = 0.9
+"""Compressed only when it comes to less than this share: someone has to unpack it."""
+MAX_BATCH_BYTES = 16 << 20
+"""Of an unpacked batch; a small body may not unpack to fill the memory."""
+
+
+class EventError(LinesideError):
+    """What was received is no batch of our events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened at a station."""
+
+    epoch: str
+    sequence: int
+    source: str
+    """Who says so, e.g. "urn:lineside:acme:plant1:line2:cam01"."""
+    type: str
+    """E.g. "lineside.inspection.verdict.v1"."""
+    subject: str
+    time: float
+    """When it happened: UTC, seconds since 1970."""
+    recorded_time: float
+    """When it was stored: UTC, seconds since 1970."""
+    boot_id: str
+    clock_quality: str
+    """"ptp", "ntp", "rtc", "unsynced"; "unknown" where nobody can say."""
+    data: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Unique per source."""
+        return f"{self.epoch}-{self.sequence}"
+
+    def encode(self) -> bytes:
+        """Its JSON; raises ValueError for NaN or infinity in `data`."""
+        envelope = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": iso_time(self.time),
+            "recordedtime": iso_time(self.recorded_time),
+            "sequence": f"{self.sequence:012d}",
+            "bootid": self.boot_id,
+            "clockquality": self.clock_quality,
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+        return canonical_json(envelope).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A body and what a receiver must know to read it."""
+
+    body: bytes
+    content_type: str = BATCH_TYPE
+    encoding: str = ""
+    """"zstd", or empty for plain JSON."""
+
+
+def encode_batch(events: Sequence[bytes]) -> Encoded:
+    """Already encoded events as one JSON array, compressed where it pays."""
+    plain = b"[" + b",".join(events) + b"]"
+    if len(plain) >= ZSTD_FROM_BYTES:
+        packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
+        if len(packed) < WORTH_IT * len(plain):
+            return Encoded(packed, encoding=ZSTD)
+    return Encoded(plain)
+
+
+def decode_batch(body: bytes, encoding: str = "") -> list[Event]:
+    """The events in `body`; raises EventError when it is anything else."""
+    try:
+        values = json.loads(_unpacked(body, encoding))
+    except (ValueError, RecursionError, zstandard.ZstdError) as error:
+        raise EventError(f"batch: cannot be read ({error})") from error
+    if not isinstance(values, list):
+        raise EventError("batch: is no JSON array")
+    return [decode_event(value) for value in values]
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    if encoding == ZSTD:
+        size = zstandard.frame_content_size(body)
+        if not 0 <= size <= MAX_BATCH_BYTES:
+            raise EventError(f"batch: would unpack to {size} bytes, {MAX_BATCH_BYTES} allowed")
+        return bytes(zstandard.ZstdDecompressor().decompress(body))
+    if encoding:
+        raise EventError(f"batch: encoding {encoding!r} is not known; known: {ZSTD}")
+    return body
+
+
+def decode_event(value: Any) -> Event:
+    """An event from its parsed JSON; raises EventError naming what is wrong."""
+    try:
+        if value["specversion"] != "1.0":
+            raise EventError(f"event: specversion {value['specversion']!r} is not 1.0")
+        epoch, _, number = value["id"].rpartition("-")
+        event = Event(
+            epoch=epoch,
+            sequence=int(value["sequence"]),
+            source=_text(value, "source"),
+            type=_text(value, "type"),
+            subject=value.get("subject", ""),
+            time=_seconds(value["time"]),
+            recorded_time=_seconds(value["recordedtime"]),
+            boot_id=value.get("bootid", ""),
+            clock_quality=value.get("clockquality", "unknown"),
+            data=value["data"],
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise EventError(f"event: {type(error).__name__} {error}") from error
+    if not epoch or str(event.sequence) != number:
+        raise EventError(f"event {value['id']}: id and sequence {event.sequence} disagree")
+    return event
+
+
+def _text(value: Mapping[str, Any], name: str) -> str:
+    text = value[name]
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"{name} must be a text that is not empty")
+    return text
+
+
+def iso_time(wall: float) -> str:
+    """A wall time (s since 1970, UTC) as events carry it: 2026-01-01T12:00:00.123Z."""
+    moment = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")
+
+
+def _seconds(iso: str) -> float:
+    moment = datetime.fromisoformat(iso)
+    if moment.tzinfo is None:
+        raise ValueError(f"time {iso} has no zone")
+    return moment.timestamp()

@@ -1,0 +1,229 @@
+"""An MQTT 5 client as the uplink needs it, and MQTT's refusals as plain lines."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from common.canonical import canonical_json
+from common.config import setting
+from common.errors import ConfigError
+from common.telemetry.drain import Verdict
+from common.telemetry.event import iso_time
+from common.telemetry.topics import Identity
+
+
+@dataclass(frozen=True)
+class UplinkSettings:
+    """How to reach the broker, and how fast to send.
+
+    Secrets stay in files: `password_file` holds the password alone.
+    """
+
+    host: str = setting("localhost")
+    port: int = setting(1883, low=1, high=65_535)
+    tls: bool = setting(default=False)
+    ca_file: Path | None = setting(None)
+    """Who signs the broker's certificate; None trusts what the system trusts."""
+    cert_file: Path | None = setting(None)
+    key_file: Path | None = setting(None)
+    """With `cert_file` the station's own certificate, for mutual TLS."""
+    user: str = setting("")
+    password_file: Path | None = setting(None)
+    keepalive_s: int = setting(30, low=1, high=3600, unit="s")
+    connect_timeout_s: float = setting(10.0, low=0.1, high=120.0, unit="s")
+    ack_timeout_s: float = setting(60.0, low=1.0, high=3600.0, unit="s")
+    """A batch unanswered for so long: the connection is taken for dead."""
+    session_expiry_s: int = setting(86_400, low=0, high=0xFFFFFFFF, unit="s")
+    will_delay_s: int = setting(10, low=0, high=3600, unit="s")
+    """Before the broker tells others that we are gone: a brief loss is not told."""
+    telemetry_expiry_s: int = setting(300, low=1, high=604_800, unit="s")
+    """How long a metric or sample is worth delivering; events never expire."""
+    batch_rows: int = setting(100, low=1, high=1000)
+    batch_bytes: int = setting(64_000, low=1000, high=1_000_000, unit="bytes")
+    window: int = setting(50, low=1, high=100)
+    """Batches under way at once."""
+    backlog_per_s: float = setting(50.0, low=0.1, high=10_000.0, unit="batches/s")
+    """Of what waited while offline: a site coming back must not flood the broker."""
+    back_off_base_s: float = setting(1.0, low=0.01, high=60.0, unit="s")
+    back_off_cap_s: float = setting(120.0, low=0.1, high=3600.0, unit="s")
+    durable_on: str = setting("puback", choices=("puback",))
+    """What lets a row go. A PUBACK says that the broker has it, not that it is safe."""
+
+    def __post_init__(self) -> None:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("cert_file and key_file come together")
+        if self.password_file and not self.user:
+            raise ValueError("password_file needs user")
+
+
+NO_SUBSCRIBERS, UNAUTHORISED, BAD_TOPIC, BAD_PAYLOAD = 0x10, 0x87, 0x90, 0x99
+MESSAGE_TO_BLAME = (0x81, 0x82, BAD_TOPIC, 0x95, BAD_PAYLOAD)
+"""In a DISCONNECT: malformed, protocol error, topic, too large, payload."""
+
+
+def judge(code: int) -> Verdict:
+    """The meaning of a PUBACK's reason code (DOMAIN F3)."""
+    if code == NO_SUBSCRIBERS:
+        return Verdict.UNHEARD
+    if code in (UNAUTHORISED, BAD_TOPIC, BAD_PAYLOAD):
+        return Verdict.NEVER
+    return Verdict.DELIVERED if code < 0x80 else Verdict.LATER
+
+
+def make_client(client_id: str, settings: UplinkSettings) -> Client:
+    """A client that is not connected yet; raises ConfigError for TLS files it cannot use."""
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        reconnect_on_failure=False,
+    )
+    client.connect_timeout = settings.connect_timeout_s
+    client.max_inflight_messages = 0  # unlimited: the uplink keeps the window itself
+    if settings.tls:
+        client.tls_set_context(_tls(settings))
+    return client
+
+
+def _load_secrets(client: Client, settings: UplinkSettings) -> None:
+    """Read the password anew, so that a changed one serves the next connection."""
+    password = None
+    if settings.password_file:
+        try:
+            password = settings.password_file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{settings.password_file}: cannot be read ({error})") from error
+    client.username_pw_set(settings.user or None, password)
+
+
+class _Socket(ssl.SSLSocket):
+    """Closes when the handshake fails; paho forgets it and would leak it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+def _tls(settings: UplinkSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except (OSError, ssl.SSLError) as error:
+        files = (settings.ca_file, settings.cert_file, settings.key_file)
+        named = ", ".join(str(file) for file in files if file)
+        raise ConfigError(f"TLS files {named}: cannot be used ({error})") from error
+    context.sslsocket_class = _Socket
+    return context
+
+
+def greet(
+    client: Client, identity: Identity, settings: UplinkSettings, *, clean_start: bool
+) -> None:
+    """Open the connection and ask for the session; raises OSError, ConfigError.
+
+    The Will makes the broker tell others when this station is lost; delayed, so that a
+    brief loss is not told.
+    """
+    _load_secrets(client, settings)
+    will, connect = _properties(PacketTypes.WILLMESSAGE), _properties(PacketTypes.CONNECT)
+    will.WillDelayInterval = settings.will_delay_s
+    connect.SessionExpiryInterval = settings.session_expiry_s
+    lost = canonical_json({"online": False, "reason": "connection lost"})
+    client.will_set(identity.topic("status"), lost, qos=1, retain=True, properties=will)
+    client.connect(
+        settings.host,
+        settings.port,
+        settings.keepalive_s,
+        clean_start=clean_start,
+        properties=connect,
+    )
+
+
+def publish_status(
+    client: Client, identity: Identity, *, online: bool, wall_time: float
+) -> MQTTMessageInfo:
+    """Tell others, retained, that this station is here or that it goes by intent."""
+    status = {"online": online, "time": iso_time(wall_time)}
+    if not online:
+        status["reason"] = "stopped"
+    return client.publish(
+        identity.topic("status"),
+        canonical_json(status),
+        qos=1,
+        retain=True,
+        properties=publish_properties("application/json"),
+    )
+
+
+def hang_up(client: Client, *, by_intent: bool) -> None:
+    """Close the connection; unless it is by intent, the broker sends the Will."""
+    name = "Normal disconnection" if by_intent else "Disconnect with will message"
+    client.disconnect(ReasonCode(PacketTypes.DISCONNECT, name))
+
+
+def _properties(packet_type: int) -> Properties:
+    return Properties(packet_type)  # type: ignore[no-untyped-call]
+
+
+def publish_properties(
+    content_type: str, encoding: str = "", *, expiry_s: int = 0, backlog: bool = False
+) -> Properties:
+    """What a receiver must know of a message; `expiry_s` 0 is never."""
+    properties = _properties(PacketTypes.PUBLISH)
+    properties.ContentType = content_type
+    if encoding:
+        properties.UserProperty = ("content-encoding", encoding)
+    if backlog:
+        properties.UserProperty = ("historical", "true")
+    if expiry_s:
+        properties.MessageExpiryInterval = expiry_s
+    return properties
+
+
+REFUSALS = {
+    0x84: "it does not speak MQTT 5",
+    0x85: "it refuses the client id",
+    0x86: "user name or password is wrong",
+    0x87: "this station is not authorised",
+    0x8A: "this station is banned",
+    0x8E: "another client has the same id: two stations with one identity?",
+    0x95: "a message was too large for it",
+    0x9C: "it sends us to another server",
+    0x9D: "it has moved",
+}
+
+
+def refusal(code: ReasonCode) -> str:
+    """Why the broker refused or ended a connection, in plain words."""
+    return REFUSALS.get(code.value, str(code).lower())
+
+
+def explain(error: Exception) -> str:
+    """Why there is no connection, in plain words."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            text = f"its certificate is refused ({error.verify_message})"
+        case ssl.SSLError():
+            text = f"TLS fails ({error.reason or error})"
+        case ConnectionRefusedError():
+            text = "nothing listens there"
+        case socket.gaierror():
+            text = "the name cannot be resolved"
+        case TimeoutError():
+            text = "no answer"
+        case OSError():
+            text = error.strerror or str(error)
+        case _:
+            text = f"{type(error).__name__}: {error}"
+    return text

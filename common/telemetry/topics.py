@@ -1,0 +1,43 @@
+"""Where a station's messages go: the Unified Namespace of DOMAIN F2."""
+
+from dataclasses import dataclass, fields
+
+from common.config import setting
+
+FORBIDDEN = set("/+#\0")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a station is, from the enterprise down to the app: ISA-95's path."""
+
+    tenant: str = setting()
+    site: str = setting()
+    area: str = setting()
+    device: str = setting()
+    app: str = setting()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value or FORBIDDEN & set(value) or value != value.strip():
+                raise ValueError(f"{field.name} = {value!r}: a name without / + # is needed")
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The five names in order."""
+        return (self.tenant, self.site, self.area, self.device, self.app)
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents source."""
+        return ":".join(("urn", "lineside", *self.path))
+
+    @property
+    def client_id(self) -> str:
+        """The MQTT client id: one per station, or two would push each other out."""
+        return "-".join(("lineside", *self.path))
+
+    def topic(self, leaf: str) -> str:
+        """The topic of a leaf: events, telemetry, status, state, ack or cmd/<name>."""
+        return "/".join(("v1", *self.path, leaf))
