@@ -239,6 +239,7 @@ X, Y = np.meshgrid(np.linspace(-1, 1, 640), np.linspace(-1, 1, 640))
 LIGHTS = {
     "even": np.ones((640, 640)),
     "from the left": 1 + 0.3 * X,
+    "1 : 3 across": 1 + 0.5 * X,  # about the most it stands; one threshold does not
     "from a corner": 1 + 0.2 * X + 0.2 * Y,
     "bright middle": 1.1 - 0.25 * (X * X + Y * Y),
 }
@@ -251,6 +252,13 @@ LIGHTS = {
 def test_a_pour_of_400_px_stays_whole_under_uneven_light(light, at):
     board = board_with(*at)
     assert wrong_share(board, binarise(lit(board, light))) < 1e-4
+
+
+def test_one_threshold_alone_would_not_do():
+    board = board_with(120, 120, 520, 520)
+    frame = lit(board, LIGHTS["1 : 3 across"])
+    plain = cv2.threshold(frame, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
+    assert wrong_share(board, plain) > 0.1
 
 
 @pytest.mark.parametrize("light", LIGHTS.values(), ids=LIGHTS)
