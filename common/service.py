@@ -7,6 +7,7 @@ passes a credential on, it never asserts a name.
 
 import base64
 import json
+import os
 import socket
 import threading
 from collections import OrderedDict
@@ -228,7 +229,7 @@ class ApiServer:
         except OSError as error:
             raise ConfigError(
                 f"station.api_port = {self.port}: cannot listen on {self.host} "
-                f"({error.strerror}); is another station running?"
+                f"({os.strerror(error.errno or 0)}); choose another port"
             ) from error
         self.port = listening.getsockname()[1]
         self._thread = threading.Thread(
