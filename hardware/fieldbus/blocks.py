@@ -16,6 +16,8 @@ from hardware.fieldbus.registers import (
 
 NO_SCORE = 0xFFFF
 LAST_ID = 0xFFFF
+NO_CONTROL, NO_STATUS = Control(0), Status(0)
+ALL_CONTROL = ~Control(0)
 
 
 def next_id(part_id: int) -> int:
@@ -35,7 +37,7 @@ class PlcBlock:
     heartbeat: int = 0
     mode: int = 1
     state: int = 0
-    control: Control = Control(0)
+    control: Control = NO_CONTROL
     part_id: int = 0
     encoder: int = 0
     recipe_id: int = 0
@@ -63,8 +65,10 @@ class PlcBlock:
         """The inverse of `words`."""
         if len(words) != PLC_WORDS:
             raise ValueError(f"{len(words)} words instead of {PLC_WORDS}")
+        heartbeat, mode, state, control, part_id = words[:5]
         encoder = decode_u32(words[5:7], order)
-        return cls(*words[:3], Control(words[3] & 0x3F), words[4], encoder, *words[7:])
+        known = Control(control & ALL_CONTROL)  # a PLC may use the other bits for itself
+        return cls(heartbeat, mode, state, known, part_id, encoder, *words[7:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class VisionBlock:
     """Registers 100 … 117: what vision says, as the PLC reads it at once."""
 
     heartbeat: int = 0
-    status: Status = Status(0)
+    status: Status = NO_STATUS
     part_id: int = 0
     code: int = 0
     defect_class: int = 0
@@ -104,11 +108,19 @@ class VisionBlock:
         """The block of the registers from address 100."""
         if len(words) != VISION_WORDS:
             raise ValueError(f"{len(words)} words instead of {VISION_WORDS}")
-        counts = Counts(*(decode_u32(words[i : i + 2], order) for i in (10, 12, 14)))
-        encoder = decode_u32(words[6:8], order)
-        status = Status(words[1])
         return cls(
-            words[0], status, *words[2:6], encoder, *words[8:10], counts, words[16], words[17]
+            heartbeat=words[0],
+            status=Status(words[1]),
+            part_id=words[2],
+            code=words[3],
+            defect_class=words[4],
+            score=words[5],
+            encoder=decode_u32(words[6:8], order),
+            latency_ms=words[8],
+            error_code=words[9],
+            counts=Counts(*(decode_u32(words[i : i + 2], order) for i in (10, 12, 14))),
+            recipe_ack=words[16],
+            part_id_copy=words[17],
         )
 
 

@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
+from common.ports import ResultCode
+
 TO_VISION, TO_PLC = "PLC → vision", "vision → PLC"
 WORD_ORDERS = ("CDAB", "ABCD", "BADC", "DCBA")
 """Bytes of a 32-bit value in the order sent; ABCD is big-endian, CDAB what most PLCs use."""
@@ -78,53 +80,42 @@ class Register:
     bits: type[IntFlag] | None = None
 
 
-_PLC_ROWS: tuple[tuple[str, int, str, type[IntFlag] | None], ...] = (
-    ("PLC_HEARTBEAT", 1, "counter, +1 every 500 ms", None),
-    ("PLC_MODE", 1, "PackML mode: 1 production, 2 maintenance, 3 manual", None),
-    ("PLC_STATE", 1, "PackML state 1 … 17; 6 is Execute", None),
-    ("CONTROL", 1, "handshake of the PLC", Control),
-    ("PART_ID", 1, "part at the camera, 1 … 65535; 0 is none", None),
-    ("ENCODER_AT_TRIGGER", 2, "belt encoder latched at the trigger, counts", None),
-    ("RECIPE_ID", 1, "product that runs now", None),
-    ("BATCH_SEQ", 1, "batch that runs now", None),
-    ("REJECT_CONFIRMED_ID", 1, "last part that the confirm eye saw leave", None),
-    ("REJECT_FAULT", 1, "faults of the rejector", RejectFault),
-    ("CONSEC_REJECTS", 1, "rejects in a row", None),
-    ("LINE_SPEED", 1, "belt speed, mm/s", None),
+_CODES = ", ".join(f"{code.value} {code.name}" for code in ResultCode)
+
+MAP = (
+    Register("PLC_HEARTBEAT", 0, 1, TO_VISION, "counter, +1 every 500 ms"),
+    Register("PLC_MODE", 1, 1, TO_VISION, "PackML mode: 1 production, 2 maintenance, 3 manual"),
+    Register("PLC_STATE", 2, 1, TO_VISION, "PackML state 1 … 17; 6 is Execute"),
+    Register("CONTROL", 3, 1, TO_VISION, "handshake of the PLC", Control),
+    Register("PART_ID", 4, 1, TO_VISION, "part at the camera, 1 … 65535; 0 is none"),
+    Register("ENCODER_AT_TRIGGER", 5, 2, TO_VISION, "encoder latched at the trigger, counts"),
+    Register("RECIPE_ID", 7, 1, TO_VISION, "product that runs now"),
+    Register("BATCH_SEQ", 8, 1, TO_VISION, "batch that runs now"),
+    Register("REJECT_CONFIRMED_ID", 9, 1, TO_VISION, "last part the confirm eye saw leave"),
+    Register("REJECT_FAULT", 10, 1, TO_VISION, "faults of the rejector", RejectFault),
+    Register("CONSEC_REJECTS", 11, 1, TO_VISION, "rejects in a row"),
+    Register("LINE_SPEED", 12, 1, TO_VISION, "belt speed, mm/s"),
+    Register("VIS_HEARTBEAT", 100, 1, TO_PLC, "counter, +1 after completed work"),
+    Register("STATUS", 101, 1, TO_PLC, "handshake, written after the result words", Status),
+    Register(
+        "RESULT_PART_ID", 102, 1, TO_PLC, "part of the acknowledged trigger, of the result"
+    ),
+    Register("RESULT_CODE", 103, 1, TO_PLC, _CODES),
+    Register("DEFECT_CLASS", 104, 1, TO_PLC, "1 + index of the worst defect's kind; 0 is none"),
+    Register("SCORE", 105, 1, TO_PLC, "score × 1000; 65535 is none"),
+    Register("RESULT_ENCODER", 106, 2, TO_PLC, "echo of ENCODER_AT_TRIGGER, counts"),
+    Register("LATENCY_MS", 108, 1, TO_PLC, "trigger seen to verdict, ms"),
+    Register("ERROR_CODE", 109, 1, TO_PLC, "0 is none"),
+    Register("PASS_COUNT", 110, 2, TO_PLC, "parts answered PASS since start"),
+    Register("FAIL_COUNT", 112, 2, TO_PLC, "parts answered FAIL since start"),
+    Register("NORESULT_COUNT", 114, 2, TO_PLC, "parts answered anything else since start"),
+    Register("RECIPE_ACK", 116, 1, TO_PLC, "recipe that vision has loaded"),
+    Register("RESULT_PART_ID_COPY", 117, 1, TO_PLC, "equals RESULT_PART_ID, else a torn read"),
 )
-_VISION_ROWS: tuple[tuple[str, int, str, type[IntFlag] | None], ...] = (
-    ("VIS_HEARTBEAT", 1, "counter, +1 after completed work", None),
-    ("STATUS", 1, "handshake of vision; written after the result words", Status),
-    ("RESULT_PART_ID", 1, "part of the acknowledged trigger, then of the result", None),
-    ("RESULT_CODE", 1, "0 none, 1 PASS, 2 FAIL, 3 NO_RESULT, 4 LATE, 5 BAD_IMAGE", None),
-    ("DEFECT_CLASS", 1, "1 + index of the worst defect's kind; 0 is none", None),
-    ("SCORE", 1, "score × 1000; 65535 is none", None),
-    ("RESULT_ENCODER", 2, "echo of ENCODER_AT_TRIGGER, counts", None),
-    ("LATENCY_MS", 1, "trigger seen to verdict, ms", None),
-    ("ERROR_CODE", 1, "0 is none", None),
-    ("PASS_COUNT", 2, "parts answered PASS since start", None),
-    ("FAIL_COUNT", 2, "parts answered FAIL since start", None),
-    ("NORESULT_COUNT", 2, "parts answered anything else since start", None),
-    ("RECIPE_ACK", 1, "recipe that vision has loaded", None),
-    ("RESULT_PART_ID_COPY", 1, "must equal RESULT_PART_ID, else the read was torn", None),
-)
-
-
-def _rows(
-    first: int, direction: str, rows: tuple[tuple[str, int, str, type[IntFlag] | None], ...]
-) -> tuple[Register, ...]:
-    made, address = [], first
-    for name, words, meaning, bits in rows:
-        made.append(Register(name, address, words, direction, meaning, bits))
-        address += words
-    return tuple(made)
-
-
 PLC_WINDOW = range(32)
 """Holding registers that the PLC writes."""
 VISION_WINDOW = range(100, 132)
 """Holding registers that vision writes."""
-MAP = _rows(0, TO_VISION, _PLC_ROWS) + _rows(100, TO_PLC, _VISION_ROWS)
 ADDRESS = {row.name: row.address for row in MAP}
 PLC_WORDS = sum(row.words for row in MAP if row.direction == TO_VISION)
 """Words of one reading of the PLC: the whole used window in one transaction."""

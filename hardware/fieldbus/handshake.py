@@ -1,0 +1,233 @@
+"""Vision's side of the handshake (domain notes A2), without I/O: readings in, bits out.
+
+Positive release: the Pass bit and the coils that let a part go are set by one thing only,
+an in-time PASS for the part whose trigger is open, while the PLC is alive and nothing is
+in its safe state. Everything else, an exception in the middle included, leaves them off.
+"""
+
+from dataclasses import dataclass
+
+from common.ports import PartResult, PlcView, ResultCode, Trigger
+from hardware.fieldbus.blocks import LAST_ID, Counts, PlcBlock, missed_between
+from hardware.fieldbus.heartbeat import HeartbeatWatch
+from hardware.fieldbus.registers import Coil, Control, Status
+
+RESTART_GAP = LAST_ID // 2
+"""A larger step back or ahead is a PLC that restarted its numbering, not missed parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPart:
+    """A part whose trigger was acknowledged and that has no answer yet."""
+
+    trigger: Trigger
+    since: float
+    """Monotonic seconds when the trigger was seen."""
+
+
+class Handshake:
+    """All that vision must remember between two readings of the PLC."""
+
+    def __init__(
+        self, heartbeat_s: float, pass_deadline_s: float = 0.0, trigger_age_s: float = 0.0
+    ) -> None:
+        """Times in seconds; 0 switches the pass deadline or the trigger's age limit off."""
+        self.watch = HeartbeatWatch(heartbeat_s)
+        self.pass_deadline_s, self.trigger_age_s = pass_deadline_s, trigger_age_s
+        self.plc: PlcBlock | None = None
+        self.open: OpenPart | None = None
+        self.counts = Counts()
+        self.missed = 0
+        """Parts whose ids were skipped: they passed the camera without a trigger we took."""
+        self.refused = 0
+        """Triggers with id 0 or a repeated id."""
+        self.error = self.line_stop = self.challenge = False
+        self.recipe_acked: int | None = None
+        self.recipe_refused: int | None = None
+        self._last_id = self._stale_id = 0
+        self._looked_at: float | None = None
+        """Last reading since the last trigger or connection; None before it."""
+        self._trigger_high = self._ack_high = False
+        self._trig_ack = self._exposed = self._valid = self._passed = False
+        self._missed_trigger = self._overrun = False
+
+    # --- what happens -----------------------------------------------------------------
+
+    def disconnected(self) -> None:
+        """Nothing that we wrote counts any more, and the PLC must prove its life anew."""
+        self.watch.reset()
+        self._looked_at = None
+        self._trig_ack = self._valid = self._passed = False
+
+    def see(self, plc: PlcBlock, now: float) -> Trigger | None:
+        """One reading at monotonic time `now`; a trigger that is to be taken, if any."""
+        was_ready = self.ready and self._fresh(now)
+        self.plc, self._looked_at = plc, now
+        self.watch.see(plc.heartbeat, now)
+        self._see_acknowledge(plc.control)
+        if Control.CLEAR_ERROR in plc.control:
+            self.error = self._missed_trigger = self._overrun = False
+        if self.reject_all:
+            self._withdraw_pass()
+        return self._see_trigger(plc, now, was_ready and self.ready)
+
+    def abandon(self) -> bool:
+        """Give up an unanswered part: the PLC rejects it at its deadline. True if any."""
+        had, self.open = self.open is not None, None
+        return had
+
+    def expose(self) -> None:
+        """The picture is taken: the part may move."""
+        self._exposed = self.open is not None
+
+    def answer(self, result: PartResult, now: float) -> ResultCode:
+        """The code to write for the open part: a PASS that must not be given becomes LATE
+        or NO_RESULT, because some PLCs look at the code alone.
+        """
+        code = result.code
+        if code in (ResultCode.PASS, ResultCode.FAIL):
+            self.error = False  # a real verdict proves that the whole chain works again
+        if code is ResultCode.PASS and (self.open is None or self._late(self.open, now)):
+            code = ResultCode.LATE
+        if code is ResultCode.PASS and self.reject_all:
+            code = ResultCode.NO_RESULT
+        self.counts = self.counts.add(code)
+        self._valid, self._passed = True, code is ResultCode.PASS
+        self.open = None
+        return code
+
+    def fail(self) -> None:
+        """Safe state: until a real verdict or ClearError, every part is rejected."""
+        self.error = True
+        self._valid = self._passed = False
+
+    # --- what follows from it ---------------------------------------------------------
+
+    @property
+    def released(self) -> bool:
+        """The last answer stands and lets its part go."""
+        return self._passed
+
+    @property
+    def reject_all(self) -> bool:
+        """No part may pass now."""
+        wished = self.plc is None or Control.REJECT_ALL_REQUEST in self.plc.control
+        return self.error or not self.watch.alive or wished
+
+    @property
+    def ready(self) -> bool:
+        """A trigger would be taken."""
+        plc = self.plc
+        if plc is None or not self.watch.alive or self.open is not None:
+            return False
+        if self._looked_at is None:  # a trigger raised while we were busy is not ours
+            return False
+        return Control.TRIG_ENABLE in plc.control and plc.recipe_id != self.recipe_refused
+
+    def status(self) -> Status:
+        """The STATUS word."""
+        bits = {
+            Status.TRIG_READY: self.ready,
+            Status.TRIG_ACK: self._trig_ack,
+            Status.BUSY: self.open is not None,
+            Status.EXPOSURE_COMPLETE: self._exposed,
+            Status.RESULT_VALID: self._valid,
+            Status.PASS: self._passed,
+            Status.FAIL: self._valid and not self._passed,
+            Status.ERROR: self.error,
+            Status.MISSED_TRIGGER: self._missed_trigger,
+            Status.BUFFER_OVERRUN: self._overrun,
+            Status.REJECT_ALL_ACTIVE: self.reject_all,
+            Status.LINE_STOP_REQUEST: self.line_stop,
+            Status.MODEL_OK: self.recipe_acked is not None and not self.error,
+            Status.RECIPE_ACK: self.plc is not None and self.recipe_acked == self.plc.recipe_id,
+            Status.CHALLENGE_REQUEST: self.challenge,
+        }
+        word = sum(bit.value for bit, is_on in bits.items() if is_on)
+        return Status(word) | Status.ONLINE
+
+    def coils(self) -> tuple[bool, ...]:
+        """The fail-safe coils in the order of Coil."""
+        works = self.watch.alive and not self.error
+        on = {
+            Coil.PASS_PULSE: self._passed,
+            Coil.LINE_PERMIT: works and not self.line_stop,
+            Coil.VISION_OK: works,
+            Coil.PASS_ENABLED: not self.reject_all,
+        }
+        return tuple(on[coil] for coil in Coil)
+
+    def view(self) -> PlcView | None:
+        """What the PLC last said; None before the first reading."""
+        plc = self.plc
+        if plc is None:
+            return None
+        return PlcView(
+            mode=plc.mode,
+            state=plc.state,
+            heartbeat_alive=self.watch.alive,
+            confirmed_id=plc.confirmed_id,
+            reject_faults=plc.reject_faults,
+            consecutive_rejects=plc.consecutive_rejects,
+            line_speed_mm_s=plc.line_speed_mm_s,
+            recipe_id=plc.recipe_id,
+        )
+
+    # --- one reading ------------------------------------------------------------------
+
+    def _see_acknowledge(self, control: Control) -> None:
+        """Only the rising edge counts: a level may still belong to the part before."""
+        high = Control.RESULT_ACK in control
+        if high and not self._ack_high:
+            self._valid = self._passed = False
+        self._ack_high = high
+
+    def _see_trigger(self, plc: PlcBlock, now: float, is_ready: bool) -> Trigger | None:
+        high = Control.TRIGGER in plc.control
+        rising, self._trigger_high = high and not self._trigger_high, high
+        if not high:
+            self._trig_ack, self._stale_id = False, 0
+            return None
+        if plc.part_id in (0, self._last_id):
+            self._refuse(rising)
+            return None
+        if plc.part_id == self._stale_id:
+            return None
+        if not is_ready:  # by the time we are ready this part may be gone
+            self._stale_id, self._missed_trigger = plc.part_id, True
+            return None
+        return self._take(plc, now)
+
+    def _refuse(self, rising: bool) -> None:
+        if rising:  # the level of a part already taken is no fault
+            self.refused += 1
+            self._missed_trigger = True
+
+    def _take(self, plc: PlcBlock, now: float) -> Trigger:
+        gap = missed_between(self._last_id, plc.part_id) if self._last_id else 0
+        self.missed += gap if gap < RESTART_GAP else 0
+        trigger = Trigger(
+            part_id=plc.part_id,
+            encoder=plc.encoder,
+            recipe_id=plc.recipe_id,
+            batch=plc.batch,
+            challenge=Control.CHALLENGE_MODE in plc.control,
+        )
+        self._overrun = self._overrun or self._valid  # the last result was never fetched
+        self._valid = self._passed = self._exposed = False
+        self._last_id, self._trig_ack, self._looked_at = plc.part_id, True, None
+        self.open = OpenPart(trigger, now)
+        return trigger
+
+    def _withdraw_pass(self) -> None:
+        if self._passed:
+            self._valid = self._passed = False
+
+    def _fresh(self, now: float) -> bool:
+        """A trigger found now is young: we looked a moment ago, and it was not there."""
+        if self._looked_at is None:
+            return False
+        return self.trigger_age_s <= 0 or now - self._looked_at <= self.trigger_age_s
+
+    def _late(self, part: OpenPart, now: float) -> bool:
+        return 0 < self.pass_deadline_s <= now - part.since

@@ -1,0 +1,256 @@
+"""The PLC as the inspection sees it, over Modbus TCP: triggers in, verdicts out, fail-safe.
+
+The bits are decided in handshake.py; this file brings them to the PLC in the right order:
+what takes a permission away is written before what gives one, result words before the
+valid bit, and safe words before anything else on every new connection.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from common.errors import PlcError
+from common.ports import Clock, PartResult, PlcView, ResultCode, Trigger
+from hardware.fieldbus.blocks import PlcBlock, result_words
+from hardware.fieldbus.handshake import Handshake
+from hardware.fieldbus.modbus_client import ModbusClient
+from hardware.fieldbus.modbus_server import ModbusServer
+from hardware.fieldbus.modbus_settings import ModbusSettings
+from hardware.fieldbus.registers import (
+    PLC_WORDS,
+    RECIPE_ACK,
+    RESULT,
+    STATUS,
+    VIS_HEARTBEAT,
+    Coil,
+    Status,
+)
+
+__all__ = ["ModbusGate", "ModbusSettings", "Registers", "open_gate"]
+
+log = logging.getLogger(__name__)
+
+
+class Registers(Protocol):
+    """Where the map lives: in the PLC (we are the client) or in us (we are the server).
+
+    Methods raise PlcError; after that the connection counts as new.
+    """
+
+    @property
+    def name(self) -> str:
+        """The PLC and where it is."""
+
+    @property
+    def retry_in_s(self) -> float:
+        """Seconds until the next try to connect; 0 when connected."""
+
+    def connect(self) -> bool:
+        """Connect if needed; True when the connection is a new one."""
+
+    def read(self, address: int, count: int) -> list[int]:
+        """Holding registers, in one transaction."""
+
+    def write(self, address: int, values: list[int]) -> None:
+        """Write holding registers, in one transaction."""
+
+    def write_coils(self, address: int, values: list[bool]) -> None:
+        """Write coils, in one transaction."""
+
+    def close(self) -> None:
+        """Leave the PLC."""
+
+
+_ALL_OFF = (False,) * len(Coil)
+
+
+def open_gate(settings: ModbusSettings, clock: Clock) -> "ModbusGate":
+    """The gate that `settings` describe; nothing is connected before its first use."""
+    if settings.role == "server":
+        server = ModbusServer(settings.host, settings.port, settings.allow)
+        return ModbusGate(server, settings, clock)
+    client = ModbusClient(
+        settings.host,
+        settings.port,
+        clock=clock,
+        unit_id=settings.unit_id,
+        timeout_s=settings.timeout_s,
+        retries=settings.retries,
+        reconnect_max_s=settings.reconnect_max_s,
+    )
+    return ModbusGate(client, settings, clock)
+
+
+class ModbusGate:
+    """common.ports.PartGate over a register map; used by one thread, the station's loop."""
+
+    def __init__(self, registers: Registers, settings: ModbusSettings, clock: Clock) -> None:
+        self.name = registers.name
+        self._registers, self._settings, self._clock = registers, settings, clock
+        self._handshake = Handshake(
+            settings.heartbeat_s, settings.pass_deadline_s, settings.trigger_age_s
+        )
+        self._is_safe = False
+        """The safe words of this connection are written."""
+        self._status: Status | None = None
+        self._coils = _ALL_OFF
+        self._heartbeat = 0
+
+    @property
+    def missed(self) -> int:
+        """Parts whose ids were skipped: the PLC counted them, we took no trigger."""
+        return self._handshake.missed
+
+    @property
+    def refused(self) -> int:
+        """Triggers with part id 0 or a repeated one."""
+        return self._handshake.refused
+
+    @property
+    def retry_in_s(self) -> float:
+        """Seconds until the next try to connect: a loop may rest that long."""
+        return self._registers.retry_in_s
+
+    def wait_for_part(self, timeout_s: float) -> Trigger | None:
+        """The next part's trigger, acknowledged; None when none came in time."""
+        self._handshake.abandon()
+        end = self._clock.monotonic() + timeout_s
+        while True:
+            trigger = self._poll()
+            left = end - self._clock.monotonic()
+            if trigger is not None or left <= 0:
+                return trigger
+            self._clock.sleep(min(self._settings.poll_s, left))
+
+    def exposed(self) -> None:
+        """Tell the PLC that the picture is taken and the part may move."""
+        with self._connected():
+            self._handshake.expose()
+            self._publish()
+
+    def answer(self, result: PartResult) -> None:
+        """Write the result words, then the valid bit in a second transaction.
+
+        A part without an open trigger (it was missed) needs no words: silence rejects it.
+        Raises PlcError also for a PASS that could not be given: for such a part, too late,
+        or while the PLC is not alive. It is rejected, and its record must say so.
+        """
+        hand, part = self._handshake, result.part_id
+        if hand.open is not None and hand.open.trigger.part_id == part:
+            with self._connected():
+                self._answer(replace(result, encoder=hand.open.trigger.encoder))
+            given = hand.released
+        else:
+            given = False
+        if result.code is ResultCode.PASS and not given:
+            why = "no open trigger, too late, or the PLC is not alive or rejects all"
+            raise PlcError(self.name, f"PASS of part {part} withheld: {why}")
+
+    def _answer(self, result: PartResult) -> None:
+        code = self._handshake.answer(result, self._clock.monotonic())
+        self._registers.write(RESULT, self._result_words(replace(result, code=code)))
+        self._publish()
+
+    def beat(self) -> None:
+        """Advance our heartbeat: called only after completed work."""
+        with self._connected():
+            self._heartbeat = (self._heartbeat + 1) & 0xFFFF
+            self._registers.write(VIS_HEARTBEAT, [self._heartbeat])
+
+    def accept_recipe(self, recipe_id: int, known: bool) -> None:
+        """Acknowledge the PLC's recipe, or withdraw Ready until it runs another one."""
+        hand = self._handshake
+        hand.recipe_acked = recipe_id if known else None
+        hand.recipe_refused = None if known else recipe_id
+        with self._connected():
+            self._registers.write(RECIPE_ACK, [hand.recipe_acked or 0])
+            self._publish()
+
+    def request(self, line_stop: bool, challenge: bool) -> None:
+        """Ask the PLC to stop the line, or to feed challenge pieces, until asked otherwise."""
+        self._handshake.line_stop, self._handshake.challenge = line_stop, challenge
+        with self._connected():
+            self._publish()
+
+    def safe_state(self, reason: str) -> None:
+        """Nothing passes until the next real verdict or the PLC's ClearError; never raises."""
+        is_new = not self._handshake.error
+        self._handshake.fail()
+        try:
+            with self._connected():
+                self._publish()
+        except Exception as error:  # noqa: BLE001 - the last line of defence must hold
+            reason = f"{reason} (and could not be written: {error})"
+        if is_new:  # said once, however often it is repeated
+            log.warning("%s: safe state: %s", self.name, reason)
+
+    def view(self) -> PlcView | None:
+        """What the PLC last said of itself; None before the first reading."""
+        return self._handshake.view()
+
+    def close(self) -> None:
+        """Take every permission back and leave."""
+        self._handshake.fail()
+        try:
+            with self._connected():
+                self._withdraw(Status(0))
+        except PlcError as error:
+            log.warning("leaving without a word to the PLC: %s", error)
+        self._registers.close()
+        self._is_safe = False
+
+    # --- transactions -----------------------------------------------------------------
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """A connection whose PLC has our safe words; a failure makes it a new one."""
+        try:
+            if self._registers.connect() or not self._is_safe:
+                self._start_safely()
+            yield
+        except Exception:
+            self._is_safe, self._status = False, None
+            self._handshake.disconnected()
+            raise
+
+    def _start_safely(self) -> None:
+        self._handshake.disconnected()
+        self._withdraw(self._handshake.status())
+        self._is_safe = True
+
+    def _withdraw(self, status: Status) -> None:
+        """Coils off, then STATUS and empty result words in one write."""
+        if self._settings.coils:
+            self._registers.write_coils(0, list(_ALL_OFF))
+        nothing = PartResult(part_id=0, code=ResultCode.NONE)
+        self._registers.write(STATUS, [int(status), *self._result_words(nothing)])
+        self._status, self._coils = status, _ALL_OFF
+
+    def _poll(self) -> Trigger | None:
+        with self._connected():
+            words = self._registers.read(0, PLC_WORDS)
+            plc = PlcBlock.parse(words, self._settings.word_order)
+            trigger = self._handshake.see(plc, self._clock.monotonic())
+            self._publish([trigger.part_id] if trigger else [])
+        return trigger
+
+    def _publish(self, echo: list[int] | None = None) -> None:
+        """Bring STATUS (and the id that TrigAck echoes) and the coils to the PLC."""
+        status, coils = self._handshake.status(), self._handshake.coils()
+        self._write_coils(tuple(a and b for a, b in zip(self._coils, coils, strict=True)))
+        if status != self._status or echo:
+            self._registers.write(STATUS, [int(status), *(echo or [])])
+            self._status = status
+        self._write_coils(coils)
+
+    def _write_coils(self, coils: tuple[bool, ...]) -> None:
+        if self._settings.coils and coils != self._coils:
+            self._registers.write_coils(0, list(coils))
+            self._coils = coils
+
+    def _result_words(self, result: PartResult) -> list[int]:
+        hand = self._handshake
+        order = self._settings.word_order
+        return result_words(result, hand.counts, hand.recipe_acked or 0, order)
