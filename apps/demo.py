@@ -10,19 +10,23 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 
 from apps.defect_inspection.config import Settings
 from apps.run import settings_table
 from common.clock import SystemClock
 from common.config import from_table
 from common.errors import LinesideError
+from common.telemetry.event import EventError, decode_batch
 from hardware.virtual_plc import SimulatorControl
 
 SCREEN_PORT = 8501
@@ -50,6 +54,7 @@ def play(plan: Plan) -> dict[str, Any]:
     settings = from_table(Settings, settings_table(plan.config, [*plan.changes]), plan.config)
     with ExitStack() as plant:
         port = plant.enter_context(broker(plan.var))
+        received = plant.enter_context(_subscriber(port))
         changes = [*plan.changes, *telemetry_changes(port)]
         station = plant.enter_context(station_process(plan.config, plan.var, changes))
         if plan.screen:
@@ -59,7 +64,7 @@ def play(plan: Plan) -> dict[str, Any]:
         if not plan.quiet:
             print(f"first rejected part after {first:.1f} s")  # noqa: T201
         _wait(plan, started, station)
-        return _figures(settings, first)
+        return _figures(settings, first, received)
 
 
 def open_screen(port: int, var: Path) -> "subprocess.Popen[bytes]":
@@ -103,6 +108,33 @@ def broker(var: Path) -> Iterator[int | None]:
     quiet = subprocess.DEVNULL
     with ended(subprocess.Popen(command, stdout=quiet, stderr=quiet)):  # noqa: S603
         yield port
+
+
+@contextmanager
+def _subscriber(port: int | None) -> Iterator["Counter[str]"]:
+    """Somebody at the other end of the broker: counts the events that arrive, by type."""
+    received: Counter[str] = Counter()
+    if port is None:
+        yield received
+        return
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+
+    def count(*arguments: Any) -> None:
+        message = arguments[2]
+        told = dict(getattr(message.properties, "UserProperty", []))
+        encoding = told.get("content-encoding", "")
+        with suppress(EventError):
+            received.update(event.type for event in decode_batch(message.payload, encoding))
+
+    client.on_message = count
+    client.on_connect = lambda *_: client.subscribe("v1/#", qos=1)
+    client.connect_async("127.0.0.1", port)
+    client.loop_start()
+    try:
+        yield received
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def telemetry_changes(port: int | None) -> list[str]:
@@ -167,7 +199,9 @@ def _wait(plan: Plan, started: float, station: "subprocess.Popen[bytes]") -> Non
         pass
 
 
-def _figures(settings: Settings, first: float) -> dict[str, Any]:
+def _figures(
+    settings: Settings, first: float, received: "Counter[str]"
+) -> dict[str, Any]:
     """What the PLC counted at the physical lanes, and what the station recorded."""
     options = settings.plc.options
     control = SimulatorControl(
@@ -186,6 +220,7 @@ def _figures(settings: Settings, first: float) -> dict[str, Any]:
         "unaccounted": counters.unaccounted,
         "late_verdicts": counters.late_verdicts,
         "recorded": state["counts"]["parts"],
+        "events_received": sum(received.values()),
         "latency_ms": state["latency_ms"].get("total", {}),
     }
     passed = not counters.passed_without_pass and not counters.unaccounted

@@ -20,10 +20,8 @@ from apps.defect_inspection import config, station
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.perceive import Perceive
 from apps.defect_inspection.simulate import SimulatedCamera
-from common.alarms import persist
-from common.alarms.board import AlarmBoard
 from common.alarms.engine import load_definitions
-from common.alarms.persist import StoredAlarms
+from common.alarms.persist import stored_board
 from common.clock import SystemClock
 from common.config import from_table, read_toml
 from common.errors import ConfigError
@@ -108,6 +106,7 @@ def open_parts(
     outbox = Outbox(
         source=identity.source, epoch=store.epoch, boot_id=store.boot_id, clock=clock
     )
+    store.add_upkeep(outbox.keep_up)
     choice = open_inspection_model(settings, path)
     opened.callback(choice.model.close)
     if settings.simulation.enabled:
@@ -117,11 +116,11 @@ def open_parts(
     gate = catalog.open_gate(settings.plc.backend, settings.plc.options, path, clock)
     opened.callback(gate.close)
     ways_out = WaysOut(settings, path, identity, store, opened)
-    alarms = AlarmBoard(
+    alarms = stored_board(
         load_definitions(config.APP / "alarms.toml"),
-        clock,
-        StoredAlarms(store, outbox if ways_out.names else None, ways_out.names),
-        store.submit(persist.load).result(),
+        store,
+        outbox if ways_out.names else None,
+        ways_out.names,
     )
     return station.Parts(
         camera=camera, gate=gate, model=choice, store=store, outbox=outbox,

@@ -12,8 +12,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from common.alarms.board import AlarmBoard
-
 from apps.defect_inspection import decide as rules
 from apps.defect_inspection.act import Act
 from apps.defect_inspection.commands import ROLES, Commands
@@ -27,6 +25,7 @@ from apps.defect_inspection.sense import Sense
 from apps.defect_inspection.snapshot import Snapshots
 from apps.defect_inspection.tally import Tally
 from apps.defect_inspection.watch import Condition, active_alarms
+from common.alarms.board import AlarmBoard
 from common.errors import DeviceError
 from common.inference.selection import Choice
 from common.pipeline import Fault, Outcome, Pipeline
@@ -109,6 +108,7 @@ class Station:
         self.last_work = parts.clock.monotonic()
         self._golden = golden
         self._golden_due = 0.0
+        self._recipe_id = -1
         self._snapshot_due = 0.0
         self._commands = Commands(self)
         self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
@@ -184,6 +184,8 @@ class Station:
         plc = self.parts.gate.view()
         if plc and self.tally.confirm(plc.confirmed_id):
             self.pipeline.state = rules.confirm(self.pipeline.state, plc.confirmed_id)
+        if plc and plc.recipe_id != self._recipe_id:
+            self._follow_recipe(plc.recipe_id)
         if now < self._snapshot_due:
             return
         self._snapshot_due = now + SNAPSHOT_S
@@ -198,6 +200,8 @@ class Station:
         failures = dict(self.failures)
         if not store.healthy:
             failures["store"] = store.last_error
+        elif store.replaced:
+            failures["store"] = f"the file was damaged and is kept as {store.replaced.name}"
         condition = Condition(
             self.pipeline.state,
             plc,
@@ -209,6 +213,17 @@ class Station:
         for alarm_id, detail in active_alarms(condition).items():
             self.parts.alarms.set(alarm_id, active=bool(detail), detail=detail)
         self.parts.alarms.tick()
+
+    def _follow_recipe(self, recipe_id: int) -> None:
+        """The PLC changed the product: acknowledge its recipe, or say we do not have it."""
+        try:
+            self.parts.gate.accept_recipe(
+                recipe_id, self.settings.recipe(recipe_id) is not None
+            )
+        except DeviceError as error:
+            self._fail("plc", error)
+            return
+        self._recipe_id = recipe_id
 
     def _tell_plc(self) -> None:
         """Line stop and challenge requests also reach the PLC when no part comes."""
