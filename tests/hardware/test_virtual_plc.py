@@ -373,7 +373,7 @@ def test_the_plc_as_client_of_a_vision_that_is_the_server():
 @contextlib.contextmanager
 def started(*options):
     command = [sys.executable, "-m", "hardware.virtual_plc", "--port", "0", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             line = process.stderr.readline()
             assert "SIMULATOR, not a real PLC" in line

@@ -117,7 +117,7 @@ def test_a_taken_port_is_one_clear_line(server):
 
 def mbpoll(port, *options):
     command = [MBPOLL, "-m", "tcp", "-0", "-1", "-q", "-p", str(port), *options, "127.0.0.1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     return {int(a): int(v) for a, v in re.findall(r"\[(\d+)\]:\s+(\d+)", done.stdout)}
 
 
