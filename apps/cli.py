@@ -189,10 +189,10 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from hardware import doctor  # noqa: PLC0415
+    from hardware.doctor import as_json, as_text, examine  # noqa: PLC0415
 
-    findings = doctor.examine()
-    print(doctor.as_json(findings) if options.json else doctor.as_text(findings))
+    findings = examine()
+    print(as_json(findings) if options.json else as_text(findings))
     return DONE if all(finding.ok or not finding.needed for finding in findings) else FAILED
 
 

@@ -126,8 +126,10 @@ def _subscriber(port: int | None) -> Iterator["Counter[str]"]:
         with suppress(EventError):
             received.update(event.type for event in decode_batch(message.payload, encoding))
 
-    client.on_message = count
-    client.on_connect = lambda *_: client.subscribe("v1/#", qos=1)
+    def subscribe(*_: Any) -> None:
+        client.subscribe("v1/#", qos=1)
+
+    client.on_message, client.on_connect = count, subscribe
     client.connect_async("127.0.0.1", port)
     client.loop_start()
     try:

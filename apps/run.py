@@ -253,6 +253,7 @@ def virtual_plc(settings: Settings) -> Iterator[None]:
         "--challenge-parts", str(settings.line.challenge_pieces),
         "--consecutive-limit", "0",  # the station asks for line stops by its own rules
         "--recipe-id", next(iter(settings.recipes)),
+        "--attended-s", "3",
     ]  # fmt: skip
     process = subprocess.Popen(command)  # noqa: S603 - our own module
     try:

@@ -11,6 +11,7 @@ and counters are registers from 200 on: see hardware/virtual_line/simulator.py.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import logging
 import signal
 import sys
@@ -59,9 +60,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     if not given.stopped:
         plc.command(Command.RUN)  # starts as soon as vision's heartbeat is alive
+    if given.attended_s:
+        attend = functools.partial(_attend, plc, stop, given.attended_s)
+        threading.Thread(target=attend, name="attendant", daemon=True).start()
     with contextlib.closing(plc), _linked(plc, given.vision, stop):
         plc.run(stop)
     return 0
+
+
+def _attend(plc: VirtualPlc, stop: threading.Event, patience_s: float) -> None:
+    """A simulated person at the panel: resets a stopped line and presses run.
+
+    The line starts only when nothing is against it any more, vision's line stop included.
+    """
+    while not stop.wait(patience_s):
+        if plc.program.line.reasons:
+            plc.command(Command.RESET)
+            plc.command(Command.RUN)
 
 
 @contextlib.contextmanager
@@ -91,6 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=5020, help="0 takes a free one")
     parser.add_argument("--word-order", choices=WORD_ORDERS, default=WORD_ORDERS[0])
     parser.add_argument("--stopped", action="store_true", help="wait for RUN before starting")
+    parser.add_argument(
+        "--attended-s", type=float, default=0.0, metavar="S",
+        help="somebody resets a stopped line after S seconds; 0 is nobody",
+    )  # fmt: skip
     parser.add_argument(
         "--vision", type=_address, metavar="HOST:PORT", help="vision is the server"
     )

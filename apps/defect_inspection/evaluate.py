@@ -170,7 +170,7 @@ def _read(path: Path) -> np.ndarray:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise ConfigError(f"{path}: not a picture")
-    return picture
+    return np.asarray(picture)
 
 
 def _passes(found: Detections, model: Model, recipe: Recipe) -> bool:
