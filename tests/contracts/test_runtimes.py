@@ -162,16 +162,17 @@ class TestContract:
         runtime.run(picture(1))
 
 
-@pytest.fixture
-def copied(artefact, tmp_path):
-    """The artefact's own files, to be damaged."""
+FILES = [
+    pytest.param(artefact, name, id=f"{artefact.label} {name}")
+    for artefact in ARTEFACTS
+    for name in (artefact.file, artefact.companion)
+    if name
+]
+
+
+def copied(artefact, folder):
     for name in filter(None, (artefact.file, artefact.companion)):
-        shutil.copy(BUNDLE.folder / name, tmp_path / name)
-    return tmp_path
-
-
-def part(artefact, which):
-    return getattr(artefact, which) or pytest.skip("one file holds it all")
+        shutil.copy(BUNDLE.folder / name, folder / name)
 
 
 def refused(artefact, folder):
@@ -181,18 +182,20 @@ def refused(artefact, folder):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("which", ["file", "companion"])
+@pytest.mark.parametrize(("of", "name"), FILES)
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_refused_with_its_path(artefact, copied, which, damage):
-    path = copied / part(artefact, which)
+def test_a_damaged_file_is_refused_with_its_path(of, name, damage, tmp_path):
+    copied(of, tmp_path)
+    path = tmp_path / name
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
-    refused(artefact, copied)
+    refused(of, tmp_path)
 
 
-@pytest.mark.parametrize("which", ["file", "companion"])
-def test_a_missing_file_is_refused_with_its_path(artefact, copied, which):
-    (copied / part(artefact, which)).unlink()
-    refused(artefact, copied)
+@pytest.mark.parametrize(("of", "name"), FILES)
+def test_a_missing_file_is_refused_with_its_path(of, name, tmp_path):
+    copied(of, tmp_path)
+    (tmp_path / name).unlink()
+    refused(of, tmp_path)
 
 
 def test_a_device_openvino_does_not_have_is_one_line_with_those_it_has():
