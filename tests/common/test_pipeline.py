@@ -183,6 +183,14 @@ def test_two_failures_in_one_turn_reach_the_safe_state_twice_and_are_recorded_on
     assert world.recorded == [outcome]
 
 
+def test_a_missed_part_whose_action_nobody_heard_keeps_its_name():
+    missed = Fault("sense", "cam", "no frame after the trigger", "part-7")
+    world = World(sensed=[missed], fails={"act": PlcError("plc", "silent")})
+    outcome = world.pipeline().step(0.1)
+    assert outcome.percept == Fault("act", "plc", "plc: silent", "part-7")
+    assert world.recorded == [outcome]
+
+
 @pytest.mark.parametrize("stage", ["decide", "record"])
 def test_where_deciding_or_recording_fails_the_safe_state_is_reached_and_the_loop_ends(stage):
     world = World(fails={stage: ZeroDivisionError("by 0")}, sensed=[a_sample()])
