@@ -139,7 +139,7 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
         watch.lap("decide")
         if isinstance(percept, Fault):
             self.act.safe_state(percept)
-        failed = self._act(sample, decision)
+        failed = self._act(decision, _sample_id(sensed))
         if failed is not None:  # the world did not hear us: that is the result now
             self.act.safe_state(failed)
             percept = failed
@@ -164,11 +164,11 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
         with self._safe_on_error("decide"):
             return self.decide(self.state, percept)
 
-    def _act(self, sample: Sample[Data] | None, decision: Decision) -> Fault | None:
+    def _act(self, decision: Decision, sample_id: str | None) -> Fault | None:
         try:
             self.act(decision)
         except Exception as error:  # noqa: BLE001 - as above
-            return _fault("act", error, sample.id if sample else None)
+            return _fault("act", error, sample_id)
         return None
 
     @contextmanager
@@ -178,6 +178,10 @@ class Pipeline(Generic[Data, Percept, State, Decision]):
         except Exception as error:
             self.act.safe_state(_fault(stage, error, None))
             raise
+
+
+def _sample_id(sensed: Sample[Any] | Fault) -> str | None:
+    return sensed.sample_id if isinstance(sensed, Fault) else sensed.id
 
 
 def _fault(stage: str, error: Exception, sample_id: str | None) -> Fault:

@@ -159,6 +159,7 @@ def _carried_out(future: "Future[Any]") -> Any:
     try:
         return future.result(COMMAND_TIMEOUT_S)
     except FutureTimeout as error:
+        future.cancel()  # what the asker was told did not happen shall not happen later
         raise HTTPException(504, "the station did not carry it out in time") from error
     except (LinesideError, ValueError) as error:
         raise HTTPException(422, str(error)) from error

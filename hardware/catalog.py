@@ -27,7 +27,7 @@ class Backend:
     """The dataclass its options are read into."""
     package: str = "cv2"
     """What must be importable."""
-    install: str = "pip install lineside"
+    install: str = "pip install ."
     """The one command that gets it."""
 
 
@@ -36,7 +36,7 @@ RUNTIMES = {
         "hardware.runtimes.openvino",
         "OpenVino",
         package="openvino",
-        install="pip install 'lineside[openvino]'",
+        install="pip install '.[openvino]'",
     ),
     "onnxruntime": Backend(
         "hardware.runtimes.onnxruntime", "OnnxRuntime", package="onnxruntime"

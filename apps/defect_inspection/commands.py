@@ -1,7 +1,8 @@
 """What people may ask of the station, which role it takes, and the audit of it."""
 
+import sqlite3
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from apps.defect_inspection import decide as rules
@@ -59,14 +60,16 @@ class Commands:
         del user
         shipped = self._station.settings.line.challenge_pieces
         pieces = arguments.get("pieces", shipped)
-        if not isinstance(pieces, int) or not 1 <= pieces <= 100:
+        if type(pieces) is not int or not 1 <= pieces <= 100:
             raise ValueError("pieces must be a number from 1 to 100")
         pipeline = self._station.pipeline
         pipeline.state = rules.start_challenge(pipeline.state, pieces)
         self._station.act.challenge_wanted = True
         return f"feeding {pieces} pieces", "challenge test", ""
 
-    def _overrule(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+    def _overrule(
+        self, arguments: dict[str, Any], user: User
+    ) -> tuple["Future[str]", str, str]:
         seq, label = arguments.get("record_seq"), _text(arguments, "label")
         reason = _text(arguments, "reason")
         if type(seq) is not int or seq < 1:
@@ -75,8 +78,12 @@ class Commands:
             raise ValueError(f"label must be one of {', '.join(LABELS)}")
         store = self._station.parts.store
         entry = Label(seq, store.clock.wall(), user.name, label, reason)
-        store.submit(partial(records.overrule, label=entry)).result(2.0)
-        return "kept as a label; the verdict sent stays", f"record {seq}: {label}", reason
+
+        def keep(connection: sqlite3.Connection) -> str:
+            records.overrule(connection, entry)
+            return "kept as a label; the verdict sent stays"
+
+        return store.submit(keep), f"record {seq}: {label}", reason
 
 
 def _known(act: Callable[[str, str], bool], alarm_id: str, user: User) -> bool:

@@ -141,10 +141,14 @@ class Station:
     def _carry_out(self) -> None:
         while not self._asked.empty():
             name, arguments, user, future = self._asked.get()
+            if not future.set_running_or_notify_cancel():
+                continue  # the asker was told that it took too long
             try:
-                future.set_result(self._commands.carry_out(name, arguments, user))
+                result = self._commands.carry_out(name, arguments, user)
             except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
                 future.set_exception(error)
+            else:
+                _hand_over(result, future)
 
     def _prove_sight(self) -> None:
         """While no part comes, inspect a known board; only the right answer beats."""
@@ -265,6 +269,22 @@ class Station:
     def metrics(self) -> bytes:
         """Prometheus text of the last snapshot."""
         return self._snapshots.metrics()
+
+
+def _hand_over(result: Any, future: "Future[Any]") -> None:
+    """Give the asker the result, or, where the disk has to be waited for, later."""
+    if not isinstance(result, Future):
+        future.set_result(result)
+        return
+
+    def done(stored: "Future[Any]") -> None:
+        error = stored.exception()
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(stored.result())
+
+    result.add_done_callback(done)
 
 
 def _alarm_source(fault: Fault, parts: Parts) -> str:
