@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from apps.defect_inspection.config import LineRules, Recipe
 from apps.defect_inspection.domain import (
+    Challenge,
     Decision,
     Defect,
     Inspection,
@@ -30,24 +31,6 @@ class Grade(IntEnum):
     """Real, but small enough; too many of them reject."""
     HOLD = 2
     REJECT = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """A challenge test under way: seeded pieces must all be rejected and confirmed."""
-
-    pieces: int
-    rejected: frozenset[int] = frozenset()
-    passed: frozenset[int] = frozenset()
-    confirmed: frozenset[int] = frozenset()
-
-    @property
-    def outcome(self) -> str:
-        """One of "running", "passed" and "failed"."""
-        if self.passed:
-            return "failed"
-        done = len(self.rejected) >= self.pieces and self.rejected <= self.confirmed
-        return "passed" if done else "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +173,7 @@ def start_challenge(state: LineState, pieces: int) -> LineState:
 
 def confirm(state: LineState, part_id: int) -> LineState:
     """The confirm eye saw this part leave through the rejector."""
-    if state.challenge is None:
+    if state.challenge is None or part_id not in state.challenge.rejected:
         return state
     seen = state.challenge.confirmed | {part_id}
     return replace(state, challenge=replace(state.challenge, confirmed=seen))

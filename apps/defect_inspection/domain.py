@@ -77,6 +77,29 @@ class Decision:
     challenge: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A challenge test under way: seeded pieces must all be rejected and confirmed."""
+
+    pieces: int
+    rejected: frozenset[int] = frozenset()
+    passed: frozenset[int] = frozenset()
+    confirmed: frozenset[int] = frozenset()
+
+    @property
+    def outcome(self) -> str:
+        """One of "running", "passed" and "failed"."""
+        if self.passed:
+            return "failed"
+        done = len(self.rejected) >= self.pieces and self.rejected <= self.confirmed
+        return "passed" if done else "running"
+
+    @property
+    def all_seen(self) -> bool:
+        """Whether every piece that was asked for has had its verdict."""
+        return len(self.rejected | self.passed) >= self.pieces
+
+
 def sample_id(sequence: int, part_id: int) -> str:
     """Names one part for good: the PLC's ids wrap, the station's sequence does not."""
     return f"{sequence}/{part_id}"

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from apps.defect_inspection.config import Settings
-from apps.defect_inspection.domain import Decision, Inspection, Shot, Verdict
+from apps.defect_inspection.domain import Challenge, Decision, Inspection, Shot, Verdict
 from common import records
 from common.pipeline import Outcome
 from common.records import Record
@@ -27,6 +27,7 @@ from common.telemetry.outbox import Message, Outbox
 SCHEMA = "lineside.inspection.verdict/1"
 Turn = Outcome[Shot, Inspection, Decision]
 EVENT = "lineside.inspection.verdict.v1"
+CHALLENGE_EVENT = "lineside.inspection.challenge.v1"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,29 @@ class Recorder:
         frame = turn.sample.data.frame if turn.sample and self._keeps_picture(turn) else None
         size = frame.nbytes if frame is not None else 0
         self._store.submit(partial(self._write, turn=turn, frame=frame), size)
+
+    def challenge(self, test: Challenge) -> None:
+        """Keep the outcome of a challenge test, and tell it."""
+        clock, store = self._store.clock, self._store
+        body = {
+            "schema": "lineside.inspection.challenge/1",
+            **asdict(self._provenance),
+            "outcome": test.outcome,
+            "pieces": test.pieces,
+            "rejected": sorted(test.rejected),
+            "confirmed": sorted(test.confirmed & test.rejected),
+            "passed": sorted(test.passed),
+        }
+        wall, monotonic = clock.wall(), clock.monotonic()
+        record = Record("challenge", "line", wall, monotonic, store.boot_id, body)
+        message = Message("verdict", CHALLENGE_EVENT, "challenge", body, wall, self._sinks)
+
+        def write(connection: sqlite3.Connection) -> None:
+            records.add(connection, record)
+            if self._sinks:
+                self._outbox.append(connection, message)
+
+        store.submit(write)
 
     def _keeps_picture(self, turn: Turn) -> bool:
         passed = turn.decision.verdict is Verdict.PASS

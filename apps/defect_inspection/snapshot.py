@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from apps.defect_inspection.decide import Challenge
+from apps.defect_inspection.domain import Challenge
 from common.alarms.board import Alarm
 from common.meta import put
 from common.ports import PlcView

@@ -83,7 +83,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
         clock=parts.clock,
     )
     golden = Golden(perceive, *known_board(settings))
-    return Station(settings, parts, pipeline, act, golden)
+    return Station(settings, parts, pipeline, act, record, golden)
 
 
 class Station:
@@ -97,6 +97,7 @@ class Station:
         parts: Parts,
         pipeline: Pipeline[Shot, Inspection, LineState, Decision],
         act: Act,
+        recorder: Recorder,
         golden: Golden,
     ) -> None:
         self.settings, self.parts, self.pipeline, self.act = settings, parts, pipeline, act
@@ -109,6 +110,8 @@ class Station:
         self._golden = golden
         self._golden_due = 0.0
         self._recipe_id = -1
+        self._recorded_pieces: tuple[frozenset[int], frozenset[int]] | None = None
+        self._record_challenge = recorder.challenge
         self._snapshot_due = 0.0
         self._commands = Commands(self)
         self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
@@ -241,10 +244,13 @@ class Station:
 
     def _end_challenge(self) -> None:
         challenge = self.pipeline.state.challenge
-        if challenge is None or not self.act.challenge_wanted:
+        if challenge is None or not challenge.all_seen:
             return
-        if len(challenge.rejected | challenge.passed) >= challenge.pieces:
-            self.act.challenge_wanted = False
+        self.act.challenge_wanted = False
+        pieces = challenge.rejected, challenge.passed  # confirmations may still follow
+        if challenge.outcome != "running" and pieces != self._recorded_pieces:
+            self._recorded_pieces = pieces
+            self._record_challenge(challenge)
 
     def _fail(self, source: str, error: DeviceError) -> None:
         self.failures[source] = str(error)
