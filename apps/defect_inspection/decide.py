@@ -16,6 +16,7 @@ from apps.defect_inspection.domain import (
     Defect,
     Inspection,
     Verdict,
+    is_test_piece,
     part_number,
 )
 from common.pipeline import Fault
@@ -70,7 +71,7 @@ class Rules:
             verdict, reasons = Verdict.BAD_IMAGE, (part.reason,)
         else:
             verdict, reasons, worst = judge_defects(part.defects, recipe)
-        if part.age_ms > self.line.deadline_ms:
+        if not part.age_ms <= self.line.deadline_ms:  # an age of NaN is not in time
             late = f"took {part.age_ms:.0f} ms, allowed {self.line.deadline_ms:.0f} ms"
             verdict, reasons = Verdict.LATE, (late, *reasons)
         return Decision(
@@ -155,7 +156,9 @@ def _sentences(counted: list[tuple[Grade, Defect]]) -> tuple[str, ...]:
 
 def _no_result(fault: Fault) -> Decision:
     part_id = part_number(fault.sample_id)
-    return Decision(part_id, Verdict.NO_RESULT, (f"{fault.stage}: {fault.cause}",))
+    reasons = (f"{fault.stage}: {fault.cause}",)
+    challenge = is_test_piece(fault.sample_id)
+    return Decision(part_id, Verdict.NO_RESULT, reasons, challenge=challenge)
 
 
 # ------------------------------------------------- what a person or the PLC changes

@@ -100,11 +100,22 @@ class Challenge:
         return len(self.rejected | self.passed) >= self.pieces
 
 
-def sample_id(sequence: int, part_id: int) -> str:
-    """Names one part for good: the PLC's ids wrap, the station's sequence does not."""
-    return f"{sequence}/{part_id}"
+TEST_PIECE = "/test"
+
+
+def sample_id(sequence: int, part_id: int, challenge: bool = False) -> str:
+    """Names one part for good: the PLC's ids wrap, the station's sequence does not.
+
+    A seeded piece says so: a Fault knows no more of its part than this name.
+    """
+    return f"{sequence}/{part_id}{TEST_PIECE if challenge else ''}"
 
 
 def part_number(sample: str | None) -> int:
     """The PLC's part id in a sample's id; 0 when the fault cost no part."""
-    return int(sample.partition("/")[2]) if sample else 0
+    return int(sample.split("/")[1]) if sample else 0
+
+
+def is_test_piece(sample: str | None) -> bool:
+    """Whether the sample is a seeded piece of a challenge test."""
+    return sample is not None and sample.endswith(TEST_PIECE)

@@ -61,7 +61,8 @@ class Recorder:
             return
         frame = turn.sample.data.frame if turn.sample and self._keeps_picture(turn) else None
         size = frame.nbytes if frame is not None else 0
-        self._store.submit(partial(self._write, turn=turn, frame=frame), size)
+        now = self._store.clock.wall(), self._store.clock.monotonic()  # of the verdict
+        self._store.submit(partial(self._write, turn=turn, frame=frame, now=now), size)
 
     def challenge(self, test: Challenge) -> None:
         """Keep the outcome of a challenge test, and tell it."""
@@ -91,27 +92,32 @@ class Recorder:
         return self._settings.retention.keep_pass_pictures or not passed
 
     def _write(
-        self, connection: sqlite3.Connection, turn: Turn, frame: np.ndarray | None
+        self,
+        connection: sqlite3.Connection,
+        turn: Turn,
+        frame: np.ndarray | None,
+        now: tuple[float, float],
     ) -> None:
-        body, subject = self._body(turn), _subject(turn)
-        name = None
-        now = self._store.clock.wall()
+        (wall, monotonic), subject = now, _subject(turn)
+        body = self._body(turn, wall)
+        name, data = None, b""
         if frame is not None:
             name = f"{self._store.boot_id}-{subject.replace('/', '-')}.png"
             data = cv2.imencode(".png", frame)[1].tobytes()
             body["image_sha256"] = hashlib.sha256(data).hexdigest()
-            self._store.pictures.save(connection, name, data, now)
         record = Record(
-            "verdict", subject, turn.sample.wall_time if turn.sample else now,
-            turn.sample.monotonic if turn.sample else self._store.clock.monotonic(),
+            "verdict", subject, turn.sample.wall_time if turn.sample else wall,
+            turn.sample.monotonic if turn.sample else monotonic,
             self._store.boot_id, body, name,
         )  # fmt: skip
-        records.add(connection, record)
+        records.add(connection, record)  # refuses a second verdict before it has a picture
+        if name is not None:
+            self._store.pictures.save(connection, name, data, wall)
         if self._sinks:
-            message = Message("verdict", EVENT, f"part/{subject}", body, now, self._sinks)
+            message = Message("verdict", EVENT, f"part/{subject}", body, wall, self._sinks)
             self._outbox.append(connection, message)
 
-    def _body(self, turn: Turn) -> dict[str, Any]:
+    def _body(self, turn: Turn, now: float) -> dict[str, Any]:
         """The trace record; field names where they exist are OPC 40100-1's in spirit."""
         decision, percept = turn.decision, turn.percept
         trigger = turn.sample.data.trigger if turn.sample else None
@@ -129,7 +135,7 @@ class Recorder:
             "recipe": recipe.name if recipe else "",
             "calibration": recipe.calibration if recipe else "",
             "t_trigger": iso(shipped) if shipped else None,
-            "t_result": iso(self._store.clock.wall()),
+            "t_result": iso(now),
             "verdict": decision.verdict.value,
             "reasons": list(decision.reasons),
             "defects": [asdict(defect) for defect in found],

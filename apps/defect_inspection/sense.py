@@ -3,7 +3,7 @@
 from collections import deque
 
 from apps.defect_inspection.domain import Shot, sample_id
-from common.errors import CameraError
+from common.errors import CameraError, PlcError
 from common.pipeline import Fault
 from common.ports import Camera, Clock, PartGate, Sample, Trigger
 
@@ -30,27 +30,28 @@ class Sense:
             trigger = self._gate.wait_for_part(timeout_s)
             if trigger is None:
                 return None
-            self._waiting.append(self._shoot(trigger))  # first: the part is moving
-            for part_id in reversed(missed_ids(self._last_id, trigger.part_id)):
-                cause = "the part passed without a trigger that we saw"
-                missed = Fault("sense", self._gate.name, cause, self._sample_id(part_id))
-                self._waiting.appendleft(missed)
+            missed = [self._missed(p) for p in missed_ids(self._last_id, trigger.part_id)]
+            self._waiting.extend([*missed, self._shoot(trigger)])
             self._last_id = trigger.part_id
         return self._waiting.popleft()
 
     def _shoot(self, trigger: Trigger) -> Sample[Shot] | Fault:
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
-        sample = self._sample_id(trigger.part_id)
+        sample = self._sample_id(trigger.part_id, trigger.challenge)
         try:
             frame = self._camera.capture(trigger)
-        except CameraError as error:
+            self._gate.exposed()
+        except (CameraError, PlcError) as error:
             return Fault("sense", error.device, str(error), sample)
-        self._gate.exposed()
         return Sample(sample, Shot(trigger, frame), self._sequence, wall, monotonic)
 
-    def _sample_id(self, part_id: int) -> str:
+    def _missed(self, part_id: int) -> Fault:
+        cause = "the part passed without a trigger that we saw"
+        return Fault("sense", self._gate.name, cause, self._sample_id(part_id))
+
+    def _sample_id(self, part_id: int, challenge: bool = False) -> str:
         self._sequence += 1
-        return sample_id(self._sequence, part_id)
+        return sample_id(self._sequence, part_id, challenge)
 
 
 def missed_ids(last: int, new: int) -> list[int]:

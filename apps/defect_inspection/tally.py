@@ -18,7 +18,7 @@ class Tally:
         self.verdicts: Counter[str] = Counter()
         self.confirmed = 0
         self._hour: deque[tuple[float, bool]] = deque()
-        self._last_confirmed = 0
+        self._last_confirmed: int | None = None
 
     def add(self, decision: Decision, now: float) -> None:
         """Count one part; challenge pieces do not count as production."""
@@ -30,10 +30,13 @@ class Tally:
             self._hour.popleft()
 
     def confirm(self, part_id: int) -> bool:
-        """Count a part the confirm eye saw; False when it is the one counted last."""
-        if part_id in (0, self._last_confirmed):
+        """Count a part the confirm eye saw; False when it is the one counted last.
+
+        The first reading counts nothing: it is of before our start.
+        """
+        last, self._last_confirmed = self._last_confirmed, part_id
+        if last is None or part_id in (0, last):
             return False
-        self._last_confirmed = part_id
         self.confirmed += 1
         return True
 
