@@ -1,0 +1,48 @@
+"""How old what a screen shows is: a number that does not move must not look alive."""
+
+from dataclasses import dataclass
+
+STALE_AFTER_S = 3.0
+"""A station writes twice a second; six missed writes are no accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The age of a station's last word."""
+
+    age_s: float
+    """Below zero when the clock was set back since."""
+
+    @property
+    def stale(self) -> bool:
+        """Too old, or from a future that only a clock jump explains (or NaN)."""
+        return not abs(self.age_s) <= STALE_AFTER_S
+
+    @property
+    def tag(self) -> str:
+        """What stands on every stale tile; empty while fresh."""
+        if not self.stale:
+            return ""
+        return f"{age_text(self.age_s)} old" if self.age_s > 0 else "age unknown"
+
+    @property
+    def sentence(self) -> str:
+        """What the header says of a stale station; empty while fresh."""
+        if not self.stale:
+            return ""
+        if self.age_s > 0:
+            return f"station silent for {age_text(self.age_s)}"
+        return "station silent, since when is unknown: the clock was set back"
+
+
+def age_text(seconds: float, *, hours: bool = False) -> str:
+    """mm:ss; from an hour on, or always with `hours`, hh:mm:ss; from a day on with days."""
+    whole = int(max(0.0, seconds)) if seconds < 1e12 else 10**12
+    minutes, second = divmod(whole, 60)
+    hour, minute = divmod(minutes, 60)
+    day, hour_of_day = divmod(hour, 24)
+    if day:
+        return f"{day}\u202fd {hour_of_day:02}:{minute:02}:{second:02}"
+    if hour or hours:
+        return f"{hour:02}:{minute:02}:{second:02}"
+    return f"{minute:02}:{second:02}"

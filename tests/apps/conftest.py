@@ -1,0 +1,190 @@
+"""A var folder as a station would have left it: a real store file, real pictures."""
+
+import copy
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from apps.defect_inspection.simulate import make_board
+from common import meta, records
+from common.records import Label, Record
+from common.store_schema import MIGRATIONS
+
+SNAPSHOT: dict[str, Any] = {
+    "station": "defect-inspection",
+    "app": "defect_inspection",
+    "api_port": 8101,
+    "software": "lineside 0.1.0",
+    "model": {
+        "name": "pcb",
+        "version": "1.0.0",
+        "artefact": "openvino/int8",
+        "device": "CPU",
+        "reason": "fastest that runs here",
+    },
+    "healthy": True,
+    "faults": [],
+    "line": {
+        "mode": 1,
+        "state": 6,
+        "speed_mm_s": 250,
+        "recipe_id": 1,
+        "recipe": "Bare board, back-lit",
+        "batch": 7,
+        "plc": "modbus 127.0.0.1:5020",
+        "plc_alive": True,
+        "vision_alive": True,
+        "vision_beats": 20_345,
+        "consecutive_rejects": 1,
+        "consecutive_limit": 5,
+        "line_stop": "",
+        "reject_faults": 0,
+    },
+    "counts": {
+        "parts": 12_345,
+        "pass": 11_000,
+        "hold": 45,
+        "reject": 1_290,
+        "late": 2,
+        "bad_image": 5,
+        "no_result": 3,
+        "commanded": 1_345,
+        "confirmed": 1_345,
+        "unconfirmed": 0,
+    },
+    "reject_rate": {"now": 0.12, "low": 0.098, "high": 0.131, "window_parts": 50},
+    "challenge": None,
+    "latency_ms": {
+        "perceive": {"p50": 18.0, "p95": 24.0, "p99": 31.0},
+        "act": {"p50": 2.0, "p95": 3.0, "p99": 4.0},
+        "total": {"p50": 31.2, "p95": 40.0, "p99": 52.4},
+    },
+    "deadline_ms": 300.0,
+    "link": {
+        "mqtt": {"state": "online", "reason": "", "queued": 0, "oldest_age_s": None, "dead": 0},
+        "webhook": {"state": "off", "reason": "", "queued": 0, "oldest_age_s": None, "dead": 0},
+    },
+    "store": {"healthy": True, "refused": 0, "failed": 0, "error": ""},
+    "alarms": [],
+    "host": {
+        "temperature_c": 51.2,
+        "throttled": False,
+        "memory_used_share": 0.41,
+        "disk_free_mb": 52_000.0,
+        "load_1m": 0.7,
+    },
+}
+
+
+class StationFolder:
+    """One station's folder, written as a station writes it."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "pictures").mkdir(parents=True)
+        self.folder, self.file = folder, folder / "station.sqlite"
+        self._rng = np.random.default_rng(3)
+        with closing(sqlite3.connect(self.file)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            for script in MIGRATIONS:
+                connection.executescript(script)
+
+    def say(self, age_s: float = -2.0, **changes: Any) -> dict[str, Any]:
+        """Write a snapshot; tables in `changes` are merged one level deep.
+
+        It stays fresh for five seconds, so that a busy machine does not fail a test.
+        """
+        word = copy.deepcopy(SNAPSHOT) | {"wall_time": time.time() - age_s}
+        word["station"] = self.folder.name
+        for key, value in changes.items():
+            merges = isinstance(value, dict) and isinstance(word.get(key), dict)
+            word[key] = word[key] | value if merges else value
+        self._write(lambda connection: meta.put(connection, "snapshot", word))
+        return word
+
+    def say_raw(self, text: str) -> None:
+        self._write(
+            lambda connection: connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES('snapshot', ?)", (text,)
+            )
+        )
+
+    def part(self, verdict: str, age_s: float = 0.0, **changes: Any) -> int:
+        """A part with this verdict; parts that did not pass have a picture and a defect."""
+        number = self._next()
+        body: dict[str, Any] = {
+            "part_id": number,
+            "verdict": verdict,
+            "reasons": [],
+            "defects": [],
+            "challenge": False,
+        }
+        picture = None
+        if verdict in ("hold", "reject"):
+            board = make_board(self._rng, defective=True)
+            picture = f"boot-{number}.png"
+            cv2.imwrite(str(self.folder / "pictures" / picture), board.frame)
+            body["defects"] = [
+                {
+                    "kind": defect.kind,
+                    "score": round(0.9 - 0.1 * at, 2),
+                    "box_px": list(map(float, defect.box)),
+                    "size_mm": 0.42,
+                    "centre_mm": [5.1, 4.2],
+                }
+                for at, defect in enumerate(board.defects)
+            ]
+            body["reasons"] = [f"{body['defects'][0]['kind']} 0.42 mm at (5.1, 4.2) mm"]
+        body |= changes
+        wall = time.time() - age_s
+        record = Record("verdict", f"{number}/{number}", wall, wall, "boot", body, picture)
+        return int(self._write(lambda connection: records.add(connection, record)))
+
+    def label(self, seq: int, label: str) -> None:
+        entry = Label(seq, time.time(), "anna", label, "looked at it")
+        self._write(lambda connection: records.overrule(connection, entry))
+
+    def _next(self) -> int:
+        with closing(sqlite3.connect(self.file)) as connection:
+            return int(connection.execute("SELECT count(*) FROM records").fetchone()[0]) + 4700
+
+    def _write(self, operation: Any) -> Any:
+        with closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
+            return operation(connection)
+
+
+def alarm(alarm_id: str, priority: int, state: str = "UNACK", **changes: Any) -> dict[str, Any]:
+    """One alarm as the snapshot has it."""
+    return {
+        "id": alarm_id,
+        "priority": priority,
+        "state": state,
+        "text": alarm_id.replace("_", " "),
+        "detail": "",
+        "consequence": "what follows",
+        "response": "what to do",
+        "since": time.time() - 75,
+    } | changes
+
+
+class Var:
+    """A var folder with stations in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.alarm = alarm
+
+    def station(self, name: str = "defect-inspection") -> StationFolder:
+        return StationFolder(self.folder / name)
+
+
+@pytest.fixture
+def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Var:
+    """An empty var folder that the screens read."""
+    monkeypatch.setenv("LINESIDE_VAR", str(tmp_path / "var"))
+    return Var(tmp_path / "var")

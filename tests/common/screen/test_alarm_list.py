@@ -1,0 +1,134 @@
+"""The alarm list: nothing is lost, nothing moves under a finger, loud is loud."""
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.screen.alarm_list import (
+    WAITING,
+    WORDS,
+    alarm_html,
+    alarms_of,
+    clock_text,
+    headline,
+    headline_html,
+    sounding,
+    worst,
+)
+from common.screen.document import Document
+
+
+def found(*alarms: dict[str, Any]) -> Document:
+    return Document({"alarms": list(alarms)})
+
+
+def one(
+    alarm_id: str, priority: int, state: str = "UNACK", since: float = 1e9
+) -> dict[str, Any]:
+    return {
+        "id": alarm_id,
+        "priority": priority,
+        "state": state,
+        "text": f"text of {alarm_id}",
+        "detail": "detail",
+        "consequence": "consequence",
+        "response": "response",
+        "since": since,
+    }
+
+
+ALARMS = st.lists(
+    st.builds(one, st.text(min_size=1), st.integers(1, 4), st.sampled_from(list(WORDS))),
+    unique_by=lambda alarm: str(alarm["id"]),
+)
+
+
+@given(ALARMS)
+def test_all_are_shown_and_the_highest_priority_is_first(alarms: list[dict[str, Any]]) -> None:
+    shown = alarms_of(found(*alarms))
+    assert {alarm.id for alarm in shown} == {alarm["id"] for alarm in alarms}
+    assert [alarm.priority for alarm in shown] == sorted(alarm.priority for alarm in shown)
+    assert worst(shown) == min((alarm["priority"] for alarm in alarms), default=None)
+
+
+@given(ALARMS, st.data())
+def test_acknowledging_moves_no_row(alarms: list[dict[str, Any]], data: st.DataObject) -> None:
+    before = [alarm.id for alarm in alarms_of(found(*alarms))]
+    changed = [a | {"state": data.draw(st.sampled_from(list(WORDS)))} for a in alarms]
+    assert [alarm.id for alarm in alarms_of(found(*changed))] == before
+
+
+def test_older_comes_before_newer_of_one_priority() -> None:
+    shown = alarms_of(found(one("b", 2, since=20.0), one("a", 2, since=10.0)))
+    assert [alarm.id for alarm in shown] == ["a", "b"]
+
+
+def test_an_unreadable_priority_is_rather_too_loud() -> None:
+    (alarm,) = alarms_of(found({"id": "x", "priority": "?", "state": "UNACK"}))
+    assert (alarm.priority, alarm.text) == (1, "x")
+
+
+def test_an_id_that_comes_twice_is_one_alarm() -> None:
+    assert len(alarms_of(found(one("a", 1), one("a", 1)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("priority", "state", "heard"),
+    [
+        (1, "UNACK", 1),
+        (2, "LATCHED_UNACK", 2),
+        (2, "ACKED", None),
+        (1, "RTNUN", None),
+        (3, "UNACK", None),
+    ],
+)
+def test_what_is_heard(priority: int, state: str, heard: int | None) -> None:
+    assert sounding(alarms_of(found(one("a", priority, state)))) == heard
+
+
+def test_the_worst_of_some_alarms() -> None:
+    shown = alarms_of(found(one("a", 1), one("b", 3)))
+    assert (worst(shown), worst(shown, "b"), worst(shown, "c")) == (1, 3, None)
+
+
+def test_the_headline_counts_what_waits() -> None:
+    waiting, done = one("a", 1, "RTNUN"), one("b", 2, "ACKED")
+    assert headline(alarms_of(found())) == "No alarms"
+    assert headline(alarms_of(found(waiting, done))) == "1 to acknowledge"
+    assert headline(alarms_of(found(done))) == "all acknowledged"
+    drawn = headline_html(alarms_of(found(waiting, done)), "01:15 old")
+    assert drawn.count("×1") == 2
+    assert "01:15 old" in drawn
+
+
+@pytest.mark.parametrize("state", WORDS)
+def test_a_row_says_what_to_do(state: str) -> None:
+    (alarm,) = alarms_of(found(one("a", 2, state)))
+    drawn = alarm_html(alarm)
+    assert all(part in drawn for part in ("text of a", "detail", "response", WORDS[state]))
+    assert ("consequence" in drawn) is (state in WAITING)
+    assert ("ls-flash" in drawn) is (state in ("UNACK", "LATCHED_UNACK"))
+
+
+def test_a_stale_row_is_hatched() -> None:
+    (alarm,) = alarms_of(found(one("a", 2)))
+    assert "ls-stale" in alarm_html(alarm, stale=True)
+    assert "ls-stale" not in alarm_html(alarm)
+
+
+def test_texts_from_outside_stay_texts() -> None:
+    (alarm,) = alarms_of(found(one("a", 1) | {"text": "<script>x</script>"}))
+    assert "<script>" not in alarm_html(alarm)
+
+
+@pytest.mark.parametrize("wall", [None, -1.0, 1e18])
+def test_no_time_is_no_time(wall: float | None) -> None:
+    assert clock_text(wall) == "–"
+
+
+def test_times_of_other_days_have_their_date() -> None:
+    assert len(clock_text(time.time())) == len("12:34:56")
+    assert len(clock_text(time.time() - 3 * 86_400)) == len("2026-01-01 12:34:56")

@@ -1,0 +1,169 @@
+"""Commands against a station's real API: every answer is one clear line."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from common import service
+from common.clock import SystemClock
+from common.errors import LinesideError
+from common.screen.commands import Answer, Credential, check, send
+from common.service import ApiServer, build_api
+from common.users import User, Users
+
+ANNA = Credential("anna", "anna-password")
+ERIC = Credential("eric", "eric-password")
+
+
+class Asked:
+    """A station that remembers what it was asked."""
+
+    roles = {"acknowledge": "operator", "challenge": "engineer"}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, dict[str, Any], str]] = []
+        self.answer: Any = "acknowledged"
+
+    def snapshot(self) -> dict[str, Any]:
+        return {}
+
+    def metrics(self) -> bytes:
+        return b""
+
+    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        self.got.append((name, arguments, user.name))
+        future: Future[Any] = Future()
+        if isinstance(self.answer, Exception):
+            future.set_exception(self.answer)
+        elif self.answer is not None:
+            future.set_result(self.answer)
+        return future
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def station() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def port(tmp_path: Path, station: Asked) -> Iterator[int]:
+    users = Users(tmp_path / "users.json", SystemClock())
+    users.add("anna", "operator", ANNA.password)
+    users.add("eric", "engineer", ERIC.password)
+    number = free_port()
+    server = ApiServer(build_api(station, users), number)
+    server.start()
+    for _ in range(200):
+        try:
+            httpx.get(f"http://127.0.0.1:{number}/health", trust_env=False)
+            break
+        except httpx.ConnectError:
+            threading.Event().wait(0.05)
+    yield number
+    server.stop()
+
+
+def test_a_command_is_carried_out_as_its_user(port: int, station: Asked) -> None:
+    answer = send(port, "acknowledge", {"alarm_id": "x"}, ANNA)
+    assert answer == Answer(True, "Done: acknowledged.", 200)
+    assert station.got == [("acknowledge", {"alarm_id": "x"}, "anna")]
+
+
+def test_two_commands_are_two_commands(port: int, station: Asked) -> None:
+    assert send(port, "acknowledge", {}, ANNA).done
+    assert send(port, "acknowledge", {}, ANNA).done  # each has a nonce of its own
+    assert len(station.got) == 2
+
+
+def test_a_wrong_password(port: int, station: Asked) -> None:
+    answer = send(port, "acknowledge", {}, Credential("anna", "wrong"))
+    assert (answer.done, answer.status) == (False, 401)
+    assert "Name or password wrong" in answer.text
+    assert station.got == []
+
+
+def test_the_wrong_role_is_said_by_name(port: int) -> None:
+    answer = send(port, "challenge", {}, ANNA)
+    assert answer.status == 403
+    assert answer.text == "Not allowed: challenge takes the role engineer, anna is operator."
+
+
+def test_a_refusal_gives_the_stations_reason(port: int, station: Asked) -> None:
+    station.answer = ValueError("reason must be a text of 1 to 500 characters")
+    answer = send(port, "acknowledge", {}, ANNA)
+    assert answer.status == 422
+    assert answer.text == "Not done: reason must be a text of 1 to 500 characters."
+
+
+def test_a_station_that_hangs(
+    port: int, station: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "COMMAND_TIMEOUT_S", 0.05)
+    station.answer = None
+    answer = send(port, "acknowledge", {}, ANNA)
+    assert answer.status == 504
+    assert "look before you repeat it" in answer.text
+
+
+def test_a_fault_of_the_station_is_no_success(port: int, station: Asked) -> None:
+    station.answer = LinesideError("the disk is full")
+    answer = send(port, "acknowledge", {}, ANNA)
+    assert not answer.done
+    assert "the disk is full" in answer.text
+
+
+def test_a_command_played_again_is_refused(
+    port: int, station: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Same:
+        hex = "0" * 32
+
+    monkeypatch.setattr("common.screen.commands.uuid.uuid4", Same)
+    assert send(port, "acknowledge", {}, ANNA).done
+    answer = send(port, "acknowledge", {}, ANNA)
+    assert answer == Answer(False, "Not done: this command was sent before.", 409)
+    assert len(station.got) == 1
+
+
+def test_no_connection() -> None:
+    answer = send(free_port(), "acknowledge", {}, ANNA)
+    assert (answer.done, answer.status) == (False, 0)
+    assert "is it running?" in answer.text
+
+
+@pytest.mark.parametrize("port", [None, 0, 80, 70_000])
+def test_nothing_is_sent_to_a_port_that_is_none(port: int | None) -> None:
+    assert "nothing was sent" in send(port, "acknowledge", {}, ANNA).text
+
+
+@pytest.mark.parametrize(
+    ("who", "known"), [(ANNA, True), (ERIC, True), (Credential("anna", "wrong"), False)]
+)
+def test_signing_in_asks_the_station(
+    port: int, station: Asked, who: Credential, known: bool
+) -> None:
+    answer = check(port, who)
+    assert answer.done is known
+    assert station.got == []
+
+
+def test_a_proxy_never_sees_a_credential(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
+    assert send(port, "acknowledge", {}, ANNA).done
+
+
+def test_a_password_is_not_shown_by_accident() -> None:
+    assert ANNA.password not in repr(ANNA)

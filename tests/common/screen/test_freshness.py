@@ -1,0 +1,51 @@
+"""Ages: a number that does not move must not look alive."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.screen.freshness import STALE_AFTER_S, Freshness, age_text
+
+
+def _seconds(text: str) -> int:
+    days, _, clock = text.rpartition("\u202fd ")
+    total = 0
+    for part in clock.split(":"):
+        total = total * 60 + int(part)
+    return total + 86_400 * int(days or 0)
+
+
+@given(st.floats(0, 1e9), st.booleans())
+def test_an_age_reads_back_to_its_second(seconds: float, hours: bool) -> None:
+    assert _seconds(age_text(seconds, hours=hours)) == int(seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "00:00"), (59.9, "00:59"), (754, "12:34"), (3600, "01:00:00"), (-5, "00:00")],
+)
+def test_ages_in_words(seconds: float, text: str) -> None:
+    assert age_text(seconds) == text
+
+
+def test_a_backlog_always_has_hours() -> None:
+    assert age_text(720, hours=True) == "00:12:00"
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_fresh_only_near_now(age: float) -> None:
+    freshness = Freshness(age)
+    near = not math.isnan(age) and abs(age) <= STALE_AFTER_S
+    assert freshness.stale is not near
+    assert bool(freshness.tag) is bool(freshness.sentence) is freshness.stale
+
+
+def test_silence_is_said_with_its_age() -> None:
+    assert Freshness(75.0).sentence == "station silent for 01:15"
+    assert Freshness(75.0).tag == "01:15 old"
+
+
+def test_a_word_from_the_future_is_not_fresh() -> None:
+    assert "set back" in Freshness(-60.0).sentence
