@@ -167,6 +167,8 @@ def _say(plan: Plan, settings: Settings, port: int | None) -> None:
     if plan.screen:
         lines.append(f"Screens    http://127.0.0.1:{SCREEN_PORT}")
     lines.append(f"Station    http://127.0.0.1:{settings.station.api_port}/health")
+    user = f"lineside user {settings.station.name} NAME --role engineer --var {plan.var}"
+    lines.append(f"Sign in    as the station says at its first start, or: {user}")
     away = "no mosquitto here: events wait in the station (apt install mosquitto)"
     lines.append(f"Broker     127.0.0.1:{port}" if port else f"Broker     {away}")
     lines.append("Ctrl-C ends it." if plan.seconds is None else f"For {plan.seconds:g} s.")

@@ -118,6 +118,10 @@ def _add_reading(api: FastAPI, station: Commanded) -> None:
 def _add_commands(api: FastAPI, station: Commanded, authenticated: Authenticated) -> None:
     nonces = Nonces()
 
+    @api.get("/whoami")
+    def whoami(user: Annotated[User, Depends(authenticated)]) -> dict[str, str]:
+        return {"result": f"signed in as {user.name}, {user.role}"}
+
     @api.post("/commands/{name}")
     def command(
         name: str,

@@ -9,8 +9,6 @@ import httpx
 
 TIMEOUT_S = 7.0
 """Above the API's own limit, so that its 504 arrives."""
-PROBE = "signed_in"
-"""No command has this name: the API checks the credential, then says 404."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +33,28 @@ def send(
     port: int | None, name: str, arguments: Mapping[str, Any], credential: Credential
 ) -> Answer:
     """Post one command with the credential and a fresh nonce; never raises."""
+    return _asked("POST", port, f"commands/{name}", credential, dict(arguments))
+
+
+def check(port: int | None, credential: Credential) -> Answer:
+    """Ask the station whether it knows this name and password; never raises."""
+    return _asked("GET", port, "whoami", credential)
+
+
+def _asked(
+    method: str,
+    port: int | None,
+    path: str,
+    credential: Credential,
+    body: dict[str, Any] | None = None,
+) -> Answer:
     if port is None or not 1024 <= port <= 65535:
         return Answer(False, "The station has not said where it listens; nothing was sent.")
     try:
-        reply = httpx.post(
-            f"http://127.0.0.1:{port}/commands/{name}",
-            json=dict(arguments),
+        reply = httpx.request(
+            method,
+            f"http://127.0.0.1:{port}/{path}",
+            json=body,
             auth=httpx.BasicAuth(credential.name, credential.password),
             headers={"X-Nonce": uuid.uuid4().hex},
             timeout=TIMEOUT_S,
@@ -52,15 +66,7 @@ def send(
         return Answer(False, "The station does not answer; whether it was done is unknown.")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Answer(False, f"The connection to the station broke: {error}")
-    return _understood(name, reply)
-
-
-def check(port: int | None, credential: Credential) -> Answer:
-    """Ask the station whether it knows this name and password; nothing is carried out."""
-    answer = send(port, PROBE, {}, credential)
-    if answer.status == httpx.codes.NOT_FOUND:
-        return Answer(True, f"Signed in as {credential.name}.", answer.status)
-    return answer
+    return _understood(path.rpartition("/")[2], reply)
 
 
 def _understood(name: str, reply: httpx.Response) -> Answer:
