@@ -203,9 +203,7 @@ def _wait(plan: Plan, started: float, station: "subprocess.Popen[bytes]") -> Non
         pass
 
 
-def _figures(
-    settings: Settings, first: float, received: "Counter[str]"
-) -> dict[str, Any]:
+def _figures(settings: Settings, first: float, received: "Counter[str]") -> dict[str, Any]:
     """What the PLC counted at the physical lanes, and what the station recorded."""
     options = settings.plc.options
     control = SimulatorControl(
