@@ -509,7 +509,7 @@ while True:
 def test_what_was_accepted_survives_kill_9(path: Path) -> None:
     accepted = 0
     for _ in range(3):
-        child = subprocess.Popen(  # noqa: S603 - our own program above
+        child = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
         )
         assert child.stdout

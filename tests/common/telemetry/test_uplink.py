@@ -47,7 +47,7 @@ class Broker:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 - the broker under test
+        self.process = subprocess.Popen(
             [str(MOSQUITTO), "-c", str(self._config)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -369,7 +369,7 @@ def test_a_wrong_password_is_one_plain_line_without_it(
     if maker is None:
         pytest.skip("mosquitto_passwd is not installed")
     command = [maker, "-b", users, "station", "r1ght"]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - the broker's own
+    subprocess.run(command, check=True, capture_output=True)
     broker = a_broker(tmp_path, stack, f"allow_anonymous false\npassword_file {users}")
     secret.write_text("wr0ng\n")
     uplink = send(store, broker, stack, user="station", password_file=secret)
@@ -395,7 +395,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def openssl(*arguments: str) -> None:
         command = ["openssl", *arguments]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
     for name in ("ca", "other"):
