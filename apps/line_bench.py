@@ -132,7 +132,8 @@ def _browser(plant: ExitStack, var: Path) -> bool:
     time.sleep(3)  # until the screens listen
     command = [
         program, "--headless", "--no-sandbox", "--disable-gpu",
-        "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={var / 'browser'}",
+        "--disable-background-networking", "--remote-debugging-port=0",
+        f"--user-data-dir={var / 'browser'}",
         f"http://127.0.0.1:{SCREEN_PORT}",
     ]  # fmt: skip
     quiet = subprocess.DEVNULL
