@@ -138,6 +138,7 @@ def _lettering(board: np.ndarray, rng: Generator) -> None:
         board, text, at, cv2.FONT_HERSHEY_SIMPLEX, rng.uniform(0.8, 2.2), CONDUCTOR,
         int(rng.integers(3, 8)),
     )  # fmt: skip
+    cv2.threshold(board, 127, BARE, cv2.THRESH_BINARY, dst=board)  # OpenCV 5 smooths letters
 
 
 # ------------------------------------------------------------------ the defects
