@@ -1,5 +1,6 @@
 """app.toml as typed settings. Every key is explained where it stands in app.toml."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from common.config import load, setting
 from common.inference.limits import FrameLimits
 
 APP = Path(__file__).parent
+RECIPE_ID = re.compile(r"0|[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,10 @@ class LineRules:
     window_rejects: int = setting(8, low=1, high=10_000)
     challenge_pieces: int = setting(3, low=1, high=100)
 
+    def __post_init__(self) -> None:
+        if self.window_rejects > self.window_parts:
+            raise ValueError("window_rejects above window_parts would never stop the line")
+
 
 @dataclass(frozen=True)
 class Simulation:
@@ -139,7 +145,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.recipes:
             raise ValueError("recipes: at least one recipe is needed")
-        wrong = [key for key in self.recipes if not key.isdigit()]
+        wrong = [key for key in self.recipes if not RECIPE_ID.fullmatch(key)]
         if wrong:
             raise ValueError(f"recipes.{wrong[0]}: a recipe's key is the PLC's RECIPE_ID")
 
