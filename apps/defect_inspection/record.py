@@ -100,10 +100,9 @@ class Recorder:
     ) -> None:
         (wall, monotonic), subject = now, _subject(turn)
         body = self._body(turn, wall)
-        name, data = None, b""
-        if frame is not None:
+        name, data = None, _png(frame)
+        if data:
             name = f"{self._store.boot_id}-{subject.replace('/', '-')}.png"
-            data = cv2.imencode(".png", frame)[1].tobytes()
             body["image_sha256"] = hashlib.sha256(data).hexdigest()
         record = Record(
             "verdict", subject, turn.sample.wall_time if turn.sample else wall,
@@ -143,6 +142,16 @@ class Recorder:
             "challenge": decision.challenge,
             "line_stop": decision.line_stop,
         }
+
+
+def _png(frame: np.ndarray | None) -> bytes:
+    """The picture as a file; empty where there is none, or of a form no file can hold."""
+    if frame is None:
+        return b""
+    try:
+        return cv2.imencode(".png", frame)[1].tobytes()
+    except cv2.error:  # the part keeps its record: its verdict says what came of the camera
+        return b""
 
 
 def _subject(turn: Turn) -> str:
