@@ -11,7 +11,7 @@ An interrupted run goes on where it stopped.
 
 import os
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,16 @@ NEARLY_NOTHING = 0.02  # share of the learning rate that is left at the end of a
 
 
 @dataclass(frozen=True)
+class Phase:
+    """One run of the optimiser; the rate falls in a line."""
+
+    epochs: int
+    rate: float
+    end: float = NEARLY_NOTHING
+    """Share of the rate that is left at the end."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What a training run is made of; `smoke()` is the same in seconds."""
 
@@ -37,15 +47,9 @@ class Recipe:
     batch: int = 32
     drawn_boards: int = 1500
     traced_boards: int = 400
-    pretrain_epochs: int = 7
-    pretrain_rate: float = 0.02
-    epochs: int = 9
-    rate: float = 0.015
-    """Falls to `anneal_rate`, then in `anneal_epochs` to nearly nothing."""
-    anneal_epochs: int = 8
-    anneal_rate: float = 0.009
-    small_factor: int = 2
-    """Times the epochs where a picture is no larger than a tile and so makes only one."""
+    pretrain: Phase = Phase(7, 0.02)
+    phases: tuple[Phase, ...] = (Phase(9, 0.015, 0.6), Phase(8, 0.009), Phase(8, 0.006))
+    """A warm one, then two anneals: the second still gains where one run would stop."""
     from_scratch: float = 4 / 3
     """Times the rates where nothing could be pretrained."""
     seed: int = 1
@@ -53,10 +57,8 @@ class Recipe:
 
 def smoke() -> Recipe:
     """A run of seconds that proves the way through; its weights are worth nothing."""
-    return Recipe(
-        batch=4, drawn_boards=8, traced_boards=2, pretrain_epochs=1, epochs=1, anneal_epochs=1,
-        small_factor=1,
-    )  # fmt: skip
+    one = Phase(1, 0.01)
+    return Recipe(batch=4, drawn_boards=8, traced_boards=2, pretrain=one, phases=(one, one))
 
 
 def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
@@ -71,23 +73,21 @@ def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
     if drawable:
         start = made["drawn"] = _pretrain(work, recipe)
     side = _side(dataset.pictures()[0])
-    small = side <= recipe.tile_px
-    factor = recipe.small_factor if small else 1
-    rate = 1.0 if drawable else recipe.from_scratch
-    common = {
-        "data": _prepare(dataset, work, recipe if drawable else None),
-        "size": -(-side // 32) * 32 if small else recipe.tile_px,
-        "tiles": 1 if small else 4,
-    }
-    start = _run(
-        work, "warm", recipe, start, **common, epochs=recipe.epochs * factor,
-        lr=recipe.rate * rate, end=recipe.anneal_rate / recipe.rate,
-    )  # fmt: skip
-    made["trained"] = _run(
-        work, "annealed", recipe, start, **common, epochs=recipe.anneal_epochs * factor,
-        lr=recipe.anneal_rate * rate, end=NEARLY_NOTHING,
-    )  # fmt: skip
+    small = side <= recipe.tile_px  # then a picture is one tile, padded
+    for number, phase in enumerate(recipe.phases, start=1):
+        start = _run(
+            work, f"phase-{number}", recipe, start,
+            data=_prepare(dataset, work, recipe if drawable else None),
+            size=_multiple_of_32(side) if small else recipe.tile_px,
+            tiles=1 if small else 4,
+            phase=phase if drawable else _faster(phase, recipe.from_scratch),
+        )  # fmt: skip
+    made["trained"] = start
     return made
+
+
+def _faster(phase: Phase, times: float) -> Phase:
+    return replace(phase, rate=phase.rate * times)
 
 
 def _pretrain(work: Path, recipe: Recipe) -> Path:
@@ -97,8 +97,7 @@ def _pretrain(work: Path, recipe: Recipe) -> Path:
         draw_dataset(folder, max(4, recipe.drawn_boards // 15), recipe.seed + 1, "val")
     return _run(
         work, "drawn-only", recipe, None, data=folder / "data.yaml",
-        epochs=recipe.pretrain_epochs, lr=recipe.pretrain_rate, end=NEARLY_NOTHING,
-        size=recipe.tile_px, tiles=4,
+        size=recipe.tile_px, tiles=4, phase=recipe.pretrain,
     )  # fmt: skip
 
 
@@ -131,7 +130,11 @@ def trained_on(data: Path, work: Path, stage: str) -> list[Path]:
 
 def input_size(data: Path) -> int:
     """The network's input: the pictures' longer side, up to a multiple of 32, in px."""
-    return -(-_side(open_dataset(data, "train").pictures()[0]) // 32) * 32
+    return _multiple_of_32(_side(open_dataset(data, "train").pictures()[0]))
+
+
+def _multiple_of_32(length: int) -> int:
+    return -(-length // 32) * 32
 
 
 def _side(picture: Path) -> int:
@@ -164,9 +167,9 @@ def _overrides(recipe: Recipe, folder: Path, run: dict[str, Any]) -> dict[str, A
     return {
         **dict.fromkeys(off, 0),  # tiles bring their own crops and scales
         "model": recipe.network, "data": str(run["data"]), "imgsz": run["size"],
-        "epochs": run["epochs"], "batch": recipe.batch, "nbs": recipe.batch,
-        "optimizer": "MuSGD", "lr0": run["lr"], "lrf": run["end"], "momentum": 0.9,
-        "warmup_epochs": 0.5, "warmup_bias_lr": 0.0, "hsv_v": 0.2, "flipud": 0.5,
+        "epochs": run["phase"].epochs, "batch": recipe.batch, "nbs": recipe.batch,
+        "optimizer": "MuSGD", "lr0": run["phase"].rate, "lrf": run["phase"].end,
+        "momentum": 0.9, "warmup_epochs": 0.5, "warmup_bias_lr": 0.0, "hsv_v": 0.2, "flipud": 0.5,
         "fliplr": 0.5, "amp": False, "plots": False, "val": False, "device": device(),
         "workers": min(2, (os.cpu_count() or 2) - 1), "project": str(folder.parent),
         "name": folder.name, "exist_ok": True, "cache": False, "auto_augment": None,
