@@ -488,3 +488,10 @@ def test_garbage_on_the_port_breaks_nothing(server, garbage):
         connection.sendall(garbage)
     reply = httpx.get(f"http://127.0.0.1:{server.port}/health", trust_env=False)
     assert json.loads(reply.content)["healthy"]
+
+
+def test_whoami_names_the_user_and_the_role(client):
+    answer = client.send("GET", "/whoami", auth=("operator", SECRET))
+    assert answer.json() == {"result": "signed in as operator, operator"}
+    assert client.send("GET", "/whoami", auth=("operator", "wrong")).status_code == 401
+    assert client.get("/whoami").status_code == 401
