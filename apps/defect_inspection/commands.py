@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from apps.defect_inspection import decide as rules
@@ -30,12 +29,24 @@ class Commands:
         self._station = station
 
     def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
-        """Do it and audit it; returns what the asker shall see."""
+        """Do it and audit it; returns what the asker shall see, or a future of it.
+
+        What takes the disk is done and audited in one transaction, or not at all.
+        """
         result, target, reason = getattr(self, f"_{name}")(arguments, user)
-        audit.submit(
-            self._station.parts.store, audit.Act(user.name, user.role, name, target, reason)
-        )
-        return result
+        store = self._station.parts.store
+        act = audit.Act(user.name, user.role, name, target, reason)
+        if not callable(result):
+            audit.submit(store, act)
+            return result
+        wall_time = store.clock.wall()
+
+        def both(connection: sqlite3.Connection) -> Any:
+            answer = result(connection)
+            audit.append(connection, act, wall_time)
+            return answer
+
+        return store.submit(both)
 
     def _acknowledge(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
         alarm_id = _text(arguments, "alarm_id")
@@ -64,26 +75,26 @@ class Commands:
             raise ValueError("pieces must be a number from 1 to 100")
         pipeline = self._station.pipeline
         pipeline.state = rules.start_challenge(pipeline.state, pieces)
-        self._station.act.challenge_wanted = True
+        self._station.act.ask_challenge()
         return f"feeding {pieces} pieces", "challenge test", ""
 
     def _overrule(
         self, arguments: dict[str, Any], user: User
-    ) -> tuple["Future[str]", str, str]:
+    ) -> tuple[Callable[[sqlite3.Connection], str], str, str]:
         seq, label = arguments.get("record_seq"), _text(arguments, "label")
         reason = _text(arguments, "reason")
         if type(seq) is not int or seq < 1:
             raise ValueError("record_seq must be a number from 1")
         if label not in LABELS:
             raise ValueError(f"label must be one of {', '.join(LABELS)}")
-        store = self._station.parts.store
-        entry = Label(seq, store.clock.wall(), user.name, label, reason)
+        wall_time = self._station.parts.store.clock.wall()
+        entry = Label(seq, wall_time, user.name, label, reason)
 
         def keep(connection: sqlite3.Connection) -> str:
             records.overrule(connection, entry)
             return "kept as a label; the verdict sent stays"
 
-        return store.submit(keep), f"record {seq}: {label}", reason
+        return keep, f"record {seq}: {label}", reason
 
 
 def _known(act: Callable[[str, str], bool], alarm_id: str, user: User) -> bool:

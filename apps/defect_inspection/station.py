@@ -104,7 +104,7 @@ class Station:
         self.tally = Tally()
         self.failures: dict[str, str] = {}
         """Device → cause, as long as it lasts."""
-        self.bad_pictures = self.late = ""
+        self.bad_pictures = self.late = self.unknown_recipe = ""
         self.beats = self.batch = 0
         self.last_work = parts.clock.monotonic()
         self._golden = golden
@@ -215,6 +215,7 @@ class Station:
             failures,
             self.bad_pictures,
             self.late,
+            self.unknown_recipe,
             mqtt.get("reason", "") if mqtt.get("state") == "offline" else "",
         )
         for alarm_id, detail in active_alarms(condition).items():
@@ -223,10 +224,11 @@ class Station:
 
     def _follow_recipe(self, recipe_id: int) -> None:
         """The PLC changed the product: acknowledge its recipe, or say we do not have it."""
+        known, have = self.settings.recipe(recipe_id), ", ".join(self.settings.recipes)
+        asked = f"the PLC runs recipe {recipe_id}; this station has {have}"
+        self.unknown_recipe = "" if known else asked
         try:
-            self.parts.gate.accept_recipe(
-                recipe_id, self.settings.recipe(recipe_id) is not None
-            )
+            self.parts.gate.accept_recipe(recipe_id, known is not None)
         except DeviceError as error:
             self._fail("plc", error)
             return
@@ -238,7 +240,7 @@ class Station:
             return
         try:
             stop = bool(self.pipeline.state.line_stop)
-            self.parts.gate.request(stop, self.act.challenge_wanted)
+            self.act.request(stop)
         except DeviceError as error:
             self._fail("plc", error)
 

@@ -22,6 +22,7 @@ class Condition:
     """Stage or device → cause, as long as it lasts: plc, camera, inference, store."""
     bad_pictures: str = ""
     late: str = ""
+    unknown_recipe: str = ""
     uplink: str = ""
 
 
@@ -33,6 +34,7 @@ def active_alarms(now: Condition) -> dict[str, str]:
     return {
         "plc_unreachable": now.failures.get("plc", ""),
         "plc_heartbeat_lost": "its heartbeat does not change" if still else "",
+        "recipe_unknown": now.unknown_recipe,
         "confirm_missing": "the confirm eye saw nothing" if faults & CONFIRM_MISSING else "",
         "line_stopped": now.line.line_stop,
         "challenge_failed": _failed(challenge.passed) if challenge else "",
