@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from apps.defect_inspection.config import APP, load_settings
+from apps.defect_inspection.simulate import golden_board
+from apps.defect_inspection.station import Parts, build
+from common.alarms.engine import load_definitions
+from common.alarms.persist import stored_board
 from common.clock import HeldClock
 from common.errors import CameraError, PlcError
-from common.inference.bundle import open_bundle
-from common.inference.selection import open_model
+from common.inference.bundle import Model, open_bundle
+from common.inference.selection import Choice, open_model
 from common.ports import PlcView
+from common.quality import Quality
+from common.store import Store, StoreSettings
+from common.telemetry.outbox import Outbox
 from hardware.catalog import open_runtime
 
 RUNNING = PlcView(
@@ -108,6 +115,23 @@ class FakeCamera:
         """Nothing to free."""
 
 
+class FakeRuntime:
+    """common.ports.Runtime that sees one open in every picture."""
+
+    name, device = "fake", "none"
+
+    def __init__(self, card):
+        self.inputs, self.outputs = card.inputs, card.outputs
+        self._output = np.zeros(card.outputs[0].shape, np.float32)
+        self._output[0, :5, 0] = 320, 320, 24, 24, 0.9
+
+    def run(self, _arrays):
+        return {self.outputs[0].name: self._output}
+
+    def close(self):
+        """Nothing to free."""
+
+
 @pytest.fixture
 def clock():
     return HeldClock()
@@ -145,3 +169,48 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"no {folder}: data sets are not part of the repository")
     return folder
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    made = Store(tmp_path / "station.sqlite", clock, StoreSettings(group_ms=1.0))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def board():
+    """A defective board before the camera."""
+    return golden_board().frame
+
+
+@pytest.fixture
+def station(shipped, gate, camera, store, clock, board):
+    """A whole station on fakes and a real store."""
+    camera.frame = board
+    card = open_bundle(APP / shipped.model.bundle).card
+    model = Model(card, card.artefacts[0], FakeRuntime(card))
+    outbox = Outbox(source="urn:test", epoch=store.epoch, boot_id=store.boot_id, clock=clock)
+    parts = Parts(
+        camera=camera,
+        gate=gate,
+        model=Choice(model, "a fake"),
+        store=store,
+        outbox=outbox,
+        alarms=stored_board(load_definitions(APP / "alarms.toml"), store),
+        clock=clock,
+        sinks=("mqtt",),
+    )
+    return build(shipped, parts)
+
+
+@pytest.fixture
+def see(station):
+    """Let the station find this from now on, in the golden board too if it is asked there."""
+
+    def show(defects):
+        perceive = station.pipeline.perceive
+        perceive.inspect = lambda *_: defects
+        perceive.guard(1).check = lambda _: (Quality.GOOD, "")
+
+    return show

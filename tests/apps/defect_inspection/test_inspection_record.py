@@ -22,20 +22,12 @@ from apps.defect_inspection.record import CHALLENGE_EVENT, EVENT, Provenance, Re
 from common.pipeline import Fault, Outcome
 from common.ports import Sample, Trigger
 from common.quality import Quality
-from common.store import Store, StoreSettings
 from common.store_queries import latest, open_readonly
 from common.telemetry.outbox import Outbox
 
 FRAME = np.arange(64, dtype=np.uint8).reshape(8, 8)
 HOLE = Defect("open", 0.9, (1.0, 2.0, 3.0, 4.0), 0.05, (0.1, 0.2))
 SOURCE = Provenance("cam01", "lineside 0.1", "pcb 1 (fp32)", "ab" * 32, "camera 7")
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    made = Store(tmp_path / "station.sqlite", clock, StoreSettings(group_ms=1.0))
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -1,0 +1,372 @@
+"""The wiring: proof of sight, the alarms, the PLC's comings and goings, the snapshot."""
+
+import json
+import threading
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apps.defect_inspection.domain import Defect, Verdict
+from apps.defect_inspection.station import SNAPSHOT_S
+from common.alarms.engine import State
+from common.errors import RuntimeFailure
+from common.meta import get
+from common.ports import ResultCode, Trigger
+from common.store_queries import latest, open_readonly
+from common.users import User
+
+ENGINEER = User("eva", "engineer")
+HOLE = Defect("open", 0.9, (1.0, 2.0, 3.0, 4.0), 0.5, (1.0, 1.0))
+
+
+def turns(station, count=1):
+    return [station.turn() for _ in range(count)]
+
+
+def settle(station):
+    """Idle long enough for a snapshot."""
+    until = station.parts.clock.monotonic() + 2.2 * SNAPSHOT_S
+    while station.parts.clock.monotonic() < until:
+        station.turn()
+
+
+def alarms(station):
+    return {alarm.definition.id: alarm.state.name for alarm in station.parts.alarms.summary()}
+
+
+def feed(station, gate, *part_ids, **trigger):
+    gate.triggers.extend(Trigger(n, recipe_id=1, **trigger) for n in part_ids)
+    return turns(station, len(part_ids))
+
+
+def recorded(station, kind="verdict"):
+    station.parts.store.close()
+    with closing(open_readonly(station.parts.store.path)) as connection:
+        return latest(connection, kind)
+
+
+# --- parts ----------------------------------------------------------------------------
+
+
+def test_a_defective_board_is_rejected_recorded_and_counted(station, gate):
+    (outcome,) = feed(station, gate, 1)
+    assert outcome.decision.verdict is Verdict.REJECT
+    assert [answer.code for answer in gate.answers] == [ResultCode.FAIL]
+    assert gate.answers[0].defect_class > 0
+    assert station.tally.counts()["reject"] == 1
+    (record,) = recorded(station)
+    assert record.body["model"].startswith("pcb ")
+    assert (record.body["verdict"], record.body["part_id"]) == ("reject", 1)
+
+
+def test_a_good_board_passes(station, gate, see):
+    see(())
+    feed(station, gate, 1, 2)
+    assert [answer.code for answer in gate.answers] == [ResultCode.PASS] * 2
+    assert alarms(station) == {}
+
+
+# --- proof of sight -------------------------------------------------------------------
+
+
+def test_the_known_board_beats_while_no_part_comes(station, gate, shipped):
+    period = shipped.station.golden_period_s
+    settle(station)
+    elapsed = station.parts.clock.monotonic()
+    assert gate.beats == station.beats == pytest.approx(elapsed / period, abs=1)
+
+
+def test_only_the_right_answer_beats(station, gate, see):
+    see(())  # a network that sees nothing looks like a good board
+    settle(station)
+    assert gate.beats == 0
+    assert "another answer than at start" in station.failures["inference"]
+    assert alarms(station) == {"inference_failed": State.UNACK}
+    assert any("another answer" in reason for reason in gate.reasons)
+
+
+def test_a_network_that_works_again_ends_the_alarm(station, see):
+    real = station.pipeline.perceive.inspect
+    see(())
+    settle(station)
+    station.pipeline.perceive.inspect = real
+    settle(station)
+    assert station.failures == {}
+    assert alarms(station) == {"inference_failed": State.RTNUN}
+
+
+def test_a_failed_inference_costs_its_part_and_says_so(station, gate):
+    def fail(*_):
+        raise RuntimeFailure("onnxruntime", "inference failed")
+
+    station.pipeline.perceive.inspect = fail
+    (outcome,) = feed(station, gate, 1)
+    assert outcome.decision.verdict is Verdict.NO_RESULT
+    assert gate.answers[0].code is ResultCode.NO_RESULT
+    assert gate.beats == 0
+    assert set(station.failures) == {"inference"}
+
+
+# --- devices come and go --------------------------------------------------------------
+
+
+def test_a_plc_that_is_away_is_an_alarm_and_the_safe_state_and_comes_back(station, gate, clock):
+    settle(station)
+    gate.broken = {"everything"}
+    before = clock.monotonic()
+    turns(station, 10)
+    assert clock.monotonic() - before >= 10 * 0.1  # it is not asked without pause
+    assert alarms(station) == {"plc_unreachable": State.UNACK}
+    assert gate.reasons
+    assert not station.snapshot()["healthy"]
+    assert not station.snapshot()["line"]["plc_alive"]
+    gate.broken = set()
+    settle(station)
+    assert alarms(station) == {"plc_unreachable": State.RTNUN}
+    assert station.snapshot()["healthy"]
+    assert station.snapshot()["line"]["plc_alive"]
+
+
+def test_an_answer_nobody_heard_is_no_result(station, gate, see):
+    see(())
+    gate.broken = {"answer"}
+    (outcome,) = feed(station, gate, 1)
+    assert outcome.decision.verdict is Verdict.NO_RESULT
+    assert "plc" in station.failures
+    (record,) = recorded(station)
+    assert record.body["verdict"] == "no_result"
+    assert record.body["reasons"] == ["act: fake PLC: answer got no answer"]
+
+
+def test_a_beat_that_fails_is_the_plcs_alarm_not_the_networks(station, gate):
+    gate.broken = {"beat"}
+    turns(station, 1)
+    assert set(station.failures) == {"plc"}
+
+
+def test_a_camera_without_a_picture(station, gate, camera, clock):
+    camera.broken = True
+    (outcome,) = feed(station, gate, 1)
+    assert outcome.decision.part_id == 1
+    settle(station)
+    assert alarms(station) == {"camera_failed": State.UNACK}
+    camera.broken = False
+    camera.frame = np.roll(camera.frame, 1)
+    feed(station, gate, 2)
+    settle(station)
+    assert alarms(station) == {"camera_failed": State.RTNUN}
+
+
+def test_a_missed_part_is_no_dead_plc(station, gate, see):
+    see(())
+    feed(station, gate, 1, 4)
+    turns(station, 2)
+    assert "plc" not in station.failures
+    assert [record.body["part_id"] for record in recorded(station)] == [1, 2, 3, 4]
+
+
+def test_bad_pictures_are_an_alarm_with_the_reason(station, gate, camera):
+    camera.frame = np.zeros((640, 640), np.uint8)
+    feed(station, gate, 1)
+    settle(station)
+    (alarm,) = station.parts.alarms.summary()
+    assert (alarm.definition.id, alarm.detail[:5]) == ("bad_pictures", "black")
+
+
+def test_a_recipe_is_acknowledged_once_and_an_unknown_one_is_an_alarm(station, gate):
+    settle(station)
+    assert [entry for entry in gate.requests if entry[0] == "recipe"] == [("recipe", 1, True)]
+    gate.say(recipe_id=9)
+    settle(station)
+    assert gate.requests.count(("recipe", 9, False)) == 1
+    assert alarms(station) == {"recipe_unknown": State.UNACK}
+    gate.say(recipe_id=2)
+    settle(station)
+    assert alarms(station) == {"recipe_unknown": State.RTNUN}
+
+
+def test_a_recipe_that_could_not_be_acknowledged_is_tried_again(station, gate):
+    gate.broken = {"accept_recipe"}
+    turns(station, 2)
+    gate.broken = set()
+    turns(station, 2)
+    assert gate.requests.count(("recipe", 1, True)) == 1
+
+
+def test_faults_of_the_rejector_are_alarms(station, gate):
+    gate.say(reject_faults=0b0101)
+    settle(station)
+    assert set(alarms(station)) == {"confirm_missing", "reject_bin"}
+
+
+def test_a_standing_plc_program_is_an_alarm(station, gate):
+    gate.say(heartbeat_alive=False)
+    settle(station)
+    assert alarms(station) == {"plc_heartbeat_lost": State.UNACK}
+
+
+# --- line stop ------------------------------------------------------------------------
+
+
+def test_too_many_rejects_stop_the_line_until_somebody_resets_it(station, gate, see):
+    see((HOLE,))
+    feed(station, gate, 1, 2, 3, 4)
+    assert gate.requests[-1] == (False, False)
+    feed(station, gate, 5)
+    assert gate.requests[-1] == (True, False)
+    settle(station)
+    assert State.UNACK is alarms(station)["line_stopped"]
+    assert station.snapshot()["line"]["line_stop"] == "5 parts rejected in a row"
+    done = station.command("reset_line", {"reason": "a blunt drill was changed"}, ENGINEER)
+    settle(station)
+    assert done.result(0) == "the line may run"
+    assert gate.requests[-1] == (False, False)
+    assert alarms(station)["line_stopped"] is State.RTNUN
+
+
+# --- challenge tests ------------------------------------------------------------------
+
+
+def start(station, **arguments):
+    done = station.command("challenge", arguments, ENGINEER)
+    station.turn()
+    return done.result(0)
+
+
+def test_a_challenge_from_the_request_to_the_record(station, gate, see):
+    see((HOLE,))
+    assert start(station) == "feeding 3 pieces"
+    settle(station)
+    assert gate.requests[-1] == (False, True)
+    for part_id in (11, 12, 13):
+        feed(station, gate, part_id, challenge=True)
+        gate.say(confirmed_id=part_id)
+        turns(station)
+    settle(station)
+    assert gate.requests[-1] == (False, False)
+    assert station.snapshot()["challenge"] == {
+        "outcome": "passed", "pieces": 3, "rejected": 3, "confirmed": 3, "passed": 0,
+    }  # fmt: skip
+    assert "challenge_failed" not in alarms(station)
+    (record,) = recorded(station, "challenge")
+    assert record.body["outcome"] == "passed"
+
+
+def test_a_piece_that_passes_fails_the_challenge(station, gate, see):
+    start(station, pieces=1)
+    see(())
+    feed(station, gate, 11, challenge=True)
+    settle(station)
+    assert alarms(station)["challenge_failed"] is State.UNACK
+    assert station.snapshot()["challenge"]["outcome"] == "failed"
+    (record,) = recorded(station, "challenge")
+    assert record.body["passed"] == [11]
+
+
+def test_a_piece_without_a_picture_ends_the_challenge_as_well(station, gate, camera):
+    start(station, pieces=1)
+    camera.broken = True
+    feed(station, gate, 11, challenge=True)
+    settle(station)
+    assert station.snapshot()["challenge"]["outcome"] == "failed"
+    assert gate.requests[-1] == (False, False)
+
+
+def test_a_challenge_that_got_stuck_can_be_asked_for_again(station, gate):
+    """The PLC fed fewer pieces than asked; it feeds again on a new request only."""
+    start(station, pieces=5)
+    settle(station)
+    assert gate.requests[-1] == (False, True)
+    before = len(gate.requests)
+    start(station, pieces=3)
+    settle(station)
+    asked = [wanted for _, wanted in gate.requests[before:]]
+    assert asked[0] is False
+    assert asked[-1] is True
+
+
+# --- what others see ------------------------------------------------------------------
+
+DOCUMENT = {
+    "station", "app", "wall_time", "api_port", "software", "model", "healthy", "faults",
+    "line", "counts", "reject_rate", "challenge", "latency_ms", "deadline_ms", "link",
+    "store", "alarms", "host",
+}  # fmt: skip
+LINE = {
+    "mode", "state", "speed_mm_s", "recipe_id", "recipe", "plc", "plc_alive",
+    "vision_alive", "vision_beats", "batch", "consecutive_rejects", "consecutive_limit",
+    "line_stop", "reject_faults",
+}  # fmt: skip
+
+
+def test_the_snapshot_has_what_screens_read_and_is_in_the_store(station, gate):
+    feed(station, gate, 1)
+    gate.broken = {"wait_for_part"}
+    turns(station, 10)
+    found = station.snapshot()
+    assert set(found) == DOCUMENT
+    assert set(found["line"]) == LINE
+    assert set(found["model"]) == {"name", "version", "artefact", "device", "reason"}
+    assert found["alarms"][0]["id"] == "plc_unreachable"
+    assert set(found["alarms"][0]) == {
+        "id", "priority", "state", "text", "detail", "consequence", "response", "since",
+    }  # fmt: skip
+    station.parts.store.close()
+    with closing(open_readonly(station.parts.store.path)) as connection:
+        assert get(connection, "snapshot") == json.loads(json.dumps(found))
+
+
+def test_vision_counts_as_dead_when_nothing_was_done_for_three_periods(station, gate, clock):
+    settle(station)
+    assert station.snapshot()["line"]["vision_alive"]
+    gate.broken = {"beat"}
+    turns(station, 40)
+    assert not station.snapshot()["line"]["vision_alive"]
+
+
+def test_metrics_are_prometheus_text(station, gate):
+    feed(station, gate, 1)
+    settle(station)
+    text = station.metrics().decode()
+    assert "lineside_inspection_parts 1.0" in text
+    assert "lineside_inspection_reject 1.0" in text
+    assert "lineside_healthy 1.0" in text
+    assert 'lineside_inspection_latency_ms{quantile="p99",stage="perceive"}' in text
+
+
+def test_metrics_before_the_first_snapshot_are_not_an_error(station):
+    assert "lineside_healthy 0.0" in station.metrics().decode()
+
+
+def test_an_uplink_without_a_broker_is_an_alarm_after_a_while(station, clock):
+    broken = {"mqtt": {"state": "offline", "reason": "refused"}}
+    station.parts = replace(station.parts, link=lambda: broken)
+    settle(station)
+    assert alarms(station) == {}
+    clock.sleep(10.0)
+    settle(station)
+    assert alarms(station) == {"uplink_offline": State.UNACK}
+
+
+def test_a_command_that_was_given_up_is_not_carried_out(station, see):
+    see(())
+    done = station.command("challenge", {}, ENGINEER)
+    done.cancel()
+    settle(station)
+    assert station.pipeline.state.challenge is None
+
+
+def test_stopping_leaves_the_plc_in_its_safe_state(station, gate):
+    stop = threading.Event()
+    stop.set()
+    station.run(stop)
+    assert gate.reasons == ["the station stops"]
+
+
+def test_a_bug_leaves_the_plc_in_its_safe_state(station, gate):
+    station.parts = replace(station.parts, host=lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        station.run(threading.Event())
+    assert gate.reasons[-1] == "the station stops"
