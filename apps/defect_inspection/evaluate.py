@@ -59,7 +59,7 @@ class DataSet:
     def truth(self, picture: Path, shape: tuple[int, ...]) -> Truth:
         """The labels beside `picture` in px; raises ConfigError on an unreadable line."""
         relative = picture.relative_to(self.root / "images").with_suffix(".txt")
-        return read_labels(self.root / "labels" / relative, shape)
+        return read_labels(self.root / "labels" / relative, shape, len(self.labels))
 
 
 def split_held_out(pictures: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -78,29 +78,41 @@ def open_dataset(folder: Path, split: str = "val") -> DataSet:
         table = yaml.safe_load(path.read_text())
         names = table["names"]
         labels = [names[key] for key in sorted(names)] if isinstance(names, dict) else names
+        labels = tuple(labels)
         images = folder / table["train" if split == HELD_OUT else split]
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: needs {split} and names ({error})") from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise ConfigError(f"{path}: needs {split} and names ({why})") from error
+    if not images.is_relative_to(folder / "images"):
+        raise ConfigError(f"{images}: must lie under {folder / 'images'}: labels lie beside it")
     if not images.is_dir():
         raise ConfigError(f"{images}: no such folder ({split} of {path})")
-    return DataSet(folder, images, tuple(labels), split)
+    return DataSet(folder, images, labels, split)
 
 
-def read_labels(path: Path, shape: tuple[int, ...]) -> Truth:
+def read_labels(path: Path, shape: tuple[int, ...], kinds: int) -> Truth:
     """YOLO label lines (class, centre x, y, width, height, all but the first in 0–1)."""
     if not path.is_file():
         return Truth(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
     try:
-        rows = [[float(v) for v in line.split()] for line in path.read_text().splitlines()]
-        table = np.array([row for row in rows if row], np.float64).reshape(-1, 5)
+        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        rows = [_label(line, kinds) for line in lines]
     except ValueError as error:
         raise ConfigError(f"{path}: not a YOLO label file ({error})") from error
+    table = np.array(rows, np.float64).reshape(-1, 5)
     centre, half = table[:, 1:3], table[:, 3:5] / 2
     size = np.array([shape[1], shape[0]] * 2)
     boxes = np.hstack([centre - half, centre + half]) * size
     return Truth(boxes.astype(np.float32), table[:, 0].astype(np.int64))
+
+
+def _label(line: str, kinds: int) -> list[float]:
+    kind, *box = (float(value) for value in line.split())
+    if kind not in range(kinds) or len(box) != 4 or not all(0 <= v <= 1 for v in box):
+        raise ValueError(f"{line.strip()!r}: a class below {kinds}, then 4 numbers from 0 to 1")
+    return [kind, *box]
 
 
 def evaluate(model: Model, recipe: Recipe, data: DataSet) -> dict[str, Any]:
