@@ -25,6 +25,7 @@ from common.errors import CameraError
 from common.ports import Trigger
 
 SEEDS = st.integers(0, 2**32)
+BLUR = 4  # px: at the board's edge a box has no air around it
 FEW = settings(max_examples=15, deadline=None)
 
 
@@ -154,7 +155,7 @@ def test_the_truth_moves_with_the_board(seed):
     differs = cv2.absdiff(frame, clean) > 40
     for defect in seen:
         left, top, right, bottom = map(int, defect.box)
-        differs[top:bottom, left:right] = False
+        differs[max(0, top - BLUR) : bottom + BLUR, max(0, left - BLUR) : right + BLUR] = False
     assert len(seen) == len(defects)
     assert not differs.any()
 
