@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -38,7 +38,9 @@ def send(
 
 def check(port: int | None, credential: Credential) -> Answer:
     """Ask the station whether it knows this name and password; never raises."""
-    return _asked("GET", port, "whoami", credential)
+    answer = _asked("GET", port, "whoami", credential)
+    said = answer.text.removeprefix("Done: ")
+    return replace(answer, text=said[:1].upper() + said[1:]) if answer.done else answer
 
 
 def _asked(

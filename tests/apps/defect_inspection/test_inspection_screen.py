@@ -186,7 +186,7 @@ def test_signing_in_and_acknowledging(var: Any, api: Asked) -> None:
     page.text_input(key="ls-name").input("anna")
     page.text_input(key="ls-password").input(PASSWORD)
     press(page, "Sign in")
-    assert "Signed in as anna." in text(page)
+    assert "Signed in as anna, operator." in text(page)
     assert page.text_input(key="ls-password").value == ""
     press(page, "Acknowledge · operator")
     assert api.got == [("acknowledge", {"alarm_id": "line_stopped"}, "anna")]
