@@ -19,6 +19,7 @@ from numpy.random import Generator
 DEFECT_KINDS = ("open", "short", "mousebite", "spur", "copper", "pinhole")
 CONDUCTOR, BARE = 0, 255
 BOARD_PX = 640
+CLEARANCE_PX = 13  # least distance between two conductors of a product
 MARGIN_PX = (7, 13)  # people box a defect with some air around it
 
 
@@ -51,6 +52,53 @@ def draw_board(rng: Generator, size: int = BOARD_PX) -> np.ndarray:
     if rng.random() < 0.15:  # a plane layer: copper everywhere but the drawn lines
         board = BARE - board
     return board
+
+
+def draw_product(rng: Generator, size: int = BOARD_PX) -> np.ndarray:
+    """A board by design rules [size, size]: nothing crosses, everything keeps its distance.
+
+    What a line makes is one such design again and again; `draw_board` above is wilder on
+    purpose, for training.
+    """
+    board = np.full((size, size), BARE, np.uint8)
+    room = np.ones((2 * CLEARANCE_PX + 1,) * 2, np.uint8)
+    for _ in range(80):
+        element = np.full_like(board, BARE)
+        _DRAW_ELEMENT[int(rng.integers(len(_DRAW_ELEMENT)))](element, rng)
+        near = cv2.erode(element, room)  # grows what is dark
+        if not ((near == CONDUCTOR) & (board == CONDUCTOR)).any():
+            board = np.minimum(board, element)
+    return board
+
+
+def _land(board: np.ndarray, rng: Generator, at: tuple[int, int] | None = None) -> None:
+    """A round or square pad with a drill hole, or without."""
+    x, y = at or (int(v) for v in rng.integers(30, len(board) - 30, 2))
+    radius = int(rng.integers(18, 28))
+    if rng.random() < 0.5:
+        cv2.circle(board, (x, y), radius, CONDUCTOR, -1)
+    else:
+        cv2.rectangle(board, (x - radius, y - radius), (x + radius, y + radius), CONDUCTOR, -1)
+    if rng.random() < 0.6:
+        cv2.circle(board, (x, y), round(radius * 0.45), BARE, -1)
+
+
+def _route(board: np.ndarray, rng: Generator) -> None:
+    """A track from pad to pad."""
+    path = _octilinear(rng, len(board), legs=int(rng.integers(1, 3)))
+    cv2.polylines(board, [path], False, CONDUCTOR, int(rng.integers(10, 24)))
+    for end in (path[0], path[-1]):
+        _land(board, rng, (int(end[0]), int(end[1])))
+
+
+def _plane(board: np.ndarray, rng: Generator) -> None:
+    """A rectangle of copper."""
+    x, y = (int(v) for v in rng.integers(0, len(board), 2))
+    width, height = (int(v) for v in rng.integers(80, 240, 2))
+    cv2.rectangle(board, (x, y), (x + width, y + height), CONDUCTOR, -1)
+
+
+_DRAW_ELEMENT = (_land, _route, _route, _plane)
 
 
 def _pour(board: np.ndarray, rng: Generator) -> None:

@@ -47,8 +47,8 @@ class ModelSettings:
 class KindRule:
     """How much of one kind of defect is too much."""
 
-    hold_score: float = setting(0.25, low=0.0, high=1.0)
-    reject_score: float = setting(0.40, low=0.0, high=1.0)
+    hold_score: float = setting(0.35, low=0.0, high=1.0)
+    reject_score: float = setting(0.50, low=0.0, high=1.0)
     tolerated_size_mm: float = setting(0.0, low=0.0, high=1000.0, unit="mm")
     tolerated_count: int = setting(0, low=0, high=1000)
 
