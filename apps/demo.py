@@ -32,6 +32,7 @@ from hardware.virtual_plc import SimulatorControl
 SCREEN_PORT = 8501
 START_S = 60.0
 STOP_S = 10.0
+BEHIND_THE_LINE = ("nice", "-n", "15")  # who looks at the line must not slow it
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,11 @@ def play(plan: Plan) -> dict[str, Any]:
 
 
 def open_screen(port: int, var: Path) -> "subprocess.Popen[bytes]":
-    """The operator screens as a process of their own."""
+    """The operator screens as a process of their own, behind the station in priority."""
     page = Path(__file__).with_name("screen.py")
     command = [
-        sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port),
+        *BEHIND_THE_LINE, sys.executable, "-m", "streamlit", "run", str(page),
+        "--server.port", str(port),
         "--server.address", "127.0.0.1", "--server.headless", "true",
         "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none",
     ]  # fmt: skip

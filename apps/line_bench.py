@@ -22,6 +22,7 @@ import numpy as np
 from apps.defect_inspection import station
 from apps.defect_inspection.config import Settings
 from apps.demo import (
+    BEHIND_THE_LINE,
     SCREEN_PORT,
     broker,
     ended,
@@ -131,7 +132,7 @@ def _browser(plant: ExitStack, var: Path) -> bool:
         return False
     time.sleep(3)  # until the screens listen
     command = [
-        program, "--headless", "--no-sandbox", "--disable-gpu",
+        *BEHIND_THE_LINE, program, "--headless", "--no-sandbox", "--disable-gpu",
         "--disable-background-networking", "--remote-debugging-port=0",
         f"--user-data-dir={var / 'browser'}",
         f"http://127.0.0.1:{SCREEN_PORT}",

@@ -19,7 +19,7 @@ from apps.run import open_inspection_model, settings_table
 from common.config import from_table
 from common.errors import BackendMissing, ConfigError
 from common.inference.benchmark import machine
-from common.inference.bundle import open_bundle
+from common.inference.bundle import Bundle, open_bundle
 from common.ports import Trigger
 
 TRAIN_PYTHON = Path(".venv-train/bin/python")
@@ -62,11 +62,11 @@ def bench(path: Path, changes: list[str], wanted: Wanted, *, quick: bool) -> dic
     settings = _settings(path, changes)
     choice = open_inspection_model(settings, path, wanted.runtime, wanted.precision)
     rounds = 20 if quick else inspection_bench.ROUNDS
-    figures = inspection_bench.Bench(settings, choice).run(rounds)
-    choice.model.close()
+    inspection = inspection_bench.Bench(settings, choice)
+    figures = inspection.run(rounds)
     bundle = open_bundle(path.parent / settings.model.bundle)
-    file = choice.model.artefact.file
-    figures |= _beside_ultralytics(settings, bundle, file, figures["pipeline_ms"]["p50"])
+    figures |= _beside_ultralytics(settings, bundle, choice.model.artefact.file, inspection)
+    choice.model.close()
     figures |= run_line(path, changes, seconds=10.0 if quick else 60.0)
     return {**figures, "machine": machine()}
 
@@ -76,25 +76,21 @@ def _settings(path: Path, changes: list[str]) -> Settings:
 
 
 def _beside_ultralytics(
-    settings: Settings, bundle: Any, file: str, pipeline_ms: float
+    settings: Settings, bundle: Bundle, file: str, ours: inspection_bench.Bench
 ) -> dict[str, Any]:
     """Ratios to `predict` on the same file and on the ONNX file; None without Ultralytics."""
     keys = ("ultralytics_same_ratio", "ultralytics_default_ratio")
     if not TRAIN_PYTHON.exists():
         return dict.fromkeys(keys)
-    onnx = next(
-        a.file
-        for a in bundle.card.artefacts
-        if (a.runtime, a.precision) == ("onnxruntime", "fp32")
-    )
+    plain = ("onnxruntime", "fp32")
+    onnx = next(a.file for a in bundle.card.artefacts if (a.runtime, a.precision) == plain)
     with TemporaryDirectory() as folder:
         picture = Path(folder) / "part.png"
         camera = SimulatedCamera(settings.simulation.seed, 1.0, pool=1)
         cv2.imwrite(str(picture), camera.capture(Trigger(1)))
         peer = inspection_bench.Peer(TRAIN_PYTHON.absolute())
-        times = peer.median_ms(bundle, dict.fromkeys([file, onnx]), picture)
-    ratios = (round(pipeline_ms / times[name], 3) for name in (file, onnx))
-    return {**dict(zip(keys, ratios, strict=True)), "ultralytics_ms": times}
+        ratios = [peer.ratio(bundle, name, picture, ours.whole) for name in (file, onnx)]
+    return dict(zip(keys, ratios, strict=True))
 
 
 def train(app: str, data: Path, out: Path, name: str, *extra: str) -> int:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,8 @@ from apps.defect_inspection.domain import Shot
 from apps.defect_inspection.perceive import Perceive, prepare
 from apps.defect_inspection.simulate import SimulatedCamera
 from common.clock import SystemClock
-from common.inference.benchmark import busy_cores, interleaved, ratio, timed_ms
+from common.errors import LinesideError
+from common.inference.benchmark import Work, busy_cores, interleaved, ratio, timed_ms
 from common.inference.bundle import Bundle
 from common.inference.images import TensorWriter, decode_yolo
 from common.inference.selection import Choice
@@ -116,18 +117,15 @@ import cv2
 from ultralytics import YOLO
 from ultralytics.utils import LOGGER
 LOGGER.setLevel("ERROR")
-picture, rounds = cv2.imread(sys.argv[1]), int(sys.argv[2])
-result = {}
-for name, path, size in json.loads(sys.argv[3]):
-    network = YOLO(path, task="detect")
-    times = []
-    for number in range(rounds + 3):
-        start = time.perf_counter()
-        network.predict(picture, imgsz=size, conf=0.25, device="cpu", verbose=False)
-        times.append((time.perf_counter() - start) * 1000)
-    result[name] = sorted(times[3:])[rounds // 2]
-print(json.dumps(result))
+picture, size = cv2.imread(sys.argv[1]), int(sys.argv[2])
+networks = {name: YOLO(path, task="detect") for name, path in json.loads(sys.argv[3])}
+for line in sys.stdin:
+    start = time.perf_counter()
+    networks[line.strip()].predict(picture, imgsz=size, conf=0.25, device="cpu", verbose=False)
+    print("ms", (time.perf_counter() - start) * 1000, flush=True)
 """
+PEER_ROUNDS = 40
+SETTLE_S = 0.05  # a runtime's threads go on spinning for a while after a call
 
 
 @dataclass(frozen=True)
@@ -137,19 +135,40 @@ class Peer:
     python: Path
     """The interpreter of the environment that has Ultralytics."""
 
-    def median_ms(
-        self, bundle: Bundle, files: Iterable[str], picture: Path
-    ) -> dict[str, float]:
-        """Median duration of `predict` by file name, in ms."""
+    def ratio(self, bundle: Bundle, name: str, picture: Path, ours: Work) -> float:
+        """Median of our pipeline over median of `predict` on file `name`, call by call."""
         size = bundle.card.inputs[0].shape[2]
         with TemporaryDirectory() as folder:
-            paths = [
-                [name, str(_as_exported(bundle, name, Path(folder))), size] for name in files
-            ]
-            command = [str(self.python), "-c", PREDICT, str(picture), "60", json.dumps(paths)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed words
-        answer: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-        return answer
+            paths = [[name, str(_as_exported(bundle, name, Path(folder)))]]
+            command = [str(self.python), "-c", PREDICT, str(picture), str(size)]
+            process = subprocess.Popen(  # noqa: S603 - fixed words
+                [*command, json.dumps(paths)], text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            with process:
+                theirs, mine = [], []
+                for number in range(PEER_ROUNDS + 3):
+                    time.sleep(SETTLE_S)
+                    took = _one_predict(process, name)
+                    time.sleep(SETTLE_S)
+                    own = timed_ms(ours)
+                    if number >= 3:  # the first calls fill caches
+                        theirs.append(took)
+                        mine.append(own)
+                process.terminate()
+        return ratio(mine, theirs)
+
+
+def _one_predict(process: "subprocess.Popen[str]", name: str) -> float:
+    """Duration of one `predict` in ms; raises LinesideError when the peer ended."""
+    if process.stdin is None or process.stdout is None:
+        raise LinesideError("Ultralytics: has no pipes")
+    process.stdin.write(f"{name}\n")
+    process.stdin.flush()
+    for line in process.stdout:
+        if line.startswith("ms "):
+            return float(line.split()[1])
+    raise LinesideError("Ultralytics ended; is its environment whole? make setup-train")
 
 
 def _as_exported(bundle: Bundle, name: str, folder: Path) -> Path:

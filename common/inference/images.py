@@ -17,16 +17,23 @@ FLAT_LIGHT = 200  # level to which an evenly lit bare place is brought before th
 def binarise(frame: np.ndarray) -> np.ndarray:
     """Grey frame uint8 [H, W] to black (conductor, 0) and white (255), by Otsu's threshold.
 
-    The light's slow fall-off over the frame is divided out first, so one threshold serves
-    all of it.
+    The light's slow fall-off over the frame is taken out first, so one threshold serves
+    all of it. The threshold is found on every fourth pixel and then laid over the frame
+    like the light: dividing the whole frame would give the same and take longer.
     """
-    flat = cv2.divide(frame, _light(frame), scale=FLAT_LIGHT)
-    binary: np.ndarray = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
-    return binary
+    light, sample = _light(frame), np.ascontiguousarray(frame[::4, ::4])
+    flat = cv2.divide(sample, _resized(light, sample.shape), scale=FLAT_LIGHT)
+    level = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0]
+    limit = (light * (level + 0.5) / FLAT_LIGHT).clip(0, 255).astype(np.uint8)
+    return np.asarray(cv2.compare(frame, _resized(limit, frame.shape), cv2.CMP_GT))
+
+
+def _resized(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return np.asarray(cv2.resize(small, shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _light(frame: np.ndarray) -> np.ndarray:
-    """How much light each place gets, seen where the part is bare; uint8 [H, W].
+    """How much light each place gets, seen where the part is bare; a 16th of [H, W].
 
     Under a large pour there is nothing bright to look at; there the bare places around it
     are averaged, weighted by distance.
@@ -38,9 +45,7 @@ def _light(frame: np.ndarray) -> np.ndarray:
     weight = cv2.GaussianBlur(bare.astype(np.float32), (0, 0), 6) + 1e-3
     seen = cv2.GaussianBlur((small * bare).astype(np.float32), (0, 0), 6)
     mean = float(small[bare > 0].mean()) if bare.any() else max(level, 1.0)
-    light = ((seen + 1e-3 * mean) / weight).clip(1, 255).astype(np.uint8)
-    full: np.ndarray = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
-    return full
+    return np.asarray(((seen + 1e-3 * mean) / weight).clip(1, 255).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
