@@ -25,6 +25,7 @@ LINE = LineRules(
     deadline_ms=300.0, consecutive_rejects=3, window_parts=10, window_rejects=5,
     challenge_pieces=2,
 )  # fmt: skip
+BOARD = Recipe("board", default=KindRule(0.25, 0.4))
 BADNESS = {Verdict.PASS: 0, Verdict.HOLD: 1, Verdict.REJECT: 2}
 """From best to worst; what has no judgement of the part (3) is worse than any."""
 
@@ -79,7 +80,7 @@ def hole(score=0.9, size=1.0, kind="open", at=(5.0, 5.0)):
 
 
 def rules(recipe=None, **line):
-    return Rules(replace(LINE, **line), {1: recipe or Recipe("board")})
+    return Rules(replace(LINE, **line), {1: recipe or BOARD})
 
 
 def decide(inspection, recipe=None):
