@@ -21,8 +21,6 @@ State = TypeVar("State")
 Decision = TypeVar("Decision")
 DecisionT_contra = TypeVar("DecisionT_contra", contravariant=True)
 
-STAGES = ("sense", "perceive", "decide", "act", "record")
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
