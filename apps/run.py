@@ -85,7 +85,7 @@ def run_inspection(path: Path, changes: list[str], var: Path) -> None:
             log.warning("first start: sign in as engineer with password %s", password)
         infer = None
         if settings.station.infer_endpoint:
-            infer = _second_inspector(settings, path, inspection)
+            infer = _second_inspector(settings, path, inspection, opened)
         server = ApiServer(build_api(inspection, users, infer), settings.station.api_port)
         server.start()
         opened.callback(server.stop)
@@ -197,11 +197,12 @@ def open_camera(settings: Settings, path: Path, clock: SystemClock) -> Camera:
 
 
 def _second_inspector(
-    settings: Settings, path: Path, inspection: station.Station
+    settings: Settings, path: Path, inspection: station.Station, opened: ExitStack
 ) -> Callable[[np.ndarray], dict[str, Any]]:
     """Inference for nearby systems on a network of its own: the line never waits for it."""
     recipe = next(iter(settings.recipes.values()))
     choice = open_inspection_model(settings, path)
+    opened.callback(choice.model.close)
     perceive = Perceive(choice.model, {}, inspection.parts.clock)
 
     def infer(picture: np.ndarray) -> dict[str, Any]:
