@@ -44,13 +44,18 @@ def parser() -> argparse.ArgumentParser:
     screen = _command(commands, "screen", _screen, "the operator screens")
     screen.add_argument("--port", type=int, default=8501)
     _evaluate_options(_command(commands, "evaluate", _evaluate, "accuracy on data", app=True))
-    bench = _command(commands, "bench", _bench, "speed beside the bare runtime", app=True)
+    bench = _command(commands, "bench", _bench, "speed beside the bare parts it is made of")
+    bench.add_argument("subject", choices=(*APPS, "telemetry"))
     _model_options(bench)
     bench.add_argument("--quick", action="store_true", help="fewer rounds, no line")
     _train_options(_command(commands, "train", _train, "train, export, evaluate", app=True))
     doctor = _command(commands, "doctor", _doctor, "what is here and what is missing")
     doctor.add_argument("--json", action="store_true")
     _user_options(_command(commands, "user", _user, "add a user to a station"))
+    _collect_options(_command(commands, "collect", _collect, "from the broker to a database"))
+    _gaps_options(_command(commands, "gaps", _gaps, "what an archive knows to be missing"))
+    _dead_options(_command(commands, "dead", _dead, "events refused for good: list, re-send"))
+    _chaos_options(_command(commands, "chaos", _chaos, "break what buffers, count the loss"))
     return top
 
 
@@ -122,6 +127,36 @@ def _user_options(command: argparse.ArgumentParser) -> None:
     _var_option(command)
 
 
+def _collect_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--to", required=True, metavar="URL", help="sqlite:///FILE or postgresql://…"
+    )
+    command.add_argument("--config", type=Path, help="TOML with [broker] and [collector]")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
+        help="e.g. broker.port=1883",
+    )  # fmt: skip
+
+
+def _gaps_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--in", required=True, metavar="URL", dest="url")
+    command.add_argument("--json", action="store_true")
+
+
+def _dead_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("station")
+    command.add_argument("--resend", action="store_true", help="send them all once more")
+    command.add_argument("--json", action="store_true")
+    _var_option(command)
+
+
+def _chaos_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--kills", type=int, default=100)
+    command.add_argument("--cuts", type=int, default=400, help="power cuts per setting")
+    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--json", action="store_true")
+
+
 # Commands import what they need when they run: `lineside --help` loads no vendor library.
 
 
@@ -173,9 +208,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _bench(options: argparse.Namespace) -> None:
     from apps import measure  # noqa: PLC0415
 
+    if options.subject == "telemetry":
+        from apps import telemetry_bench  # noqa: PLC0415
+
+        figures = telemetry_bench.bench(quick=options.quick)
+        print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
+        return
     wanted = measure.Wanted(options.model, options.runtime, options.artefact)
     figures = measure.bench(
-        _config_path(options, options.app), options.changes, wanted, quick=options.quick
+        _config_path(options, options.subject), options.changes, wanted, quick=options.quick
     )
     print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
 
@@ -209,6 +250,35 @@ def _user(options: argparse.Namespace) -> None:
     users = Users(folder / "users.json", SystemClock())
     users.add(options.name, options.role, getpass.getpass(f"password for {options.name}: "))
     print(f"{options.name} is {options.role} of {options.station}")
+
+
+def _collect(options: argparse.Namespace) -> None:
+    from apps import collect  # noqa: PLC0415
+
+    collect.run(options.to, options.config, options.changes)
+
+
+def _gaps(options: argparse.Namespace) -> None:
+    from apps import collect  # noqa: PLC0415
+
+    found = collect.gaps(options.url)
+    print(json.dumps(found, indent=2) if options.json else collect.as_text(found))
+
+
+def _dead(options: argparse.Namespace) -> None:
+    from apps import dead, run  # noqa: PLC0415
+
+    folder = (options.var or run.VAR) / options.station
+    found = dead.resend(folder) if options.resend else dead.listed(folder)
+    print(json.dumps(found, indent=2) if options.json else dead.as_text(found))
+
+
+def _chaos(options: argparse.Namespace) -> int:
+    from apps import chaos  # noqa: PLC0415
+
+    figures = chaos.play(kills=options.kills, cuts=options.cuts, seed=options.seed)
+    print(json.dumps(figures, indent=2) if options.json else chaos.as_text(figures))
+    return DONE if chaos.passed(figures) else FAILED
 
 
 if __name__ == "__main__":

@@ -120,5 +120,11 @@ CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit BEGIN
 END;
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1,)
+VERSION_2 = """
+-- An event is known by epoch and sequence: rows saved from a damaged file keep their own.
+ALTER TABLE outbox ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+UPDATE outbox SET epoch = (SELECT value FROM meta WHERE key = 'epoch');
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)
 """Step n brings a file from version n to n + 1."""

@@ -104,6 +104,7 @@ class Outbox:
             seq = rows.insert(
                 connection,
                 rows.NewRow(
+                    epoch=self._epoch,
                     event=event.sequence,
                     sink=sink,
                     of_class=message.of_class,

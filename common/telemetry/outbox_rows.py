@@ -20,6 +20,7 @@ LAST = (1 << 63) - 1
 class NewRow:
     """One event for one sink, to be stored."""
 
+    epoch: str
     event: int
     """The event's sequence within its epoch."""
     sink: str
@@ -36,6 +37,7 @@ class Row:
     """One event waiting for one sink."""
 
     seq: int
+    epoch: str
     event: int
     of_class: str
     payload: bytes
@@ -48,6 +50,7 @@ class DeadLetter:
     """An event that its sink refused for good; kept until revived or dropped."""
 
     seq: int
+    epoch: str
     event: int
     sink: str
     of_class: str
@@ -68,9 +71,10 @@ class Backlog:
 def insert(connection: sqlite3.Connection, row: NewRow) -> int:
     """Store `row` and give its seq; raises KeyError for an unknown class."""
     cursor = connection.execute(
-        "INSERT INTO outbox(event, sink, class, priority, wall_time, monotonic, boot_id,"
-        " crc32, bytes, payload) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outbox(epoch, event, sink, class, priority, wall_time, monotonic, boot_id,"
+        " crc32, bytes, payload) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
+            row.epoch,
             row.event,
             row.sink,
             row.of_class,
@@ -105,7 +109,7 @@ def pending(
         if len(found) >= limit:
             break
         values = connection.execute(
-            "SELECT seq, event, class, payload, crc32 FROM outbox WHERE sink = ? AND state = ?"
+            "SELECT seq, epoch, event, class, payload, crc32 FROM outbox WHERE sink = ? AND state = ?"
             " AND priority = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
             (
                 *(sink, PENDING, PRIORITIES[of_class]),
@@ -113,8 +117,8 @@ def pending(
             ),
         )
         found += [
-            Row(seq, event, name, payload, sound=zlib.crc32(payload) == crc32)
-            for seq, event, name, payload, crc32 in values
+            Row(seq, epoch, event, name, payload, sound=zlib.crc32(payload) == crc32)
+            for seq, epoch, event, name, payload, crc32 in values
         ]
     return found
 
@@ -150,7 +154,7 @@ def revive(connection: sqlite3.Connection, sink: str) -> int:
 def dead_letters(connection: sqlite3.Connection, limit: int = 100) -> list[DeadLetter]:
     """The newest dead letters of all sinks, newest first."""
     values = connection.execute(
-        "SELECT seq, event, sink, class, reason, payload FROM outbox WHERE state = 'dead'"
+        "SELECT seq, epoch, event, sink, class, reason, payload FROM outbox WHERE state = 'dead'"
         " ORDER BY seq DESC LIMIT ?",  # spelled out: only so is its partial index used
         (limit,),
     )

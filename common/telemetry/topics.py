@@ -41,3 +41,12 @@ class Identity:
     def topic(self, leaf: str) -> str:
         """The topic of a leaf: events, telemetry, status, state, ack or cmd/<name>."""
         return "/".join(("v1", *self.path, leaf))
+
+
+def parse_topic(topic: str) -> tuple[Identity, str]:
+    """The station and the leaf of a topic; raises ValueError when it is none of ours."""
+    version, *names = topic.split("/", 6)
+    if version != "v1" or len(names) != 6:
+        raise ValueError(f"topic {topic!r}: v1/tenant/site/area/device/app/leaf is needed")
+    *path, leaf = names
+    return Identity(*path), leaf

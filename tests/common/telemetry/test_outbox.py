@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clock import HeldClock
-from common.store_schema import VERSION_1
+from common.store_schema import MIGRATIONS
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import decode_event
 from common.telemetry.outbox import (
@@ -27,7 +27,7 @@ SOURCE = "urn:lineside:acme:plant1:line2:cam01"
 
 def fresh() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(VERSION_1)
+    connection.executescript("".join(MIGRATIONS))
     return connection
 
 
