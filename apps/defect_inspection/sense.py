@@ -4,11 +4,9 @@ from collections import deque
 
 from apps.defect_inspection.domain import Shot, sample_id
 from common.errors import CameraError, PlcError
+from common.part_ids import missed_ids
 from common.pipeline import Fault
 from common.ports import Camera, Clock, PartGate, Sample, Trigger
-
-LAST_ID = 65535
-LONGEST_GAP = 200  # a wider jump of part ids is a restarted PLC, not missed parts
 
 
 class Sense:
@@ -52,13 +50,3 @@ class Sense:
     def _sample_id(self, part_id: int, challenge: bool = False) -> str:
         self._sequence += 1
         return sample_id(self._sequence, part_id, challenge)
-
-
-def missed_ids(last: int, new: int) -> list[int]:
-    """Part ids between two triggers that were never seen; ids run 1 … 65535 and wrap."""
-    if last == 0:
-        return []
-    gap = (new - last) % LAST_ID - 1
-    if not 0 < gap <= LONGEST_GAP:
-        return []
-    return [(last + step) % LAST_ID + 1 for step in range(gap)]

@@ -15,19 +15,8 @@ from hardware.fieldbus.registers import (
 )
 
 NO_SCORE = 0xFFFF
-LAST_ID = 0xFFFF
 NO_CONTROL, NO_STATUS = Control(0), Status(0)
 ALL_CONTROL = ~Control(0)
-
-
-def next_id(part_id: int) -> int:
-    """The part id after this one: 1 … 65535, then 1 again, because 0 means "none"."""
-    return part_id % LAST_ID + 1
-
-
-def missed_between(last: int, now: int) -> int:
-    """How many ids were skipped between two triggers: 0 when `now` follows `last`."""
-    return (now - next_id(last)) % LAST_ID
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,11 @@ in its safe state. Everything else, an exception in the middle included, leaves 
 
 from dataclasses import dataclass
 
+from common.part_ids import missed_ids
 from common.ports import PartResult, PlcView, ResultCode, Trigger
-from hardware.fieldbus.blocks import LAST_ID, Counts, PlcBlock, missed_between
+from hardware.fieldbus.blocks import Counts, PlcBlock
 from hardware.fieldbus.heartbeat import HeartbeatWatch
 from hardware.fieldbus.registers import Coil, Control, Status
-
-RESTART_GAP = LAST_ID // 2
-"""A larger step back or ahead is a PLC that restarted its numbering, not missed parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +202,7 @@ class Handshake:
             self._missed_trigger = True
 
     def _take(self, plc: PlcBlock, now: float) -> Trigger:
-        gap = missed_between(self._last_id, plc.part_id) if self._last_id else 0
-        self.missed += gap if gap < RESTART_GAP else 0
+        self.missed += len(missed_ids(self._last_id, plc.part_id))
         trigger = Trigger(
             part_id=plc.part_id,
             encoder=plc.encoder,

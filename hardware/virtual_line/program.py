@@ -7,7 +7,8 @@ came in time and bears the part's id twice; anything else is a reject.
 
 from dataclasses import dataclass
 
-from hardware.fieldbus.blocks import PlcBlock, VisionBlock, next_id
+from common.part_ids import next_id
+from hardware.fieldbus.blocks import PlcBlock, VisionBlock
 from hardware.fieldbus.heartbeat import HeartbeatWatch
 from hardware.fieldbus.registers import Control, RejectFault, Status
 from hardware.virtual_line.conveyor import LineSettings

@@ -21,7 +21,7 @@ from common.errors import CameraError, PlcError, RuntimeFailure
 from common.pipeline import Fault as Missing
 from common.pipeline import Pipeline
 from common.quality import Quality
-from hardware.fieldbus.blocks import next_id
+from common.part_ids import next_id
 from hardware.fieldbus.modbus import ModbusGate, ModbusSettings
 from hardware.fieldbus.registers import STATUS, VIS_HEARTBEAT, VISION_WORDS
 from hardware.virtual_line.cell import VirtualPlc

@@ -13,8 +13,6 @@ from hardware.fieldbus.blocks import (
     Counts,
     PlcBlock,
     VisionBlock,
-    missed_between,
-    next_id,
     result_words,
 )
 from hardware.fieldbus.registers import (
@@ -139,16 +137,3 @@ def test_a_score_never_wraps(score, word):
 def test_latency_is_clamped_not_wrapped():
     result = PartResult(1, ResultCode.LATE, latency_ms=70_000)
     assert result_words(result, Counts(), 0, "CDAB")[6] == 0xFFFF
-
-
-def test_ids_skip_zero():
-    assert [next_id(65534), next_id(65535), next_id(1)] == [65535, 1, 2]
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 65535), st.integers(0, 1000))
-def test_missed_ids_are_counted_across_the_wrap(last, skipped):
-    now = last
-    for _ in range(skipped + 1):
-        now = next_id(now)
-    assert missed_between(last, now) == skipped

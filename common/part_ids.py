@@ -1,0 +1,22 @@
+"""Part ids as the PLC counts them: 1 … 65535, then 1 again, because 0 means "none".
+
+The gate counts the parts it missed and `sense` accounts for each of them; both by this
+arithmetic, or their totals would disagree.
+"""
+
+LAST_ID = 0xFFFF
+LONGEST_GAP = 10_000
+"""At ten parts a second a quarter of an hour unseen; a wider jump is a restarted PLC."""
+
+
+def next_id(part_id: int) -> int:
+    """The part id after this one; after 0, the first."""
+    return part_id % LAST_ID + 1
+
+
+def missed_ids(last: int, new: int) -> list[int]:
+    """Ids between two triggers that were never seen; none after 0 (start) or a restart."""
+    gap = (new - next_id(last)) % LAST_ID if last else 0
+    if gap > LONGEST_GAP:
+        return []
+    return [(last + step) % LAST_ID + 1 for step in range(gap)]
