@@ -78,6 +78,39 @@ def speed() -> str:
     return where + times + "\n" + _table(("figure", "value"), figures)
 
 
+def chaos() -> str:
+    """`lineside chaos --json`, as docs/figures/chaos.json keeps it."""
+    found = json.loads((FIGURES / "chaos.json").read_text())
+    names = (
+        "kills", "accepted", "stored", "queued", "dropped_counted", "lost",
+        "duplicates_stored",
+    )  # fmt: skip
+    kills = _table(names, [[found[name] for name in names]])
+    cuts = [
+        [setting, *(counts[name] for name in ("cuts", "accepted", "lost", "corrupt"))]
+        for setting, counts in found["power_cuts"].items()
+    ]
+    heads = ("power cuts with", "cuts", "accepted events", "lost", "files corrupt")
+    return f"Seed {found['seed']}.\n\n{kills}\n{_table(heads, cuts)}"
+
+
+def telemetry() -> str:
+    """`lineside bench telemetry --json`, as docs/figures/telemetry.json keeps it."""
+    found = json.loads((FIGURES / "telemetry.json").read_text())
+    rows = [[name, value] for name, value in _flat(found) if not name.startswith("machine")]
+    return _table(("figure", "value"), rows)
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found = []
+    for name, value in table.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{prefix}{name}: ")
+        else:
+            found.append((prefix + name, value))
+    return found
+
+
 def _table(heads: tuple[str, ...], rows: list[list[Any]]) -> str:
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
@@ -92,9 +125,11 @@ def _cell(value: Any) -> str:
 
 SOURCES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
+    "chaos": chaos,
     "other-products": other_products,
     "registers": lambda: markdown_table().rstrip() + "\n",
     "speed": speed,
+    "telemetry": telemetry,
 }
 
 

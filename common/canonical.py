@@ -4,15 +4,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def canonical_json(value: Any) -> str:
     """Sorted keys, no spaces, UTF-8; raises ValueError for NaN and infinity.
 
     JSON has no NaN: a reader would refuse the whole batch. Missing is None.
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(value)
 
 
 def read_object(text: str | bytes) -> dict[str, Any]:

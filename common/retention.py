@@ -9,14 +9,15 @@ from common.config import setting
 from common.pictures import Pictures
 from common.ports import Clock
 from common.records import count_drop, record_kinds
+from common.store_space import missing_room
 
 DAY_S = 86_400.0
 CHUNK = 500
 """Rows deleted in one pass: the writer is never held up for long."""
 PLAUSIBLE_FROM = 1_748_736_000.0
 """2025-06-01 UTC, before this software existed: an earlier stamp is a clock not yet set."""
-FULL_SHARE = 0.9
-"""Of the file's limit: above it the oldest records go."""
+ROOM_SHARE = 0.1
+"""Of the file's limit: with less room in it the oldest records go."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,9 @@ class SettledTime:
 class Retention:
     """Deletes what is due, oldest first, and counts every deletion in the drops table."""
 
-    def __init__(
-        self, pictures: Pictures, settings: RetentionSettings, clock: Clock, max_bytes: int
-    ) -> None:
+    def __init__(self, pictures: Pictures, settings: RetentionSettings, clock: Clock) -> None:
         self._pictures, self._settings = pictures, settings
-        self._time, self._max_bytes = SettledTime(clock), max_bytes
+        self._time = SettledTime(clock)
 
     def run(self, connection: sqlite3.Connection) -> bool:
         """One pass; True when more is due at once."""
@@ -91,7 +90,7 @@ class Retention:
         return self._delete_records(connection, rows, "age", now)
 
     def _by_space(self, connection: sqlite3.Connection, now: float) -> int:
-        if used_bytes(connection) <= FULL_SHARE * self._max_bytes:
+        if missing_room(connection, ROOM_SHARE) <= 0:
             return 0
         rows = connection.execute(
             "SELECT seq, kind, picture FROM records"
@@ -143,12 +142,3 @@ class Retention:
             freed = self._pictures.delete(connection, names)
             count_drop(connection, "picture", "", reason, now, count=len(names), size=freed)
         return len(names)
-
-
-def used_bytes(connection: sqlite3.Connection) -> int:
-    """Bytes of the file that hold data; freed pages are not counted."""
-    pages, free, size = (
-        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * size

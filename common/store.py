@@ -7,24 +7,27 @@ durable. Many operations share one commit (group commit), each in a savepoint of
 """
 
 import os
-import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from common import records
+from common import records, store_epoch
 from common.config import setting
 from common.pictures import Pictures
 from common.ports import Clock
 from common.retention import Retention, RetentionSettings
-from common.store_commit import Outcome, Waiting, is_storage_failure, run_together
-from common.store_file import StoreError, boot_id, lock, open_file
+from common.store_commit import Waiting, run_together
+from common.store_epoch import MarkFile, Replaces
+from common.store_failures import is_damage, is_full, is_storage_failure
+from common.store_file import StoreError, lock, open_file, suspect
+from common.store_queue import Queue
+from common.store_refusals import DISK, INVALID, QUEUE, Refusals
+from common.store_space import Reserve, set_limit, work_off_log
+from common.store_ticket import Ticket, begin, settle
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]
@@ -50,9 +53,11 @@ class StoreSettings:
     queue_bytes: int = setting(64 << 20, low=1 << 10, unit="bytes")
     """Of the sizes named in `submit`; bounds the memory that waiting pictures take."""
     group_operations: int = setting(100, low=1, high=1000)
-    group_ms: float = setting(50.0, low=0.0, high=1000.0, unit="ms")
-    """How long a commit waits for company; longer spares flash, shorter resolves sooner."""
+    group_ms: float = setting(1000.0, low=0.0, high=1000.0, unit="ms")
+    """How long a commit waits for company, unless somebody waits for it; spares the flash."""
     upkeep_s: float = setting(60.0, low=1.0, unit="s")
+    reserve_bytes: int = setting(8 << 20, low=0, unit="bytes")
+    """Taken from the disk beforehand, to go on working when others have filled it."""
     retention: RetentionSettings = field(default_factory=RetentionSettings)
 
 
@@ -66,6 +71,8 @@ class Store:
         self.epoch = self.boot_id = ""
         self.replaced: Path | None = None
         """Where a damaged file was moved to at start; None when the file was sound."""
+        self.damage = ""
+        """What was wrong with the file at start; empty when it was sound."""
         self.refused = 0
         """Operations not taken since start: queue full, or closed."""
         self.failed = 0
@@ -73,9 +80,12 @@ class Store:
         self.healthy = True
         """Whether the last commit reached the disk."""
         self.last_error = ""
-        self._queue: queue.Queue[Waiting | None] = queue.Queue(self.settings.queue_operations)
-        self._waiting_bytes, self._closing = 0, False
-        self._mutex = threading.Lock()
+        self._queue = Queue(self.settings.queue_operations, self.settings.queue_bytes)
+        self._hurry = self._queue.hurry
+        self._refusals = Refusals()
+        self._reserve = Reserve(path, self.settings.reserve_bytes)
+        self._mark = MarkFile(path)
+        self._relieving = False
         self._upkeep: list[Operation[Any]] = []
         opened: Future[None] = Future()
         self._thread = threading.Thread(
@@ -84,34 +94,26 @@ class Store:
         self._thread.start()
         opened.result()
 
-    def submit(self, operation: Operation[Result], size: int = 0) -> Future[Result]:
+    def submit(
+        self, operation: Operation[Result], size: int = 0, *, of_class: str = ""
+    ) -> Future[Result]:
         """Have `operation(connection)` run in the writer thread; never blocks.
 
         The future gives its result after the commit, or fails: with StoreRefused when the
         queue is full, StoreUnavailable when the disk is, else with the operation's own
-        error. `size` (bytes) is what the operation holds in memory. An operation may run
-        again after a lost transaction, so its only effects are on the connection
-        and on files it names; it leaves BEGIN and COMMIT to the store.
+        error. `size` (bytes) is what the operation holds in memory; `of_class` is the class
+        of the events in it: what is refused of it is told later, and alarm and audit do not
+        wait for company. An operation may run again, when another of its group has failed,
+        so its only effects are on the connection and on files it names; it leaves BEGIN
+        and COMMIT to the store.
         """
-        future: Future[Result] = Future()
-        with self._mutex:
-            refusal = self._why_refused(size)
-            if not refusal:
-                self._waiting_bytes += size
-                self._queue.put_nowait(Waiting(operation, future, size))
-                return future
+        future: Future[Result] = Ticket(self._hurry)
+        refusal = self._queue.put(Waiting(operation, future, size, of_class))
+        if refusal:
             self.refused += 1
-        future.set_exception(StoreRefused(f"{self.path}: {refusal}"))
+            self._refusals.add(of_class, QUEUE)
+            future.set_exception(StoreRefused(f"{self.path}: {refusal}"))
         return future
-
-    def _why_refused(self, size: int) -> str:
-        if self._closing:
-            return "the store is closed"
-        if self._queue.full():
-            return f"{self.settings.queue_operations} operations wait already"
-        if size and self._waiting_bytes + size > self.settings.queue_bytes:
-            return f"{self._waiting_bytes} bytes wait already"
-        return ""
 
     def add_upkeep(self, operation: Operation[Any]) -> None:
         """Have `operation` run with every upkeep: its truth value asks for another soon."""
@@ -119,11 +121,7 @@ class Store:
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Commit what waits, then close the file."""
-        with self._mutex:
-            closing, self._closing = self._closing, True
-        if not closing:
-            with suppress(queue.Full):  # the thread looks at _closing by itself, too
-                self._queue.put_nowait(None)
+        self._queue.close()
         self._thread.join(timeout_s)
 
     # The writer thread.
@@ -147,25 +145,41 @@ class Store:
         finally:
             self._abandon_queue()
             connection.close()
+            self._mark.close()
             os.close(descriptor)
 
     def _open(self) -> sqlite3.Connection:
-        limit, retention = self.settings.max_bytes, self.settings.retention
-        found = open_file(self.path, self.clock, limit)
-        connection, self.epoch, self.replaced = found.connection, found.epoch, found.replaced
         try:
-            self.boot_id = boot_id(connection)
+            connection = self._opened()
+        except (StoreError, sqlite3.Error, OSError) as error:
+            if is_damage(error):
+                suspect(self.path, str(error))
+            elif not self._reserve.give():
+                raise
+            connection = self._opened()
+        self._upkeep += [
+            Retention(self.pictures, self.settings.retention, self.clock).run,
+            self._refusals.write,
+        ]
+        self._reserve.take()
+        return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        found = open_file(self.path, self.clock, self.settings.max_bytes)
+        connection = found.connection
+        self.epoch, self.replaced, self.damage = found.epoch, found.replaced, found.damage
+        try:
+            self.boot_id = store_epoch.boot_id(connection)
             self.pictures.prepare(connection)
-            if self.replaced:
-                self._say_replaced(connection, found.damage)
+            if found.replaces:
+                self._say_replaced(connection, found.replaces)
         except BaseException:
             connection.close()
             raise
-        self._upkeep.append(Retention(self.pictures, retention, self.clock, limit).run)
         return connection
 
-    def _say_replaced(self, connection: sqlite3.Connection, damage: str) -> None:
-        body = {"moved_to": str(self.replaced), "damage": damage, "epoch": self.epoch}
+    def _say_replaced(self, connection: sqlite3.Connection, before: Replaces) -> None:
+        body = {**asdict(before), "replaced": before.epoch, "epoch": self.epoch}
         wall, monotonic = self.clock.wall(), self.clock.monotonic()
         records.add(
             connection,
@@ -174,73 +188,72 @@ class Store:
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         due = self.clock.monotonic() + self.settings.upkeep_s
-        while True:
-            batch = self._collect()
-            if batch:
-                self._commit(connection, batch)
-            elif self._closing and self._queue.empty():
-                return
+        most, window_s = self.settings.group_operations, self.settings.group_ms / 1000
+        while not self._queue.ended:
+            batch = self._queue.take(most, window_s, LOOK_UP_S)
+            self._commit(connection, begin(batch))
             now = self.clock.monotonic()
             due = due if self.healthy else min(due, now + LOOK_UP_S)
             if now >= due:
                 more = self._keep_up(connection)
                 due = now + (LOOK_UP_S if more else self.settings.upkeep_s)
 
-    def _collect(self) -> list[Waiting]:
-        """The first operation that comes, and what joins it within `group_ms`."""
-        batch: list[Waiting] = []
-        timeout = 0.0 if self._closing else LOOK_UP_S
-        end = 0.0  # of the group, in the process's own time: the clock may be a held one
-        while len(batch) < self.settings.group_operations:
-            try:
-                waiting = self._queue.get(timeout=max(timeout, 0.0))
-            except queue.Empty:
-                break
-            if waiting is None:
-                break
-            if not batch:
-                end = time.monotonic() + self.settings.group_ms / 1000
-            batch.append(waiting)
-            timeout = end - time.monotonic()
-        with self._mutex:
-            self._waiting_bytes -= sum(waiting.size for waiting in batch)
-        return [waiting for waiting in batch if waiting.future.set_running_or_notify_cancel()]
-
     def _commit(self, connection: sqlite3.Connection, batch: list[Waiting]) -> None:
         changes = connection.total_changes
-        outcomes = run_together(connection, batch)
+        failed = _failed(run_together(connection, batch))
+        for relieve in () if self._relieving else (self._give_reserve, self._keep_up):
+            full = [waiting for waiting in failed if is_full(waiting.failure)]
+            if full:
+                relieve(connection)
+                run_together(connection, full)
+                failed = _failed(batch)
         if connection.total_changes > changes:
-            self.healthy = not any(is_storage_failure(o.failure) for o in outcomes)
-        for outcome in outcomes:
-            self._tell(outcome)
+            self.healthy = not any(is_storage_failure(waiting.failure) for waiting in failed)
+            self._mark.keep(connection)
+        for waiting in failed:
+            self._note(waiting)
+        settle(batch)
 
-    def _tell(self, outcome: Outcome) -> None:
-        failure = outcome.failure
-        if failure is None:
-            outcome.future.set_result(outcome.result)
-            return
+    def _give_reserve(self, connection: sqlite3.Connection) -> None:
+        self._reserve.give()
+        set_limit(connection, 0)
+        work_off_log(connection)
+
+    def _note(self, waiting: Waiting) -> None:
+        """Count what has failed, and say it in the store's words where that is to blame."""
+        failure = waiting.failure
+        if is_damage(failure):
+            suspect(self.path, str(failure))
         if is_storage_failure(failure):
             self.healthy = False
-            failure = StoreUnavailable(f"{self.path}: not stored ({failure})")
-            failure.__cause__ = outcome.failure
+            waiting.failure = StoreUnavailable(f"{self.path}: not stored ({failure})")
+            waiting.failure.__cause__ = failure
+        self._refusals.add(
+            waiting.of_class, DISK if waiting.failure is not failure else INVALID
+        )
         self.failed += 1
-        self.last_error = str(failure)
-        outcome.future.set_exception(failure)
+        self.last_error = str(waiting.failure)
 
     def _keep_up(self, connection: sqlite3.Connection) -> bool:
-        tasks = [Waiting(operation, Future()) for operation in self._upkeep]
+        self._reserve.take()
+        set_limit(connection, 0 if self._reserve.gone else self.settings.max_bytes)
+        tasks = [Waiting(operation, Ticket()) for operation in self._upkeep]
+        self._relieving = True
         for task in tasks:
             self._commit(connection, [task])
-        return any(not t.future.exception() and t.future.result() for t in tasks)
+            if task.operation == self._refusals.write and task.failure is None:
+                self._refusals.written()
+        self._relieving = False
+        return any(not task.failure and task.result for task in tasks)
 
     def _abandon_queue(self) -> None:
         """Nothing waits for ever should this thread end by a bug."""
-        with self._mutex:
-            self._closing = True
-        with suppress(queue.Empty):
-            while True:
-                waiting = self._queue.get_nowait()
-                if waiting and waiting.future.set_running_or_notify_cancel():
-                    waiting.future.set_exception(
-                        StoreError(f"{self.path}: the store has ended")
-                    )
+        self._queue.close()
+        left = begin(self._queue.take(self.settings.queue_operations, 0.0, 0.0))
+        for waiting in left:
+            waiting.failure = StoreError(f"{self.path}: the store has ended")
+        settle(left)
+
+
+def _failed(batch: list[Waiting]) -> list[Waiting]:
+    return [waiting for waiting in batch if waiting.failure is not None]

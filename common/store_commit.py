@@ -1,87 +1,122 @@
-"""Group commit: many operations, one transaction, each answerable for itself alone."""
+"""Group commit: many operations, one transaction, each answerable for itself alone.
+
+What they all change a little, e.g. a count, they share in memory; it is written once,
+just before the commit, and forgotten with it:
+
+    tally = shared(connection, Tally)
+"""
 
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
-from common.store_file import DAMAGED, primary_code
-
-STORAGE_FAILED = (
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_BUSY,
-    *DAMAGED,
-)
-"""The disk or the file, not the operation, is to blame."""
+from common.store_failures import is_storage_failure
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Waiting:
-    """An operation in the queue; `size` in bytes is what it holds in memory."""
+    """An operation in the queue and, after its commit, what it came to."""
 
     operation: Callable[[sqlite3.Connection], Any]
     future: Future[Any]
     size: int = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What an operation came to, told to its future only after the commit."""
-
-    future: Future[Any]
+    """Bytes that it holds in memory."""
+    of_class: str = ""
+    """Of the events in it; empty when it has none."""
     result: Any = None
     failure: Exception | None = None
 
 
-def run_together(connection: sqlite3.Connection, batch: list[Waiting]) -> list[Outcome]:
-    """The outcomes of all operations, durable; one by one when the transaction is lost.
+class WrittenLast(Protocol):
+    """Made from the connection when first asked for, written before the commit."""
 
-    SQLite drops the whole transaction when the disk is full, so an operation that is too
-    big for the space left would otherwise take its neighbours along.
+    def __init__(self, connection: sqlite3.Connection) -> None: ...
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Bring what was gathered into the file."""
+
+
+Shared = TypeVar("Shared", bound=WrittenLast)
+
+
+@dataclass(slots=True)
+class _Group:
+    connection: sqlite3.Connection
+    shared: dict[type, Any] = field(default_factory=dict)
+
+
+_UNDER_WAY: ContextVar[_Group | None] = ContextVar("group commit", default=None)
+
+
+def shared(connection: sqlite3.Connection, kind: type[Shared]) -> Shared | None:
+    """The one `kind` of the group commit under way on `connection`; None outside of one."""
+    group = _UNDER_WAY.get()
+    if group is None or group.connection is not connection:
+        return None
+    found: Shared | None = group.shared.get(kind)
+    if found is None:
+        found = group.shared[kind] = kind(connection)
+    return found
+
+
+def run_together(connection: sqlite3.Connection, batch: list[Waiting]) -> list[Waiting]:
+    """Run all and commit; gives `batch` with the result or failure of each, durable.
+
+    An operation that fails is left out, and the others run again without it. When the
+    transaction fails each runs by itself: one that is too big for the space left on the
+    disk must not take its neighbours along.
     """
+    left = batch
+    while left:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            for waiting in left:
+                waiting.failure = error
+            break
+        try:
+            failed = _attempt(connection, left)
+        except sqlite3.Error as error:
+            if len(left) == 1:
+                left[0].failure = error
+            else:
+                for waiting in left:
+                    run_together(connection, [waiting])
+            break
+        left = [waiting for waiting in left if waiting is not failed] if failed else []
+    return batch
+
+
+def _attempt(connection: sqlite3.Connection, batch: list[Waiting]) -> Waiting | None:
+    """Commit all, or none and give the operation that failed of its own fault."""
+    group = _Group(connection)
+    before = _UNDER_WAY.set(group)
     try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:
-        return [Outcome(waiting.future, failure=error) for waiting in batch]
-    try:
-        outcomes = [_alone(connection, waiting) for waiting in batch]
+        for waiting in batch:
+            try:
+                waiting.result, waiting.failure = waiting.operation(connection), None
+            except Exception as error:
+                if _is_lost(connection, error):
+                    raise
+                waiting.failure = error
+                return waiting
+            if not connection.in_transaction:
+                raise sqlite3.OperationalError("the operation has ended the transaction")
+        for part in group.shared.values():
+            part.write(connection)
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        _roll_back(connection)
-        if len(batch) == 1:
-            return [Outcome(batch[0].future, failure=error)]
-        return [run_together(connection, [waiting])[0] for waiting in batch]
-    except BaseException:
-        _roll_back(connection)
-        raise
-    return outcomes
+    finally:
+        _UNDER_WAY.reset(before)
+        if connection.in_transaction:  # SQLite itself may have ended it
+            connection.execute("ROLLBACK")
+    return None
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:  # SQLite itself may have ended it
-        connection.execute("ROLLBACK")
-
-
-def _alone(connection: sqlite3.Connection, waiting: Waiting) -> Outcome:
-    connection.execute("SAVEPOINT operation")
-    try:
-        result = waiting.operation(connection)
-    except Exception as error:
-        if is_storage_failure(error) and not isinstance(error, OSError):
-            raise
-        connection.execute("ROLLBACK TO operation")
-        connection.execute("RELEASE operation")
-        return Outcome(waiting.future, failure=error)
-    connection.execute("RELEASE operation")
-    return Outcome(waiting.future, result)
-
-
-def is_storage_failure(error: Exception | None) -> bool:
-    """Whether the disk failed and not the operation: also a picture's OSError."""
-    if isinstance(error, sqlite3.Error):
-        return primary_code(error) in STORAGE_FAILED
-    return isinstance(error, OSError)
+def _is_lost(connection: sqlite3.Connection, error: Exception) -> bool:
+    """Whether `error` is the file's, not the operation's."""
+    return isinstance(error, sqlite3.Error) and (
+        is_storage_failure(error) or not connection.in_transaction
+    )

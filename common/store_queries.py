@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from common.alarms.engine import HIDDEN
 from common.audit import SELECT_AUDIT, AuditRow
 from common.canonical import read_object
 from common.records import Label, Record, record_kinds
@@ -21,14 +22,18 @@ SELECT_RECORDS = (
 )
 
 
-def open_readonly(path: Path) -> sqlite3.Connection:
+def open_readonly(path: Path, timeout_s: float = 2.0) -> sqlite3.Connection:
     """A reading connection to a station's file; raises StoreError when there is none.
 
     The station goes on writing; keep no result half read, an open read holds up its log.
+    Where somebody else holds the file locked, it waits for `timeout_s`.
     """
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=2.0
+            f"file:{quote(str(path))}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            timeout=timeout_s,
         )
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read ({error}); did the station run?") from error
@@ -50,6 +55,18 @@ def latest(
         (kind, since_seq, limit),
     ).fetchall()
     return [_record(row) for row in reversed(rows)]
+
+
+def between(
+    connection: sqlite3.Connection, kind: str, start: float, end: float
+) -> list[Record]:
+    """Records of a kind with start <= wall time < end (UTC, s), oldest first."""
+    rows = connection.execute(
+        SELECT_RECORDS
+        + " WHERE kind = ? AND wall_time >= ? AND wall_time < ? ORDER BY wall_time, seq",
+        (kind, start, end),
+    )
+    return [_record(row) for row in rows]
 
 
 def record(connection: sqlite3.Connection, seq: int) -> Record | None:
@@ -108,17 +125,27 @@ class AlarmView:
 
     alarm_id: str
     state: str
-    """UNACK, ACKED, RTNUN, LATCHED_UNACK or LATCHED_ACK."""
+    """See common.alarms.engine.State."""
     priority: int
     """1 is the highest."""
     wall_time: float
     """When it came into this state: UTC, seconds since 1970."""
     body: Mapping[str, Any]
-    """text, consequence, response, role, detail, active_since, ack_user, ack_time."""
+    """See common.alarms.document.body: what the alarm is, its present occurrence, and under
+    "hidden" what hides it."""
 
 
 def active_alarms(connection: sqlite3.Connection) -> list[AlarmView]:
-    """Alarms that are not normal: highest priority first, then newest."""
+    """Annunciated alarms: highest priority first, then newest."""
+    return [alarm for alarm in _not_normal(connection) if alarm.state not in HIDDEN]
+
+
+def hidden_alarms(connection: sqlite3.Connection) -> list[AlarmView]:
+    """Alarms shelved, suppressed or out of service: highest priority first, then newest."""
+    return [alarm for alarm in _not_normal(connection) if alarm.state in HIDDEN]
+
+
+def _not_normal(connection: sqlite3.Connection) -> list[AlarmView]:
     rows = connection.execute(
         "SELECT alarm_id, state, priority, wall_time, body FROM alarms"
         " WHERE state <> 'NORM' ORDER BY priority, wall_time DESC"

@@ -122,8 +122,59 @@ END;
 
 VERSION_2 = """
 -- An event is known by epoch and sequence: rows saved from a damaged file keep their own.
-ALTER TABLE outbox ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
-UPDATE outbox SET epoch = (SELECT value FROM meta WHERE key = 'epoch');
+-- `seq` is given by the writer and never comes again, also when its row is gone.
+CREATE TABLE outbox_2(
+  seq INTEGER PRIMARY KEY,
+  epoch TEXT NOT NULL,
+  event INTEGER NOT NULL,
+  sink TEXT NOT NULL,
+  class TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  wall_time REAL NOT NULL,
+  monotonic REAL NOT NULL,
+  boot_id TEXT NOT NULL,
+  crc32 INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  payload BLOB NOT NULL
+);
+INSERT INTO outbox_2 SELECT seq, (SELECT value FROM meta WHERE key = 'epoch'), event, sink,
+  class, priority, wall_time, monotonic, boot_id, crc32, bytes, state, reason, payload
+  FROM outbox;
+
+-- The one writer counts by itself: it writes the sums once in a commit, all on one page.
+INSERT INTO meta SELECT 'outbox ' || sink || ' ' || state || ' ' || priority,
+  events || ' ' || bytes FROM outbox_size;
+INSERT INTO meta SELECT 'outbox_seq', seq FROM sqlite_sequence WHERE name = 'outbox';
+DROP TABLE outbox_size;
+DROP TABLE outbox;
+ALTER TABLE outbox_2 RENAME TO outbox;
+CREATE INDEX outbox_next ON outbox(sink, state, priority);
+CREATE INDEX outbox_dead ON outbox(state) WHERE state = 'dead';
+
+-- Drops are told of by epoch, too.
+ALTER TABLE lost RENAME TO lost_1;
+CREATE TABLE lost(
+  sink TEXT NOT NULL, epoch TEXT NOT NULL, class TEXT NOT NULL, reason TEXT NOT NULL,
+  count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  first INTEGER NOT NULL, last INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(sink, epoch, class, reason)
+) WITHOUT ROWID;
+INSERT INTO lost SELECT sink, (SELECT value FROM meta WHERE key = 'epoch'),
+  class, reason, count, bytes, first, last, told FROM lost_1;
+DROP TABLE lost_1;
+
+-- Operations with events in them that the store did not take; `told` as above.
+CREATE TABLE refused(
+  class TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+  told_count INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(class, reason)
+) WITHOUT ROWID;
+
+-- A file that has an epoch already has it told at the next start.
+INSERT INTO meta SELECT 'epoch_untold', 'null' WHERE EXISTS
+  (SELECT 1 FROM meta WHERE key = 'epoch');
 """
 
 MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)

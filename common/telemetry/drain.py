@@ -6,9 +6,9 @@ the store never on the network.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from common.ports import Clock
@@ -16,9 +16,12 @@ from common.store import Store
 from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox_rows import Backlog, Row
+from common.telemetry.scan import Scan, Taken
 
-AGAIN_S = 1.0
+RETRY_S = 1.0
 """Between attempts to have the store take what it refused."""
+CHUNK = 1000
+"""Rows settled in one operation: many are quicker, too many hold up the writer."""
 
 
 class Verdict(Enum):
@@ -46,6 +49,10 @@ class SinkState:
     """Dead letters."""
     sent: int
     """Events that have arrived since the start of the station."""
+    unreceipted: int = 0
+    """Of those queued: sent, and not confirmed by a collector yet."""
+    refused: int = 0
+    """Receipts and commands from afar that were not taken since the start."""
 
 
 def sink_state(
@@ -67,85 +74,122 @@ class _Settled:
     future: Future[None] | None = None
 
 
-@dataclass(slots=True)
-class Taken:
-    """What `Drain.take` gives: rows to be sent, and their size in bytes."""
-
-    rows: list[Row] = field(default_factory=list)
-    size: int = 0
-
-
 class Drain:
     """Used by one thread only, `backlog` and `sent` apart."""
 
     def __init__(self, store: Store, sink: str) -> None:
         self._store, self._sink = store, sink
         self._connection: sqlite3.Connection | None = None
-        self._held: set[int] = set()
+        self._held: dict[int, str] = {}  # seq → class
+        self._again: dict[str, set[int]] = {of_class: set() for of_class in rows.PRIORITIES}
         self._alone: set[int] = set()
+        self._landed: list[int] = []
         self._settled: list[_Settled] = []
-        self._again_at = 0.0
-        self._mark = 0
+        self._retry_at = 0.0
+        self._marks = dict.fromkeys(rows.PRIORITIES, 0)
         self._places: dict[bool, dict[str, int]] = {}
         self.backlog = Backlog(0, None, 0)
         self.sent = 0
+        self.trouble = ""
+        """Why the store takes no note; empty when it does."""
 
-    def restart(self, *, live_lane: bool) -> None:
+    def restart(
+        self, *, live_lane: bool, classes: Iterable[str] = tuple(rows.PRIORITIES)
+    ) -> None:
         """Begin at the front again; what is written from now on is live, if asked for."""
-        self._mark = rows.newest(self._reader()) if live_lane else 0
+        mark = rows.newest(self._reader()) if live_lane else 0
+        self._marks |= dict.fromkeys(classes, mark)
         self._rewind()
 
     def _rewind(self) -> None:
-        self._places = {
-            True: dict.fromkeys(rows.PRIORITIES, self._mark),
-            False: dict.fromkeys(rows.PRIORITIES, 0),
-        }
+        self._places = {True: dict(self._marks), False: dict.fromkeys(rows.PRIORITIES, 0)}
 
     def take(
         self, classes: Iterable[str], limit: int, limit_bytes: int, *, live: bool
     ) -> Taken:
         """Rows of these classes, held from now on: at most `limit`, and of `limit_bytes`.
 
-        The first row is taken whatever its size; one put back `alone` comes by itself.
+        The classes have restarted together. The first row is taken whatever its size; one
+        put back `alone` comes by itself.
         """
-        place, taken = self._places[live], Taken()
-        upto = rows.LAST if live else self._mark
-        found = rows.pending(
-            self._reader(), self._sink, limit, after=place, upto=upto, classes=classes
+        classes = tuple(classes)
+        scan = Scan(
+            self._sink,
+            classes,
+            self._places[live],
+            rows.LAST if live else self._marks[classes[0]],
+            self._held,
+            self._alone,
+            limit,
+            limit_bytes,
         )
-        for row in found:
-            if row.seq not in self._held:
-                fits = taken.size + len(row.payload) <= limit_bytes
-                if taken.rows and (not fits or row.seq in self._alone):
-                    break
-                self._hold(row, taken)
-            place[row.of_class] = row.seq
-            if row.seq in self._alone:
-                break
+        return self._hold(scan.read(self._reader()))
+
+    def again(self, seqs: Iterable[int]) -> None:
+        """These rows, which stay held, are to be given by `take_again`."""
+        for seq in seqs:
+            if seq in self._held:
+                self._again[self._held[seq]].add(seq)
+
+    def take_again(self, classes: Iterable[str], limit: int, limit_bytes: int) -> Taken:
+        """The next rows to be sent again, of the first class that has some."""
+        seqs, of_class = next(
+            ((self._again[name], name) for name in classes if self._again[name]), (None, "")
+        )
+        if not seqs:
+            return Taken(all=True)
+        scan = Scan(
+            self._sink,
+            (of_class,),
+            {of_class: min(seqs) - 1},
+            max(seqs),
+            seqs,
+            self._alone,
+            limit,
+            limit_bytes,
+            again=True,
+        )
+        taken = self._hold(scan.read(self._reader()))
+        seqs.difference_update(row.seq for row in (*taken.rows, *taken.damaged))
+        if taken.all and seqs:
+            taken.vanished = list(seqs)
+            self._release(taken.vanished)
+            self._alone.difference_update(taken.vanished)
         return taken
 
-    def _hold(self, row: Row, taken: Taken) -> None:
-        self._held.add(row.seq)
-        if row.sound:
-            taken.rows.append(row)
-            taken.size += len(row.payload)
-        else:
-            self.refused([row], "damaged in the store: its checksum is wrong")
+    def _hold(self, taken: Taken) -> Taken:
+        for row in (*taken.rows, *taken.damaged):
+            self._held[row.seq] = row.of_class
+        if taken.damaged:
+            self.refused(taken.damaged, "damaged in the store: its checksum is wrong")
+        return taken
+
+    def _release(self, seqs: Iterable[int]) -> None:
+        for seq in seqs:
+            of_class = self._held.pop(seq, None)
+            if of_class is not None and (again := self._again[of_class]):
+                again.discard(seq)
 
     def put_back(self, returned: Iterable[Row], *, alone: bool = False) -> None:
         """These are to be sent again later; `alone` each by itself, to find the bad one."""
         for row in returned:
-            self._held.discard(row.seq)
-            place = self._places[row.seq > self._mark]
+            self._release([row.seq])
+            place = self._places[row.seq > self._marks[row.of_class]]
             place[row.of_class] = min(place[row.of_class], row.seq - 1)
             if alone:
                 self._alone.add(row.seq)
 
     def arrived(self, done: Iterable[Row]) -> None:
         """These have arrived for good and may be deleted."""
-        seqs = [row.seq for row in done]
+        self.confirmed([row.seq for row in done])
+
+    def confirmed(self, seqs: Collection[int]) -> None:
+        """The rows with these seqs have arrived for good and may be deleted."""
         self.sent += len(seqs)
-        self._settled.append(_Settled(seqs, None))
+        self._landed.extend(seqs)
+        for again in self._again.values():
+            if again:
+                again.difference_update(seqs)
 
     def refused(self, dead: Iterable[Row], reason: str) -> None:
         """These are refused for good and become dead letters."""
@@ -159,14 +203,18 @@ class Drain:
         """
         for settled in self._settled:
             if settled.future and settled.future.done():
-                if settled.future.exception() is None:
-                    self._held.difference_update(settled.seqs)
+                if (error := settled.future.exception()) is None:
+                    self._release(settled.seqs)
                     self._alone.difference_update(settled.seqs)
-                    settled.seqs = []
+                    settled.seqs, self.trouble = [], ""
                 else:
-                    settled.future, self._again_at = None, now + AGAIN_S
+                    self.trouble = f"what was sent cannot be deleted: {error}"
+                    settled.future, self._retry_at = None, now + RETRY_S
         self._settled = [settled for settled in self._settled if settled.seqs]
-        if now >= self._again_at:
+        for start in range(0, len(self._landed), CHUNK):
+            self._settled.append(_Settled(self._landed[start : start + CHUNK], None))
+        self._landed.clear()
+        if now >= self._retry_at:
             for settled in self._settled:
                 settled.future = settled.future or self._submit(settled)
 
@@ -187,6 +235,11 @@ class Drain:
     def suspicious(self) -> bool:
         """Whether rows are sent one by one to find a bad one."""
         return bool(self._alone)
+
+    @property
+    def held(self) -> int:
+        """How many rows are under way, or delivered and not yet deleted."""
+        return len(self._held)
 
     @property
     def idle(self) -> bool:

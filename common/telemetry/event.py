@@ -6,10 +6,12 @@ epoch; `time` is when it happened, `recordedtime` when it was stored (DOMAIN F4)
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import zstandard
 
@@ -30,6 +32,54 @@ MAX_BATCH_BYTES = 16 << 20
 
 class EventError(LinesideError):
     """What was received is no batch of our events."""
+
+
+class Spelled(NamedTuple):
+    """What an event says as canonical JSON, apart from its envelope."""
+
+    data: str
+    rest: str
+    """Subject, time and type: the last names of the event, up to its closing brace."""
+
+
+def spell(type_: str, subject: str, time: float, data: Mapping[str, Any]) -> Spelled:
+    """Raises ValueError, TypeError, RecursionError or OverflowError for what is no JSON."""
+    text = canonical_json
+    rest = f'"subject":{text(subject)},"time":"{iso_time(time)}","type":{text(type_)}}}'
+    return Spelled(text(data), rest)
+
+
+class Said(Protocol):
+    """What has something to say, e.g. a message."""
+
+    @property
+    def spelled(self) -> Spelled:
+        """As JSON."""
+
+
+class Envelope:
+    """What all events of one start of a station share, spelled once.
+
+    The result is the canonical JSON of the whole, put together instead of sorted anew for
+    every event: the names stand here in their order.
+    """
+
+    def __init__(self, epoch: str, source: str, boot_id: str) -> None:
+        text = canonical_json
+        self._start = f'{{"bootid":{text(boot_id)},"clockquality":'
+        self._id = f',"datacontenttype":"application/json","id":{text(epoch + "-")[:-1]}'
+        self._source = f'"source":{text(source)},"specversion":"1.0"'
+
+    def encode(
+        self, sequence: int, said: Said, recorded_time: float, clock_quality: str
+    ) -> bytes:
+        """The JSON of event number `sequence`."""
+        data, rest = said.spelled
+        return (
+            f'{self._start}{canonical_json(clock_quality)},"data":{data}{self._id}{sequence}"'
+            f',"recordedtime":"{iso_time(recorded_time)}","sequence":"{sequence:012d}"'
+            f",{self._source},{rest}"
+        ).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +107,15 @@ class Event:
         """Unique per source."""
         return f"{self.epoch}-{self.sequence}"
 
+    @property
+    def spelled(self) -> Spelled:
+        """What it says as JSON; raises ValueError for NaN or infinity in `data`."""
+        return spell(self.type, self.subject, self.time, self.data)
+
     def encode(self) -> bytes:
         """Its JSON; raises ValueError for NaN or infinity in `data`."""
-        envelope = {
-            "specversion": "1.0",
-            "id": self.id,
-            "source": self.source,
-            "type": self.type,
-            "subject": self.subject,
-            "time": iso_time(self.time),
-            "recordedtime": iso_time(self.recorded_time),
-            "sequence": f"{self.sequence:012d}",
-            "bootid": self.boot_id,
-            "clockquality": self.clock_quality,
-            "datacontenttype": "application/json",
-            "data": self.data,
-        }
-        return canonical_json(envelope).encode()
+        envelope = Envelope(self.epoch, self.source, self.boot_id)
+        return envelope.encode(self.sequence, self, self.recorded_time, self.clock_quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +140,34 @@ def encode_batch(events: Sequence[bytes]) -> Encoded:
 
 def decode_batch(body: bytes, encoding: str = "") -> list[Event]:
     """The events in `body`; raises EventError when it is anything else."""
+    return [decode_event(value) for value in read_batch(body, encoding)]
+
+
+def read_batch(body: bytes, encoding: str = "") -> list[Any]:
+    """The JSON values in `body`, each still to be looked at; raises EventError."""
     try:
-        values = json.loads(_unpacked(body, encoding))
-    except (ValueError, RecursionError, zstandard.ZstdError) as error:
+        values = json.loads(unpacked(body, encoding), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise EventError(f"batch: cannot be read ({error})") from error
     if not isinstance(values, list):
         raise EventError("batch: is no JSON array")
-    return [decode_event(value) for value in values]
+    return values
 
 
-def _unpacked(body: bytes, encoding: str) -> bytes:
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def unpacked(body: bytes, encoding: str) -> bytes:
+    """The plain bytes of a body; raises EventError where there are none."""
     if encoding == ZSTD:
-        size = zstandard.frame_content_size(body)
-        if not 0 <= size <= MAX_BATCH_BYTES:
-            raise EventError(f"batch: would unpack to {size} bytes, {MAX_BATCH_BYTES} allowed")
-        return bytes(zstandard.ZstdDecompressor().decompress(body))
+        try:
+            size = zstandard.frame_content_size(body)
+            if 0 <= size <= MAX_BATCH_BYTES:
+                return bytes(zstandard.ZstdDecompressor().decompress(body))
+        except zstandard.ZstdError as error:
+            raise EventError(f"batch: cannot be unpacked ({error})") from error
+        raise EventError(f"batch: would unpack to {size} bytes, {MAX_BATCH_BYTES} allowed")
     if encoding:
         raise EventError(f"batch: encoding {encoding!r} is not known; known: {ZSTD}")
     return body
@@ -152,8 +207,14 @@ def _text(value: Mapping[str, Any], name: str) -> str:
 
 def iso_time(wall: float) -> str:
     """A wall time (s since 1970, UTC) as events carry it: 2026-01-01T12:00:00.123Z."""
-    moment = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")
+    second = math.floor(wall)
+    micros = round((wall - second) * 1e6)  # to the nearest one, then cut to ms, as datetime
+    return f"{_to_the_second(second + micros // 1_000_000)}.{micros // 1000 % 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _to_the_second(wall: int) -> str:
+    return datetime.fromtimestamp(wall, UTC).isoformat()[:19]
 
 
 def _seconds(iso: str) -> float:

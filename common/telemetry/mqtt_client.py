@@ -1,11 +1,10 @@
-"""An MQTT 5 client as the uplink needs it, and MQTT's refusals as plain lines."""
+"""An MQTT 5 client as the uplink needs it, and its settings."""
 
-import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -14,9 +13,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 from common.canonical import canonical_json
 from common.config import setting
 from common.errors import ConfigError
-from common.telemetry.drain import Verdict
 from common.telemetry.event import iso_time
+from common.telemetry.notices import Notice
+from common.telemetry.receipt import MAX_BYTES
+from common.telemetry.remote import CommandSettings
 from common.telemetry.topics import Identity
+
+PUBACK, RECEIPT = "puback", "receipt"
+INBOUND_AT_ONCE = 20
+"""Messages to this station that the broker may have under way."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +58,22 @@ class UplinkSettings:
     """Of what waited while offline: a site coming back must not flood the broker."""
     back_off_base_s: float = setting(1.0, low=0.01, high=60.0, unit="s")
     back_off_cap_s: float = setting(120.0, low=0.1, high=3600.0, unit="s")
-    durable_on: str = setting("puback", choices=("puback",))
-    """What lets a row go. A PUBACK says that the broker has it, not that it is safe."""
+    durable_on: str = setting(RECEIPT, choices=(RECEIPT, PUBACK))
+    """What lets a row go: a collector's receipt after its commit, or the broker's word. A
+    PUBACK says that the broker has it, not that it is safe: for sites without a collector."""
+    receipt_timeout_s: float = setting(30.0, low=0.1, high=3600.0, unit="s")
+    """Without a receipt for so long an event is sent again; doubled each time …"""
+    receipt_timeout_cap_s: float = setting(600.0, low=0.1, high=86_400.0, unit="s")
+    """… up to this."""
+    unreceipted_rows: int = setting(20_000, low=2_000, high=1_000_000)
+    """Events held in memory, sent and not settled; then sending pauses. 20,000 take 8 MB."""
+    commands: CommandSettings = field(default_factory=CommandSettings)
 
     def __post_init__(self) -> None:
         if bool(self.cert_file) != bool(self.key_file):
             raise ValueError("cert_file and key_file come together")
         if self.password_file and not self.user:
             raise ValueError("password_file needs user")
-
-
-NO_SUBSCRIBERS, UNAUTHORISED, BAD_TOPIC, BAD_PAYLOAD = 0x10, 0x87, 0x90, 0x99
-MESSAGE_TO_BLAME = (0x81, 0x82, BAD_TOPIC, 0x95, BAD_PAYLOAD)
-"""In a DISCONNECT: malformed, protocol error, topic, too large, payload."""
-
-
-def judge(code: int) -> Verdict:
-    """The meaning of a PUBACK's reason code (DOMAIN F3)."""
-    if code == NO_SUBSCRIBERS:
-        return Verdict.UNHEARD
-    if code in (UNAUTHORISED, BAD_TOPIC, BAD_PAYLOAD):
-        return Verdict.NEVER
-    return Verdict.DELIVERED if code < 0x80 else Verdict.LATER
 
 
 def make_client(client_id: str, settings: UplinkSettings) -> Client:
@@ -92,7 +91,7 @@ def make_client(client_id: str, settings: UplinkSettings) -> Client:
     return client
 
 
-def _load_secrets(client: Client, settings: UplinkSettings) -> None:
+def load_secrets(client: Client, settings: UplinkSettings) -> None:
     """Read the password anew, so that a changed one serves the next connection."""
     password = None
     if settings.password_file:
@@ -135,10 +134,12 @@ def greet(
     The Will makes the broker tell others when this station is lost; delayed, so that a
     brief loss is not told.
     """
-    _load_secrets(client, settings)
+    load_secrets(client, settings)
     will, connect = _properties(PacketTypes.WILLMESSAGE), _properties(PacketTypes.CONNECT)
     will.WillDelayInterval = settings.will_delay_s
     connect.SessionExpiryInterval = settings.session_expiry_s
+    connect.ReceiveMaximum = INBOUND_AT_ONCE
+    connect.MaximumPacketSize = 2 * MAX_BYTES
     lost = canonical_json({"online": False, "reason": "connection lost"})
     client.will_set(identity.topic("status"), lost, qos=1, retain=True, properties=will)
     client.connect(
@@ -150,19 +151,16 @@ def greet(
     )
 
 
-def publish_status(
-    client: Client, identity: Identity, *, online: bool, wall_time: float
-) -> MQTTMessageInfo:
-    """Tell others, retained, that this station is here or that it goes by intent."""
+def status_notice(identity: Identity, *, online: bool, wall_time: float) -> Notice:
+    """Tells others, retained, that this station is here or that it goes by intent."""
     status = {"online": online, "time": iso_time(wall_time)}
     if not online:
         status["reason"] = "stopped"
-    return client.publish(
+    return Notice(
         identity.topic("status"),
-        canonical_json(status),
-        qos=1,
+        canonical_json(status).encode(),
+        publish_properties("application/json"),
         retain=True,
-        properties=publish_properties("application/json"),
     )
 
 
@@ -177,7 +175,12 @@ def _properties(packet_type: int) -> Properties:
 
 
 def publish_properties(
-    content_type: str, encoding: str = "", *, expiry_s: int = 0, backlog: bool = False
+    content_type: str,
+    encoding: str = "",
+    *,
+    expiry_s: int = 0,
+    backlog: bool = False,
+    correlation: bytes = b"",
 ) -> Properties:
     """What a receiver must know of a message; `expiry_s` 0 is never."""
     properties = _properties(PacketTypes.PUBLISH)
@@ -188,42 +191,6 @@ def publish_properties(
         properties.UserProperty = ("historical", "true")
     if expiry_s:
         properties.MessageExpiryInterval = expiry_s
+    if correlation:
+        properties.CorrelationData = correlation
     return properties
-
-
-REFUSALS = {
-    0x84: "it does not speak MQTT 5",
-    0x85: "it refuses the client id",
-    0x86: "user name or password is wrong",
-    0x87: "this station is not authorised",
-    0x8A: "this station is banned",
-    0x8E: "another client has the same id: two stations with one identity?",
-    0x95: "a message was too large for it",
-    0x9C: "it sends us to another server",
-    0x9D: "it has moved",
-}
-
-
-def refusal(code: ReasonCode) -> str:
-    """Why the broker refused or ended a connection, in plain words."""
-    return REFUSALS.get(code.value, str(code).lower())
-
-
-def explain(error: Exception) -> str:
-    """Why there is no connection, in plain words."""
-    match error:
-        case ssl.SSLCertVerificationError():
-            text = f"its certificate is refused ({error.verify_message})"
-        case ssl.SSLError():
-            text = f"TLS fails ({error.reason or error})"
-        case ConnectionRefusedError():
-            text = "nothing listens there"
-        case socket.gaierror():
-            text = "the name cannot be resolved"
-        case TimeoutError():
-            text = "no answer"
-        case OSError():
-            text = error.strerror or str(error)
-        case _:
-            text = f"{type(error).__name__}: {error}"
-    return text

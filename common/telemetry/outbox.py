@@ -10,25 +10,46 @@ All functions run on the connection that the store owns:
 
 One message goes to every sink it names: one row each, all with the same event id. Every
 event goes to "mqtt" where that is in use, so the sequence there has no holes of our making.
+The first event of an epoch says that it begins, and what it replaces.
 """
 
+import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from common.config import setting
 from common.ports import Clock
-from common.store_file import StoreError, next_number
+from common.store_epoch import UNTOLD
+from common.store_failures import StoreError
+from common.store_space import missing_room
 from common.telemetry import outbox_loss as losses
 from common.telemetry import outbox_rows as rows
-from common.telemetry.event import Event
-from common.telemetry.outbox_rows import NEVER_DROPPED
+from common.telemetry.event import Envelope
+from common.telemetry.message import BadMessage, Message
+from common.telemetry.outbox_loss import DROPPED, REFUSED
+from common.telemetry.outbox_rows import MQTT, NEVER_DROPPED, PENDING, PRIORITIES, WEBHOOK
+from common.telemetry.outbox_tally import NewRow, Tally, tally_of
 
-MQTT, WEBHOOK = "mqtt", "webhook"
-DROPPED = "lineside.telemetry.dropped.v1"
+__all__ = [
+    "DROPPED",
+    "EPOCH",
+    "MQTT",
+    "REFUSED",
+    "WEBHOOK",
+    "BadMessage",
+    "Message",
+    "Outbox",
+    "OutboxFull",
+    "OutboxSettings",
+]
+
+EPOCH = "lineside.telemetry.epoch.v1"
 CHUNK = 500
 """Rows dropped at once: the writer is never held up for long."""
+ROOM_SHARE = 0.05
+"""Of the file's limit: with less room in it, what is lowest goes; records go before."""
 
 
 class OutboxFull(StoreError):
@@ -40,23 +61,10 @@ class OutboxSettings:
     """The share of the station's file that waiting events may take; below `max_bytes`."""
 
     max_bytes: int = setting(256 << 20, low=1 << 16, unit="bytes")
+    max_event_bytes: int = setting(256 << 10, low=1 << 10, unit="bytes")
+    """Of one event with its envelope; brokers take no message of any size."""
     metric_days: float = setting(7.0, low=0.01, unit="days")
     sample_days: float = setting(1.0, low=0.01, unit="days")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Something to tell; `data` holds JSON values only."""
-
-    of_class: str
-    """alarm, audit, verdict, metric or sample."""
-    type: str
-    """E.g. "lineside.inspection.verdict.v1"."""
-    subject: str
-    data: Mapping[str, Any]
-    time: float
-    """When it happened: UTC, seconds since 1970."""
-    sinks: tuple[str, ...] = (MQTT,)
 
 
 class Outbox:
@@ -72,61 +80,89 @@ class Outbox:
         settings: OutboxSettings | None = None,
         clock_quality: Callable[[], str] = lambda: "unknown",
     ) -> None:
-        self._source, self._epoch, self._boot_id = source, epoch, boot_id
+        self._epoch, self._boot_id = epoch, boot_id
+        self._envelope = Envelope(epoch, source, boot_id)
         self._clock, self._clock_quality = clock, clock_quality
         self._settings = settings or OutboxSettings()
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Tell of the epoch where it has not been told: any first event does so, too."""
+        tally = tally_of(connection)
+        self._begin(connection, tally)
+        tally.settle(connection)
 
     def append(self, connection: sqlite3.Connection, message: Message) -> str:
         """Queue `message` for its sinks and give the event's id.
 
         Over the quota, lowest class and oldest first is dropped; raises OutboxFull when
-        nothing but audit is left to drop.
+        nothing but audit is left to drop, BadMessage for what cannot be an event.
         """
-        event_id, _ = self._insert(connection, message)
-        self._keep_to_quota(connection)
+        tally = tally_of(connection)
+        if not tally.opened:
+            self._begin(connection, tally)
+        self._insert(tally, message)
+        tally.settle(connection)
+        event_id = f"{self._epoch}-{tally.sequence}"
+        if tally.bytes > self._settings.max_bytes:
+            self._keep_to_quota(connection)
         return event_id
 
-    def _insert(self, connection: sqlite3.Connection, message: Message) -> tuple[str, int]:
-        event = Event(
-            epoch=self._epoch,
-            sequence=next_number(connection, "events"),
-            source=self._source,
-            type=message.type,
-            subject=message.subject,
-            time=message.time,
-            recorded_time=self._clock.wall(),
-            boot_id=self._boot_id,
-            clock_quality=self._clock_quality(),
-            data=message.data,
-        )
-        payload, seq = event.encode(), 0
+    def append_many(
+        self, connection: sqlite3.Connection, messages: Iterable[Message]
+    ) -> list[str]:
+        """Queue all of them, or with the first that cannot be none."""
+        return [self.append(connection, message) for message in messages]
+
+    def _begin(self, connection: sqlite3.Connection, tally: Tally) -> None:
+        if tally.opened:
+            return
+        tally.opened = True
+        untold = connection.execute(
+            "SELECT value FROM meta WHERE key = ?"
+            " AND (SELECT value FROM meta WHERE key = 'epoch') = ?",
+            (UNTOLD, self._epoch),
+        ).fetchone()
+        if untold is None:
+            return
+        connection.execute("DELETE FROM meta WHERE key = ?", (UNTOLD,))
+        data = {"first": tally.sequence + 1, "replaces": json.loads(untold[0])}
+        message = Message(NEVER_DROPPED, EPOCH, "outbox", data, self._clock.wall())
+        self._insert(tally, message)
+
+    def _insert(self, tally: Tally, message: Message) -> None:
+        event, wall = tally.sequence + 1, self._clock.wall()
+        payload, priority = self._payload(event, message, wall), PRIORITIES[message.of_class]
+        monotonic, crc32, size = self._clock.monotonic(), zlib.crc32(payload), len(payload)
         for sink in message.sinks:
-            seq = rows.insert(
-                connection,
-                rows.NewRow(
-                    epoch=self._epoch,
-                    event=event.sequence,
-                    sink=sink,
-                    of_class=message.of_class,
-                    wall_time=event.recorded_time,
-                    monotonic=self._clock.monotonic(),
-                    boot_id=self._boot_id,
-                    payload=payload,
-                ),
-            )
-        return event.id, seq
+            tally.seq += 1
+            row = NewRow(
+                tally.seq, self._epoch, event, sink, message.of_class, priority, wall,
+                monotonic, self._boot_id, crc32, size, PENDING, "", payload,
+            )  # fmt: skip
+            tally.add(row)
+        tally.sequence = event
+
+    def _payload(self, sequence: int, message: Message, wall: float) -> bytes:
+        if message.wrong:
+            raise message.bad(message.wrong)
+        try:
+            payload = self._envelope.encode(sequence, message, wall, self._clock_quality())
+        except UnicodeError as error:
+            raise message.bad(str(error)) from error
+        if len(payload) > (most := self._settings.max_event_bytes):
+            raise message.bad(f"{len(payload)} bytes, {most} allowed")
+        return payload
 
     def _keep_to_quota(self, connection: sqlite3.Connection) -> None:
         limit = self._settings.max_bytes
-        excess = rows.size(connection) - limit
-        if excess <= 0:
-            return
         # A little more than needed, so that the next hundred events need not do it again.
-        excess += limit // 50
+        self._free(connection, tally_of(connection).bytes - limit + limit // 50)
+        if tally_of(connection).bytes > limit:
+            raise OutboxFull(f"outbox: {limit} bytes of audit wait already; get them sent")
+
+    def _free(self, connection: sqlite3.Connection, excess: int) -> None:
         while excess > 0 and (freed := self._drop_lowest(connection, excess)):
             excess -= freed
-        if rows.size(connection) > limit:
-            raise OutboxFull(f"outbox: {limit} bytes of audit wait already; get them sent")
 
     def _drop_lowest(self, connection: sqlite3.Connection, excess: int) -> int:
         doomed, freed = [], 0
@@ -139,54 +175,52 @@ class Outbox:
         return freed
 
     def keep_up(self, connection: sqlite3.Connection) -> bool:
-        """Drop metrics and samples past their days, tell of drops; True when more is due.
+        """Drop what is past its days or has no room, tell of drops; True when more is due.
 
         To be given to `Store.add_upkeep`.
         """
-        limits = {"sample": self._settings.sample_days, "metric": self._settings.metric_days}
-        most = 0
-        for of_class, days in limits.items():
-            age_s = days * 86_400.0
-            old = losses.older(
-                connection,
-                of_class,
-                machine_boot=self._boot_id.partition("-")[0],
-                monotonic=self._clock.monotonic() - age_s,
-                wall_time=self._clock.wall() - age_s,
-                limit=CHUNK,
-            )
-            self._drop(connection, old, "age")
-            most = max(most, len(old))
+        self.begin(connection)
+        most = max(self._drop_old(connection, of_class) for of_class in self._days())
+        missing = missing_room(connection, ROOM_SHARE)
+        if missing > 0:
+            self._drop_lowest(connection, int(missing))
         self._tell(connection)
         return most >= CHUNK
+
+    def _days(self) -> dict[str, float]:
+        return {"sample": self._settings.sample_days, "metric": self._settings.metric_days}
+
+    def _drop_old(self, connection: sqlite3.Connection, of_class: str) -> int:
+        age_s = self._days()[of_class] * 86_400.0
+        old = losses.older(
+            connection,
+            of_class,
+            machine_boot=self._boot_id.partition("-")[0],
+            monotonic=self._clock.monotonic() - age_s,
+            wall_time=self._clock.wall() - age_s,
+            limit=CHUNK,
+        )
+        self._drop(connection, old, "age")
+        return len(old)
 
     def _drop(
         self, connection: sqlite3.Connection, doomed: Sequence[losses.Stub], reason: str
     ) -> None:
         """Delete, count, and tell each sink what it will not get."""
+        if not doomed:
+            return
         rows.confirm(connection, [row.seq for row in doomed])
-        for sink, of_class in sorted({(row.sink, row.of_class) for row in doomed}):
-            mine = [row for row in doomed if (row.sink, row.of_class) == (sink, of_class)]
-            losses.note_lost(connection, mine, reason, self._clock.wall())
-        if doomed:
-            self._tell(connection)
+        losses.note_lost(connection, doomed, reason, self._clock.wall())
+        self._tell(connection)
 
     def _tell(self, connection: sqlite3.Connection) -> None:
-        """One event per sink, class and reason; never a second one while the first waits.
+        """One event per sink, epoch, class and reason; never a second while one waits.
 
         So a long outage cannot fill the outbox with news of what it could not hold.
         """
+        tally, wall = tally_of(connection), self._clock.wall()
         for loss in losses.untold(connection):
-            data = {
-                "class": loss.of_class,
-                "reason": loss.reason,
-                "count": loss.count,
-                "bytes": loss.size,
-                "from": loss.first,
-                "to": loss.last,
-            }
-            message = Message(
-                NEVER_DROPPED, DROPPED, "outbox", data, self._clock.wall(), (loss.sink,)
-            )
-            _, seq = self._insert(connection, message)
-            losses.note_told(connection, loss, seq)
+            told = Message(NEVER_DROPPED, loss.TYPE, "outbox", loss.told(), wall, (loss.sink,))
+            self._insert(tally, told)
+            loss.note_told(connection, tally.seq)
+        tally.write(connection)  # it must be seen to wait

@@ -4,37 +4,28 @@ All functions run on a connection that the caller owns; those that change someth
 `Store.submit`.
 """
 
+import json
 import sqlite3
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from common.store_epoch import number
+from common.telemetry.outbox_tally import SEQ, sizes, tally_of
 
 PRIORITIES = {"alarm": 0, "audit": 1, "verdict": 2, "metric": 3, "sample": 4}
 """Class → order of sending; what goes last is dropped first."""
 NEVER_DROPPED = "audit"
+MQTT, WEBHOOK = "mqtt", "webhook"
+SINKS = frozenset((MQTT, WEBHOOK))
 PENDING, DEAD = "pending", "dead"
 LAST = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
-    """One event for one sink, to be stored."""
-
-    epoch: str
-    event: int
-    """The event's sequence within its epoch."""
-    sink: str
-    of_class: str
-    wall_time: float
-    monotonic: float
-    boot_id: str
-    payload: bytes
-    """The event's JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One event waiting for one sink."""
+class Row(NamedTuple):
+    """One event waiting for one sink; a tuple because one is made for every event."""
 
     seq: int
     epoch: str
@@ -68,28 +59,6 @@ class Backlog:
     dead: int
 
 
-def insert(connection: sqlite3.Connection, row: NewRow) -> int:
-    """Store `row` and give its seq; raises KeyError for an unknown class."""
-    cursor = connection.execute(
-        "INSERT INTO outbox(epoch, event, sink, class, priority, wall_time, monotonic, boot_id,"
-        " crc32, bytes, payload) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            row.epoch,
-            row.event,
-            row.sink,
-            row.of_class,
-            PRIORITIES[row.of_class],
-            row.wall_time,
-            row.monotonic,
-            row.boot_id,
-            zlib.crc32(row.payload),
-            len(row.payload),
-            row.payload,
-        ),
-    )
-    return int(cursor.lastrowid or 0)
-
-
 def pending(
     connection: sqlite3.Connection,
     sink: str,
@@ -109,15 +78,17 @@ def pending(
         if len(found) >= limit:
             break
         values = connection.execute(
-            "SELECT seq, epoch, event, class, payload, crc32 FROM outbox WHERE sink = ? AND state = ?"
-            " AND priority = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            # One rotten bit makes a text of a blob, that sqlite3 could not read.
+            "SELECT seq, epoch, event, class, CAST(payload AS BLOB), crc32 FROM outbox"
+            " WHERE sink = ? AND state = ? AND priority = ? AND seq > ? AND seq <= ?"
+            " ORDER BY seq LIMIT ?",
             (
                 *(sink, PENDING, PRIORITIES[of_class]),
                 *((after or {}).get(of_class, 0), upto, limit - len(found)),
             ),
         )
         found += [
-            Row(seq, epoch, event, name, payload, sound=zlib.crc32(payload) == crc32)
+            Row(seq, epoch, event, name, payload, zlib.crc32(payload) == crc32)
             for seq, epoch, event, name, payload, crc32 in values
         ]
     return found
@@ -125,37 +96,63 @@ def pending(
 
 def newest(connection: sqlite3.Connection) -> int:
     """The highest seq given so far; later rows have a higher one."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
-    return int(row[0]) if row else 0
+    return number(connection, SEQ)
 
 
 def confirm(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
-    """Delete rows that have arrived."""
-    connection.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
+    """Delete rows that have arrived: in one statement, five times as fast as one by one."""
+    gone = connection.execute(
+        "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))"
+        " RETURNING sink, state, priority, bytes",
+        (json.dumps(list(seqs)),),
+    )
+    tally = tally_of(connection)
+    for sink, state, priority, freed in gone:
+        tally.count((sink, state, priority), -1, -freed)
+    tally.settle(connection)
 
 
 def bury(connection: sqlite3.Connection, seqs: Iterable[int], reason: str) -> None:
     """Make rows dead letters: refused for good, sent no more, listed with the reason."""
-    connection.executemany(
-        "UPDATE outbox SET state = ?, reason = ? WHERE seq = ?",
-        [(DEAD, reason, seq) for seq in seqs],
+    moved = connection.execute(
+        "UPDATE outbox SET state = ?, reason = ? WHERE seq IN (SELECT value FROM json_each(?))"
+        " AND state = ? RETURNING sink, priority, bytes",
+        (DEAD, reason, json.dumps(list(seqs)), PENDING),
     )
+    _move(connection, moved, PENDING, DEAD)
 
 
 def revive(connection: sqlite3.Connection, sink: str) -> int:
     """Let all dead letters of `sink` be sent again, once their cause is mended."""
-    cursor = connection.execute(
-        "UPDATE outbox SET state = ?, reason = '' WHERE sink = ? AND state = ?",
+    moved = connection.execute(
+        "UPDATE outbox SET state = ?, reason = '' WHERE sink = ? AND state = ?"
+        " RETURNING sink, priority, bytes",
         (PENDING, sink, DEAD),
     )
-    return cursor.rowcount
+    return _move(connection, moved, DEAD, PENDING)
+
+
+def _move(
+    connection: sqlite3.Connection,
+    moved: Iterable[tuple[str, int, int]],
+    was: str,
+    now: str,
+) -> int:
+    """Count rows over from one state to another; gives how many."""
+    tally, places = tally_of(connection), list(moved)
+    for sink, priority, of_bytes in places:
+        tally.count((sink, was, priority), -1, -of_bytes)
+        tally.count((sink, now, priority), 1, of_bytes)
+    tally.settle(connection)
+    return len(places)
 
 
 def dead_letters(connection: sqlite3.Connection, limit: int = 100) -> list[DeadLetter]:
     """The newest dead letters of all sinks, newest first."""
     values = connection.execute(
-        "SELECT seq, epoch, event, sink, class, reason, payload FROM outbox WHERE state = 'dead'"
-        " ORDER BY seq DESC LIMIT ?",  # spelled out: only so is its partial index used
+        "SELECT seq, epoch, event, sink, class, reason, CAST(payload AS BLOB) FROM outbox"
+        # "dead" is spelled out: only so is its partial index used.
+        " WHERE state = 'dead' ORDER BY seq DESC LIMIT ?",
         (limit,),
     )
     return [DeadLetter(*value) for value in values]
@@ -163,8 +160,9 @@ def dead_letters(connection: sqlite3.Connection, limit: int = 100) -> list[DeadL
 
 def backlog(connection: sqlite3.Connection, sink: str) -> Backlog:
     """How much waits for `sink`, and since when; no scan, however much it is."""
-    states = "SELECT state, total(events) FROM outbox_size WHERE sink = ? GROUP BY state"
-    counts = {state: int(count) for state, count in connection.execute(states, (sink,))}
+    counts = Counter[str]()
+    for (of_sink, state, _), size in sizes(connection).items():
+        counts[state] += size.events if of_sink == sink else 0
     oldest: tuple[int, float] | None = None
     for priority in PRIORITIES.values():
         first = connection.execute(
@@ -174,10 +172,9 @@ def backlog(connection: sqlite3.Connection, sink: str) -> Backlog:
         ).fetchone()
         if first and (oldest is None or first < oldest):
             oldest = first
-    return Backlog(counts.get(PENDING, 0), oldest[1] if oldest else None, counts.get(DEAD, 0))
+    return Backlog(counts[PENDING], oldest[1] if oldest else None, counts[DEAD])
 
 
 def size(connection: sqlite3.Connection) -> int:
     """Bytes of all payloads in the outbox, dead letters included."""
-    row = connection.execute("SELECT total(bytes) FROM outbox_size").fetchone()
-    return int(row[0])
+    return tally_of(connection).bytes

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 from common.config import setting
 
-FORBIDDEN = set("/+#\0")
+FORBIDDEN = set("/+#:\0")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Identity:
         for field in fields(self):
             value = getattr(self, field.name)
             if not value or FORBIDDEN & set(value) or value != value.strip():
-                raise ValueError(f"{field.name} = {value!r}: a name without / + # is needed")
+                raise ValueError(f"{field.name} = {value!r}: a name without / + # : is needed")
 
     @property
     def path(self) -> tuple[str, ...]:

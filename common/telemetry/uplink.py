@@ -1,43 +1,43 @@
 """The outbox leaves over MQTT 5, beside the station: it can fail, it can never stop it.
 
-One thread connects, has the sender publish while the connection stands, and comes back
-with full jitter when it breaks. `state()` says how it fares, in words for a screen.
+One thread connects, has the sender publish and the inbox listen while the connection
+stands, and comes back with full jitter when it breaks. `state()` says how it fares, in words
+for a screen.
 """
 
 import logging
-import sqlite3
 import threading
 import time
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import LogLevel, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from common.errors import LinesideError
 from common.store import Store
 from common.telemetry.back_off import BackOff
-from common.telemetry.drain import Drain, SinkState, sink_state
+from common.telemetry.drain import Drain, SinkState
+from common.telemetry.inbox import Inbox
 from common.telemetry.mqtt_client import (
-    MESSAGE_TO_BLAME,
+    RECEIPT,
     UplinkSettings,
-    explain,
     greet,
     hang_up,
     make_client,
-    publish_status,
-    refusal,
+    status_notice,
 )
+from common.telemetry.mqtt_reasons import MESSAGE_TO_BLAME, explain, refusal, unanswered
 from common.telemetry.outbox import MQTT
+from common.telemetry.remote_desk import OnCommand, RemoteDesk
 from common.telemetry.sender import NoLongerFits, Sender
+from common.telemetry.standing import LOOK_S, Standing
 from common.telemetry.topics import Identity
 
 STABLE_S = 10.0
 """A connection that lasted so long was a good one: the next back-off starts anew."""
 RESCAN_S = 10.0
 """How often an idle uplink looks through the outbox from the front, e.g. for the revived."""
-LOOK_S = 1.0
-"""Between readings of the backlog."""
 POLL_S = 0.05
 """Between looks for something new to send."""
 FAREWELL_S = 2.0
@@ -45,29 +45,37 @@ log = logging.getLogger("lineside.telemetry")
 
 
 class Uplink:
-    """One station's connection to its broker; raises ConfigError for unusable TLS files.
+    """One station's connection to its broker; raises ConfigError for unusable TLS or key files.
 
-    Its timers run on the process's own time: a network does not follow a held clock.
+    Commands from afar that the settings allow go to `on_command`. The timers run on the
+    process's own time: a network does not follow a held clock.
     """
 
-    def __init__(self, store: Store, identity: Identity, settings: UplinkSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        settings: UplinkSettings,
+        on_command: OnCommand | None = None,
+    ) -> None:
         self._identity, self._settings, self._clock = identity, settings, store.clock
         self._drain = Drain(store, MQTT)
         self._sender = Sender(self._drain, identity, settings)
+        self._desk = RemoteDesk(store, settings.commands, on_command)
+        receipts = settings.durable_on == RECEIPT
+        self._inbox = Inbox(identity, self._sender, self._desk, receipts=receipts)
         self._client, self._clean_start = self._new_client(), False
         self._connected_at: float | None = None
-        self._lost_because, self._blamed = "", 0
+        self._lost_because, self._blamed, self._logged = "", 0, ""
         self._back_off = BackOff(settings.back_off_base_s, settings.back_off_cap_s)
-        self._look_at = self._rescan_at = 0.0
-        self._state = SinkState(
-            online=False, since=self._clock.wall(), reason="connecting",
-            queued=0, oldest_age_s=None, dead=0, sent=0,
-        )  # fmt: skip
+        self._rescan_at = 0.0
+        self._standing = Standing(self._clock, self._drain, self._sender, self._inbox)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
 
     def start(self) -> None:
         """Begin to connect and send, in a thread of its own."""
+        self._desk.start()
         self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> None:
@@ -75,16 +83,23 @@ class Uplink:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+            self._desk.stop()
 
     def state(self) -> SinkState:
         """How the uplink fares; at most a second or so old."""
-        return self._state
+        return self._standing.state
 
     def _new_client(self) -> Client:
         client = make_client(self._identity.client_id, self._settings)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
+        client.on_publish = lambda _client, _data, mid, code, _properties: (
+            self._sender.answered(mid, code, time.monotonic())
+        )
+        client.on_subscribe = lambda _client, _data, mid, codes, _properties: (
+            self._inbox.granted(mid, codes)
+        )
+        client.on_message = lambda _client, _data, message: self._inbox.take(message)
         return client
 
     # The thread.
@@ -105,7 +120,7 @@ class Uplink:
             self._renew(self._blamed)
         if self._connected_at and time.monotonic() - self._connected_at >= STABLE_S:
             self._back_off.reset()
-        self._say(online=False, reason=reason)
+        self._standing.say(online=False, reason=reason)
         self._wait(self._back_off.next())
 
     def _attempt(self) -> str:
@@ -124,7 +139,8 @@ class Uplink:
             hang_up(self._client, by_intent=self._stopping.is_set())
 
     def _session(self) -> str:
-        self._lost_because, self._blamed = "", 0
+        self._lost_because, self._blamed, self._logged = "", 0, ""
+        self._client.on_log = self._on_log
         greet(self._client, self._identity, self._settings, clean_start=self._clean_start)
         deadline = time.monotonic() + self._settings.connect_timeout_s
         while not self._stopping.is_set():
@@ -143,21 +159,24 @@ class Uplink:
         return "stopped"
 
     def _turn(self, now: float) -> None:
-        if not self._state.online:
+        if not self._standing.state.online:
             # Only here, after paho has sent again what was under way: the newest status
             # is the last one.
-            self._say(online=True, reason="")
+            self._standing.say(online=True)
             self._status(online=True)
+        self._inbox.hand_over()
         self._drain.settle(now)
         self._sender.pump(self._client, now)
-        self._look(now)
-        if self._drain.idle and self._state.queued and now >= self._rescan_at:
+        self._standing.look(now)
+        if self._drain.idle and self._standing.state.queued and now >= self._rescan_at:
             self._drain.restart(live_lane=True)
             self._rescan_at = now + RESCAN_S
 
-    def _status(self, *, online: bool) -> MQTTMessageInfo:
-        wall = self._clock.wall()
-        return publish_status(self._client, self._identity, online=online, wall_time=wall)
+    def _status(self, *, online: bool) -> None:
+        wall_time = self._clock.wall()
+        self._sender.notices.add(
+            status_notice(self._identity, online=online, wall_time=wall_time)
+        )
 
     def _wait(self, delay_s: float) -> None:
         end = time.monotonic() + delay_s
@@ -165,33 +184,14 @@ class Uplink:
             min(left, LOOK_S)
         ):
             self._drain.settle(time.monotonic())
-            self._look(time.monotonic())
-
-    def _look(self, now: float) -> None:
-        if now < self._look_at:
-            return
-        self._look_at = now + LOOK_S
-        self._say(online=self._state.online, reason=self._state.reason)
-
-    def _say(self, *, online: bool, reason: str) -> None:
-        try:
-            self._drain.look()
-        except (sqlite3.Error, LinesideError) as error:
-            log.warning("uplink: the backlog cannot be read: %s", error)
-        old = self._state
-        if online != old.online or (reason != old.reason and not online):
-            log.info("uplink %s %s", "online" if online else "offline", reason)
-        since = old.since if online == old.online else self._clock.wall()
-        text = self._sender.trouble if online else reason
-        self._state = sink_state(
-            self._clock, self._drain, online=online, since=since, reason=text
-        )
+            self._standing.look(time.monotonic())
 
     def _farewell(self) -> None:
         """Settle what is under way, and tell others that the station went by intent."""
-        info = self._status(online=False)
+        self._status(online=False)
         end = time.monotonic() + FAREWELL_S
-        while time.monotonic() < end and (self._sender.under_way or not info.is_published()):
+        while time.monotonic() < end and not self._sender.quiet:
+            self._sender.post(self._client)
             if self._client.loop(POLL_S) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 break
         self._drain.settle(time.monotonic())
@@ -215,7 +215,9 @@ class Uplink:
         if code.is_failure:
             self._lost_because = refusal(code)
             return
+        self._client.on_log = None  # from now on it would only cost time
         self._sender.begin(properties, time.monotonic())
+        self._inbox.subscribe(self._client)
         self._clean_start, self._connected_at = False, time.monotonic()
 
     def _on_disconnect(
@@ -232,14 +234,8 @@ class Uplink:
             self._lost_because = refusal(code)
             self._blamed = code.value
         elif self._connected_at is None:
-            self._lost_because = "it closed the connection without an answer (TLS? MQTT 5?)"
+            self._lost_because = unanswered(self._logged, tls=self._settings.tls)
 
-    def _on_publish(
-        self,
-        _client: Client,
-        _userdata: object,
-        mid: int,
-        code: ReasonCode,
-        _properties: Properties,
-    ) -> None:
-        self._sender.answered(mid, code, time.monotonic())
+    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:  # where paho keeps why a connection broke
+            self._logged = text

@@ -186,7 +186,7 @@ def test_a_full_queue_refuses_at_once_and_counts(path: Path, clock: HeldClock) -
     settings = StoreSettings(queue_operations=2, group_operations=1, queue_bytes=2000)
     with closing(Store(path, clock, settings)) as store:
         first = store.submit(lambda _: held.wait(WAIT_S))
-        while store._queue.qsize():
+        while len(store._queue):
             time.sleep(0.001)
         waiting = [store.submit(lambda _: None, size=900)]
         too_big = store.submit(lambda _: None, size=1200)

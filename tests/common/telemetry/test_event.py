@@ -1,10 +1,12 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from common.canonical import canonical_json
 from common.telemetry.event import (
     BATCH_TYPE,
     Event,
@@ -12,6 +14,7 @@ from common.telemetry.event import (
     decode_batch,
     decode_event,
     encode_batch,
+    iso_time,
 )
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -139,6 +142,54 @@ def test_what_is_no_event_is_refused(value: object) -> None:
 def test_a_batch_that_is_no_list_is_refused() -> None:
     with pytest.raises(EventError, match="no JSON array"):
         decode_batch(b"{}")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.builds(
+        an_event,
+        epoch=TEXT,
+        sequence=st.integers(0, 10**13),
+        source=TEXT,
+        type=TEXT,
+        subject=TEXT,
+        boot_id=TEXT,
+        clock_quality=TEXT,
+        time=TIMES,
+        recorded_time=TIMES,
+        data=st.dictionaries(TEXT, JSON, max_size=3),
+    )
+)
+def test_what_is_put_together_is_the_canonical_json_of_the_whole(event: Event) -> None:
+    whole = {
+        "specversion": "1.0",
+        "id": f"{event.epoch}-{event.sequence}",
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": plain_iso(event.time),
+        "recordedtime": plain_iso(event.recorded_time),
+        "sequence": f"{event.sequence:012d}",
+        "bootid": event.boot_id,
+        "clockquality": event.clock_quality,
+        "datacontenttype": "application/json",
+        "data": event.data,
+    }
+    assert event.encode() == canonical_json(whole).encode()
+
+
+def plain_iso(wall: float) -> str:
+    moment = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.floats(0, 253_402_300_799) | TIMES)
+@example(0.9999996)
+@example(1_767_225_599.9999998)
+@example(253_402_300_799.0)
+def test_a_time_is_spelled_as_the_standard_library_does(wall: float) -> None:
+    assert iso_time(wall) == plain_iso(wall)
 
 
 def test_nan_never_leaves() -> None:

@@ -1,27 +1,38 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common import store_epoch
 from common.clock import HeldClock
+from common.store_commit import Waiting, run_together
+from common.store_epoch import Replaces
 from common.store_schema import MIGRATIONS
 from common.telemetry import outbox_rows as rows
-from common.telemetry.event import decode_event
+from common.telemetry.event import Event, decode_event
 from common.telemetry.outbox import (
     DROPPED,
+    EPOCH,
     MQTT,
+    REFUSED,
     WEBHOOK,
+    BadMessage,
     Message,
     Outbox,
     OutboxFull,
     OutboxSettings,
 )
+from common.telemetry.outbox_tally import Place, Size, kept_sizes
 
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3600.0
 SOURCE = "urn:lineside:acme:plant1:line2:cam01"
 
 
@@ -125,9 +136,246 @@ def test_a_sender_keeps_its_place_and_tells_live_from_backlog(
     assert sequences(rest) == [2, 3]
 
 
-def test_an_unknown_class_is_refused(connection: sqlite3.Connection, outbox: Outbox) -> None:
-    with pytest.raises(KeyError):
-        outbox.append(connection, message("gossip"))
+RECURSIVE: dict[str, Any] = {}
+RECURSIVE["self"] = RECURSIVE
+BAD = {
+    "class 'gossip' is none of alarm, audit, verdict, metric, sample": {"of_class": "gossip"},
+    "not JSON compliant": {"data": {"score": float("nan")}},
+    "not JSON serializable": {"data": {"when": object()}},
+    "Circular reference": {"data": RECURSIVE},
+    "surrogates not allowed": {"data": {"text": "\ud800"}},
+    "its data a JSON object": {"data": ["a list"]},
+    "its subject must be a text": {"subject": None},
+    "it has no type": {"type": ""},
+    "are none of mqtt, webhook": {"sinks": ("mqqt",)},
+    "\\(\\) are none of": {"sinks": ()},
+    "cannot convert float": {"time": float("inf")},
+    "out of range|too large": {"time": 1e18},
+    "bytes, 262144 allowed": {"data": {"text": "x" * (256 << 10)}},
+}
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_what_cannot_be_an_event_is_one_clear_line_and_takes_no_number(
+    connection: sqlite3.Connection, outbox: Outbox, why: str
+) -> None:
+    facts = {"of_class": "verdict", "type": "t.v1", "subject": "s", "data": {}, "time": 1.0}
+    with pytest.raises(BadMessage, match=why) as caught:
+        outbox.append(connection, Message(**{**facts, **BAD[why]}))
+    assert isinstance(caught.value, ValueError)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 400
+    assert outbox.append(connection, message()) == "e1-1"
+
+
+def test_a_bad_message_costs_nobody_else_of_its_group_anything(
+    connection: sqlite3.Connection, outbox: Outbox
+) -> None:
+    offered = [message() for _ in range(5)]
+    offered[2] = message("gossip")
+    batch = [Waiting(partial(outbox.append, message=one), Future()) for one in offered]
+    run_together(connection, batch)
+    assert [one.result for one in batch] == ["e1-1", "e1-2", None, "e1-3", "e1-4"]
+    assert isinstance(batch[2].failure, BadMessage)
+    assert sequences(rows.pending(connection, MQTT, 10)) == [1, 2, 3, 4]
+
+
+def test_what_becomes_of_the_data_afterwards_does_not_change_the_message(
+    connection: sqlite3.Connection, outbox: Outbox
+) -> None:
+    data = {"defects": [1]}
+    offered = Message("verdict", "t.v1", "part/1", data, 1.0)
+    data["defects"].append(2)
+    outbox.append(connection, offered)
+    (row,) = rows.pending(connection, MQTT, 10)
+    assert decode_event(json.loads(row.payload)).data == {"defects": [1]}
+
+
+def test_many_messages_are_put_in_at_once_or_none(
+    connection: sqlite3.Connection, outbox: Outbox
+) -> None:
+    ids = outbox.append_many(connection, [message() for _ in range(3)])
+    assert ids == ["e1-1", "e1-2", "e1-3"]
+    many = Waiting(
+        partial(outbox.append_many, messages=[message(), message("gossip")]), Future()
+    )
+    run_together(connection, [many])
+    assert isinstance(many.failure, BadMessage)
+    assert sequences(rows.pending(connection, MQTT, 10)) == [1, 2, 3]
+
+
+# The epoch
+
+
+def begun(connection: sqlite3.Connection, replaces: Replaces | None, above: int = 0) -> str:
+    """A new epoch, as a start of the station begins it."""
+    return store_epoch.begin(connection, above, replaces, None)
+
+
+def an_outbox_of(epoch: str) -> Outbox:
+    return Outbox(source=SOURCE, epoch=epoch, boot_id="boot-1", clock=HeldClock())
+
+
+def events(connection: sqlite3.Connection, of_type: str) -> list[Event]:
+    waiting = rows.pending(connection, MQTT, 10_000, classes=("audit",))
+    found = [decode_event(json.loads(row.payload)) for row in waiting]
+    return [event for event in found if event.type == of_type]
+
+
+REPLACED = Replaces("old", "header", 7, lost_unknown=True, moved_to="x.corrupt")
+
+
+@pytest.mark.parametrize("replaces", [None, REPLACED])
+def test_the_first_event_of_an_epoch_says_what_it_replaces(
+    connection: sqlite3.Connection, replaces: Replaces | None
+) -> None:
+    epoch = begun(connection, replaces, above=41)
+    outbox = an_outbox_of(epoch)
+    assert outbox.append(connection, message("alarm")) == f"{epoch}-43"
+    for _ in range(2):
+        outbox.begin(connection)
+        outbox.keep_up(connection)
+    (event,) = events(connection, EPOCH)
+    assert (event.id, event.subject) == (f"{epoch}-42", "outbox")
+    told = None if replaces is None else asdict(replaces)
+    assert event.data == {"first": 42, "replaces": told}
+
+
+def test_an_epoch_whose_first_event_was_rolled_back_is_told_later(
+    connection: sqlite3.Connection,
+) -> None:
+    outbox = an_outbox_of(begun(connection, None))
+    connection.execute("BEGIN")
+    outbox.append(connection, message())
+    connection.execute("ROLLBACK")
+    assert rows.backlog(connection, MQTT).count == 0
+    outbox.begin(connection)
+    assert [event.sequence for event in events(connection, EPOCH)] == [1]
+
+
+def test_another_epoch_than_the_files_own_is_not_told(
+    connection: sqlite3.Connection, outbox: Outbox
+) -> None:
+    epoch = begun(connection, None)
+    outbox.begin(connection)
+    assert events(connection, EPOCH) == []
+    an_outbox_of(epoch).begin(connection)
+    assert len(events(connection, EPOCH)) == 1
+
+
+def test_drops_are_told_epoch_by_epoch_oldest_first(
+    connection: sqlite3.Connection, clock: HeldClock
+) -> None:
+    old, new = begun(connection, None), ""
+    an_outbox_of(old).append_many(connection, [message("sample") for _ in range(3)])
+    new = begun(connection, None, above=4)
+    clock.sleep(-HOUR)
+    an_outbox_of(new).append_many(connection, [message("sample") for _ in range(2)])
+    later = HeldClock(monotonic=20 * DAY)
+    Outbox(source=SOURCE, epoch=new, boot_id="boot-1", clock=later).keep_up(connection)
+    told = [event.data for event in events(connection, DROPPED)]
+    assert [(one["epoch"], one["count"], one["from"], one["to"]) for one in told] == [
+        (old, 3, 2, 4),
+        (new, 2, 6, 7),
+    ]
+
+
+def test_what_the_store_refused_is_told_apart_from_what_was_dropped(
+    connection: sqlite3.Connection, outbox: Outbox
+) -> None:
+    connection.execute("INSERT INTO refused(class, reason, count) VALUES('verdict', 'disk', 3)")
+    outbox.keep_up(connection)
+    connection.execute("UPDATE refused SET count = count + 2")
+    outbox.keep_up(connection)
+    (first,) = events(connection, REFUSED)
+    assert first.data == {"class": "verdict", "reason": "disk", "count": 3}
+    rows.confirm(connection, [1])
+    outbox.keep_up(connection)
+    (second,) = events(connection, REFUSED)
+    assert second.data["count"] == 2, "what came while the first waited"
+    assert events(connection, DROPPED) == []
+
+
+# Counts in memory and in the file
+
+
+GROUPS = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["append", "confirm", "bury", "revive", "fail", "keep_up"]),
+            st.sampled_from(list(rows.PRIORITIES)),
+            st.integers(0, 3000),
+        ),
+        max_size=8,
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(GROUPS)
+def test_the_counts_kept_are_the_counts_there_and_no_number_comes_twice(groups) -> None:
+    outbox = an_outbox(HeldClock(), max_bytes=1 << 16)
+    with closing(fresh()) as connection:
+        given: list[str] = []
+        seqs: list[int] = []
+        for group in groups:
+            batch = [Waiting(acted(outbox, *act), Future()) for act in group]
+            run_together(connection, batch)
+            given += [one.result for one in batch if isinstance(one.result, str)]
+            kept = {
+                place: size for place, size in kept_sizes(connection).items() if size.events
+            }
+            assert kept == counted(connection)
+            there = [
+                seq for (seq,) in connection.execute("SELECT seq FROM outbox ORDER BY seq")
+            ]
+            fresh_ones = [seq for seq in there if seq not in seqs]
+            assert all(seq > max(seqs, default=0) for seq in fresh_ones)
+            seqs += fresh_ones
+            assert rows.newest(connection) >= max(seqs, default=0)
+        assert len(set(given)) == len(given)
+
+
+def acted(outbox: Outbox, act: str, of_class: str, number: int):
+    """An operation of the store's thread."""
+
+    def fail(connection: sqlite3.Connection) -> None:
+        outbox.append(connection, message(of_class, number))
+        raise KeyError("a bug")
+
+    def seqs(connection: sqlite3.Connection) -> list[int]:
+        return [row.seq for row in rows.pending(connection, MQTT, number % 7)]
+
+    return {
+        "append": lambda c: outbox.append(c, message(of_class, number, (MQTT, WEBHOOK))),
+        "confirm": lambda c: rows.confirm(c, seqs(c)),
+        "bury": lambda c: rows.bury(c, seqs(c), "refused"),
+        "revive": lambda c: rows.revive(c, MQTT),
+        "fail": fail,
+        "keep_up": outbox.keep_up,
+    }[act]
+
+
+def counted(connection: sqlite3.Connection) -> dict[Place, Size]:
+    """What there is, row by row."""
+    found: dict[Place, Size] = {}
+    every = "SELECT sink, state, priority, length(payload) FROM outbox"
+    for sink, state, priority, in_bytes in connection.execute(every):
+        size = found.setdefault((sink, state, priority), Size())
+        size.events, size.bytes = size.events + 1, size.bytes + in_bytes
+    return found
+
+
+def test_counts_that_are_garbled_are_counted_anew(
+    connection: sqlite3.Connection, outbox: Outbox
+) -> None:
+    outbox.append_many(connection, [message("alarm"), message("sample")])
+    size = rows.size(connection)
+    connection.execute("UPDATE meta SET value = 'x' WHERE key LIKE 'outbox mqtt%'")
+    assert (rows.size(connection), rows.backlog(connection, MQTT).count) == (size, 2)
+    outbox.append(connection, message("alarm"))
+    assert rows.backlog(connection, MQTT).count == 3
 
 
 def test_the_backlog_says_how_many_and_since_when(
@@ -150,6 +398,18 @@ def test_a_rotten_payload_is_noticed(connection: sqlite3.Connection, outbox: Out
     )
     (row,) = rows.pending(connection, MQTT, 10)
     assert not row.sound
+
+
+def test_a_payload_whose_type_has_rotted_stops_no_reader(
+    connection: sqlite3.Connection, outbox: Outbox
+) -> None:
+    outbox.append(connection, message())
+    connection.execute("UPDATE outbox SET payload = CAST(x'ff' || payload AS TEXT)")
+    (row,) = rows.pending(connection, MQTT, 10)
+    assert not row.sound
+    rows.bury(connection, [row.seq], "its checksum is wrong")
+    (letter,) = rows.dead_letters(connection)
+    assert letter.payload == row.payload
 
 
 def test_dead_letters_are_listed_with_the_reason_and_can_be_revived(

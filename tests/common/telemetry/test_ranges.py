@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def test_ranges_hold_their_numbers_and_no_two_touch(some):
     ranges = ranges_of(some)
     assert spread(ranges) == some
     assert count(ranges) == len(some)
-    assert all(one[1] + 1 < other[0] for one, other in zip(ranges, ranges[1:], strict=False))
+    assert all(one[1] + 1 < other[0] for one, other in pairwise(ranges))
 
 
 @given(numbers, numbers)

@@ -1,18 +1,12 @@
-import getpass
-import json
 import shutil
 import signal
-import socket
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from common.clock import SystemClock
 from common.config import from_table
@@ -21,97 +15,29 @@ from common.store import Store, StoreSettings
 from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.drain import Verdict
-from common.telemetry.event import BATCH_TYPE, decode_batch
-from common.telemetry.mqtt_client import UplinkSettings, judge
-from common.telemetry.outbox import MQTT, Message, Outbox
+from common.telemetry.event import BATCH_TYPE
+from common.telemetry.mqtt_client import UplinkSettings
+from common.telemetry.mqtt_reasons import judge
+from common.telemetry.outbox import MQTT
 from common.telemetry.topics import Identity
 from common.telemetry.uplink import Uplink
+from tests.common.telemetry.uplink_rig import (
+    BASE,
+    MOSQUITTO,
+    NO_MOSQUITTO,
+    SELF,
+    WAIT_S,
+    Broker,
+    a_broker,
+    cut,
+    listen,
+    send,
+    tell,
+    until,
+    waiting,
+)
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
-WAIT_S = 15.0
-SELF = Identity("acme", "plant1", "line2", "cam01", "inspection")
-BASE = "v1/acme/plant1/line2/cam01/inspection"
-
-
-class Broker:
-    """A real mosquitto on a port of its own; `extra` is added to its configuration."""
-
-    def __init__(self, folder: Path, extra: str = "allow_anonymous true") -> None:
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port = free.getsockname()[1]
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(
-            f"user {getpass.getuser()}\nlistener {self.port} 127.0.0.1\n{extra}\n"
-        )
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [str(MOSQUITTO), "-c", str(self._config)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        until(self._listens)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1.0).close()
-        except OSError:
-            return False
-        return True
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait(WAIT_S)
-            self.process = None
-
-
-class Listener:
-    """A subscriber that keeps what arrives."""
-
-    def __init__(self, port: int, topic: str = f"{BASE}/#", **auth: str) -> None:
-        self.messages: list[MQTTMessage] = []
-        self._subscribed = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        if auth:
-            self._client.username_pw_set(**auth)
-        self._client.on_connect = lambda *_: self._client.subscribe(topic, qos=1)
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = lambda _c, _u, message: self.messages.append(message)
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        assert self._subscribed.wait(WAIT_S)
-        self._subscribed.clear()
-
-    def await_subscription(self) -> None:
-        assert self._subscribed.wait(WAIT_S)
-
-    def events(self, leaf: str = "events") -> list[int]:
-        """Sequences of the events that arrived, in order of arrival."""
-        found = []
-        for message in list(self.messages):
-            if message.topic == f"{BASE}/{leaf}":
-                encoding = dict(getattr(message.properties, "UserProperty", []))
-                batch = decode_batch(message.payload, encoding.get("content-encoding", ""))
-                found += [event.sequence for event in batch]
-        return found
-
-    def statuses(self) -> list[dict[str, object]]:
-        return [json.loads(m.payload) for m in self.messages if m.topic == f"{BASE}/status"]
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
+pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason=NO_MOSQUITTO)
 
 
 @pytest.fixture
@@ -119,49 +45,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "s" / "station.db", SystemClock(), StoreSettings(group_ms=1.0))
     with closing(store):
         yield store
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def broker(tmp_path: Path, stack: ExitStack) -> Broker:
-    return a_broker(tmp_path, stack)
-
-
-def a_broker(folder: Path, stack: ExitStack, extra: str = "allow_anonymous true") -> Broker:
-    broker = Broker(folder, extra)
-    stack.callback(broker.kill)
-    broker.start()
-    return broker
-
-
-def listen(broker: Broker, stack: ExitStack, **more: str) -> Listener:
-    return stack.enter_context(closing(Listener(broker.port, **more)))
-
-
-def send(store: Store, broker: Broker, stack: ExitStack, **settings) -> Uplink:
-    facts = {"host": "127.0.0.1", "port": broker.port, "will_delay_s": 0}
-    fast = {"back_off_base_s": 0.05, "back_off_cap_s": 0.2, "batch_rows": 40}
-    uplink = Uplink(store, SELF, UplinkSettings(**{**facts, **fast, **settings}))
-    uplink.start()
-    stack.callback(uplink.stop)
-    return uplink
-
-
-def tell(store: Store, count: int, of_class: str = "verdict", text: str = "") -> list[int]:
-    outbox = Outbox(source=SELF.source, epoch="e", boot_id=store.boot_id, clock=store.clock)
-    message = Message(of_class, "lineside.test.v1", "part/1", {"text": text}, 1.0)
-    futures = [store.submit(lambda c: outbox.append(c, message)) for _ in range(count)]
-    return [int(future.result(WAIT_S).rpartition("-")[2]) for future in futures]
-
-
-def waiting(store: Store) -> rows.Backlog:
-    with closing(open_readonly(store.path)) as connection:
-        return rows.backlog(connection, MQTT)
 
 
 def test_events_arrive_in_batches_and_leave_the_outbox(
@@ -177,7 +60,7 @@ def test_events_arrive_in_batches_and_leave_the_outbox(
     state = uplink.state()
     assert (state.online, state.reason, state.sent, state.dead) == (True, "", 200, 0)
     batches = [m for m in listener.messages if m.topic == f"{BASE}/events"]
-    assert len(batches) == 5
+    assert 5 <= len(batches) < 30, "small ones first, until the line is known"
     for message in batches:
         assert message.qos == 1
         assert not message.retain
@@ -240,14 +123,6 @@ def test_a_connection_cut_while_events_flow_loses_none(
     until(lambda: waiting(store).count == 0)
     until(lambda: set(listener.events()) == set(sent))
     assert len(listener.events()) < 2 * len(sent), "twice at worst, and only what was under way"
-
-
-def cut(uplink: Uplink) -> None:
-    """A pulled cable, as the broker sees it: no DISCONNECT."""
-    connection = uplink._client.socket()
-    if isinstance(connection, socket.socket):
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
 
 
 def test_what_nobody_subscribes_to_is_kept(
@@ -384,79 +259,6 @@ def test_a_missing_password_file_is_one_plain_line(
 ) -> None:
     uplink = send(store, broker, stack, user="station", password_file=tmp_path / "none")
     until(lambda: "none: cannot be read" in uplink.state().reason)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, a broker's and a station's certificate by it, and another authority."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        command = ["openssl", *arguments]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
-    for name in ("ca", "other"):
-        openssl(
-            "req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem",
-            "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign",
-        )  # fmt: skip
-    for name in ("broker", "station"):
-        (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
-        openssl(
-            "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr",
-            "-subj", f"/CN={name}",
-        )  # fmt: skip
-        openssl(
-            "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-CAcreateserial", "-days", "2", "-out", f"{name}.pem", "-extfile", "san",
-        )  # fmt: skip
-    return folder
-
-
-def tls_broker(folder: Path, stack: ExitStack, keys: Path) -> Broker:
-    return a_broker(
-        folder,
-        stack,
-        f"allow_anonymous true\ncafile {keys}/ca.pem\ncertfile {keys}/broker.pem\n"
-        f"keyfile {keys}/broker.key\nrequire_certificate true",
-    )
-
-
-def test_mutual_tls(store: Store, tmp_path: Path, stack: ExitStack, certificates: Path) -> None:
-    broker = tls_broker(tmp_path, stack, certificates)
-    uplink = send(
-        store,
-        broker,
-        stack,
-        tls=True,
-        ca_file=certificates / "ca.pem",
-        cert_file=certificates / "station.pem",
-        key_file=certificates / "station.key",
-    )
-    until(lambda: uplink.state().online)
-
-
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"tls": True, "ca_file": "other.pem"}, "its certificate is refused"),
-        ({"tls": True, "ca_file": "ca.pem"}, "without an answer"),
-        ({}, "without an answer"),
-    ],
-    ids=["another authority", "no certificate of our own", "no TLS"],
-)
-def test_tls_that_fails_is_one_plain_line(
-    store: Store, tmp_path: Path, stack: ExitStack, certificates: Path, settings, reason: str
-) -> None:
-    broker = tls_broker(tmp_path, stack, certificates)
-    if "ca_file" in settings:
-        settings = {**settings, "ca_file": certificates / settings["ca_file"]}
-    uplink = send(store, broker, stack, **settings)
-    until(lambda: reason in uplink.state().reason)
-    assert not uplink.state().online
 
 
 def test_tls_files_that_are_none_are_refused_at_once(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""Arguments of a command, as they come from outside: checked, or ValueError in one line."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST = 500
+
+
+def text(arguments: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """A text of 1 to 500 characters without blanks around it; `default` when it is absent."""
+    if default is not None and name not in arguments:
+        return default
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
+        raise ValueError(f"{name} must be a text of 1 to {LONGEST} characters")
+    return value.strip()
+
+
+def number(arguments: Mapping[str, Any], name: str) -> float:
+    """A number; whether it is a sensible one is for the rules to say."""
+    value = arguments.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number")  # noqa: TRY004 - the asker's mistake
+    return float(value) if abs(value) < 2**63 else math.inf
+
+
+def whole(arguments: Mapping[str, Any], name: str) -> int | None:
+    """A whole number from 0; None when it is absent."""
+    value = arguments.get(name)
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError(f"{name} must be a whole number from 0")
+    return value

@@ -1,0 +1,41 @@
+"""What tests of several parts share: a PostgreSQL server, and no deadline per example.
+
+A busy machine is no failing test: speed is shown in benchmarks.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from apps.telemetry_bench.postgresql import Cluster, programs
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def postgresql_program_folder() -> Path:
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL is not installed")
+    pytest.importorskip("psycopg")
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster_class() -> type[Cluster]:
+    """For a test that needs a server of its own, to stop it and start it."""
+    return Cluster
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_program_folder: Path) -> Iterator[Cluster]:
+    """A running server, shared by all tests; take `postgresql.schema()` from it."""
+    cluster = Cluster(postgresql_program_folder)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
