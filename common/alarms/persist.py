@@ -1,39 +1,47 @@
 """Alarms in the station's file: the present state of each, a record and an event per change.
 
-A change that the store refuses (full queue, full disk) is kept here and tried again, so
-that a restart never finds an alarm normal that was not.
+State, record, the audit row of what a person did, and the event that leaves are one
+transaction. Where only the event is refused (a full outbox), it alone waits: history on
+the station is no hostage of the way out. A change that the store refuses (full queue, full
+disk) is kept here and tried again, so that a restart never finds an alarm normal that was
+not.
 """
 
 import itertools
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from common import records
-from common.alarms.board import Alarm, AlarmBoard
-from common.alarms.engine import AlarmDefinition, AlarmState, State
+from common import audit, records
+from common.alarms import document
+from common.alarms.alarm import PROCESS, Alarm, Change
+from common.alarms.board import AlarmBoard
+from common.alarms.definition import AlarmDefinition
+from common.alarms.document import Row
+from common.alarms.shelving import Moment
 from common.canonical import canonical_json, read_object
 from common.store import Store
-from common.telemetry.outbox import MQTT, Message, Outbox
+from common.telemetry.outbox import MQTT, Message, Outbox, OutboxFull
 
 ALARM_EVENT = "lineside.alarm.v1"
-KEPT_CHANGES = 1000
-"""Of what the store refuses; beyond it the oldest history goes, never the present state."""
+KEPT_CHANGES = 10_000
+"""Of what the store refuses. Beyond it the oldest history goes, and is counted; never the
+present state of an alarm, nor what a person did."""
+TRIED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class _Waiting:
     number: int
     """Order of happening, also of those that come back refused."""
-    alarm: Alarm
-    was: State
-    by: str
+    change: Change
     monotonic: float
+    stored: bool = False
+    """Only its event is missing."""
 
 
 class StoredAlarms:
@@ -43,87 +51,132 @@ class StoredAlarms:
         self, store: Store, outbox: Outbox | None = None, sinks: tuple[str, ...] = (MQTT,)
     ) -> None:
         self._store, self._outbox, self._sinks = store, outbox, sinks
+        self._boot = machine_boot(store)
         self._mutex = threading.Lock()
         self._numbers = itertools.count()
-        self._present: dict[str, Alarm] = {}
-        self._changes: deque[_Change] = deque(maxlen=KEPT_CHANGES)
+        self._kept: list[_Waiting] = []
+        self._lost = 0
+        """Changes given up and not yet counted in the store."""
 
-    def changed(self, alarm: Alarm, was: State, by: str) -> None:
-        """Keep the new state, a record and an event of it."""
+    def changed(self, change: Change) -> None:
+        """Store and tell it, or keep it while older changes wait."""
         with self._mutex:
-            number = next(self._numbers)
-            change = _Change(number, alarm, was, by, self._store.clock.monotonic())
-            self._present[alarm.definition.id] = alarm
-            self._changes.append(change)
-        self.flush()
+            number, monotonic = next(self._numbers), self._store.clock.monotonic()
+            waiting = _Waiting(number, change, monotonic)
+            if self._kept:
+                self._keep([waiting])
+                return
+        self._submit([waiting])
 
     def flush(self) -> None:
-        """Give the store what it does not have yet; returns at once."""
+        """Give the store the oldest of what it does not have yet; returns at once."""
         with self._mutex:
-            present, changes = list(self._present.values()), list(self._changes)
-            self._present.clear()
-            self._changes.clear()
-        # Apart, so that a full outbox, which refuses the event, does not cost the state.
-        if present:
-            self._submit(
-                partial(_save_all, alarms=present), partial(self._keep_states, present)
-            )
-        if changes:
-            self._submit(partial(self._tell_all, changes), partial(self._keep_changes, changes))
+            self._kept.sort(key=lambda waiting: waiting.number)
+            batch, self._kept = self._kept[:TRIED_AT_ONCE], self._kept[TRIED_AT_ONCE:]
+            lost, self._lost = self._lost, 0
+        if batch or lost:
+            self._submit(batch, lost)
 
-    def _submit(
-        self, operation: Callable[[sqlite3.Connection], None], keep: Callable[[], None]
-    ) -> None:
+    def _submit(self, batch: Sequence[_Waiting], lost: int = 0, *, tell: bool = True) -> None:
         def done(future: Future[None]) -> None:
-            if future.cancelled() or future.exception() is not None:
-                keep()
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, OutboxFull):
+                self._submit(batch, lost, tell=False)
+                return
+            with self._mutex:
+                if future.cancelled() or error is not None:
+                    self._lost += lost
+                    self._keep(batch)
+                elif not tell:
+                    self._keep([replace(waiting, stored=True) for waiting in batch])
 
-        self._store.submit(operation).add_done_callback(done)
+        write = partial(self._write, batch, lost, tell=tell)
+        self._store.submit(write).add_done_callback(done)
 
-    def _keep_states(self, alarms: Sequence[Alarm]) -> None:
-        with self._mutex:
-            for alarm in alarms:
-                held = self._present.get(alarm.definition.id)
-                if held is None or held.revision < alarm.revision:
-                    self._present[alarm.definition.id] = alarm
+    def _keep(self, batch: Sequence[_Waiting]) -> None:
+        self._kept += batch
+        excess = len(self._kept) - KEPT_CHANGES
+        if excess > 0:
+            # A few more than needed, so that the next hundreds need not do it again.
+            given_up = set(itertools.islice(self._least(), excess + TRIED_AT_ONCE))
+            self._kept = [w for w in self._kept if w.number not in given_up]
+            self._lost += len(given_up)
 
-    def _keep_changes(self, changes: Sequence[_Change]) -> None:
-        with self._mutex:
-            kept = sorted([*changes, *self._changes], key=lambda change: change.number)
-            self._changes = deque(kept, KEPT_CHANGES)
+    def _least(self) -> Iterator[int]:
+        """Numbers of what may be given up, the oldest first."""
+        self._kept.sort(key=lambda waiting: waiting.number)
+        newest = {waiting.change.alarm.definition.id: waiting.number for waiting in self._kept}
+        present = set(newest.values())
+        for waiting in self._kept:
+            if waiting.change.deed.user is None and waiting.number not in present:
+                yield waiting.number
 
-    def _tell_all(self, changes: Sequence[_Change], connection: sqlite3.Connection) -> None:
-        for change in changes:
-            self._tell(connection, change)
+    # ---------------------------------------------------------------- in the store's thread
 
-    def _tell(self, connection: sqlite3.Connection, change: _Change) -> None:
-        alarm = change.alarm
-        body = {
-            **_body(alarm),
-            "alarm_id": alarm.definition.id,
-            "state": alarm.state.name.value,
-            "was": change.was.value,
-            "by": change.by,
-            "priority": alarm.definition.priority,
-            "revision": alarm.revision,
-        }
+    def _write(
+        self,
+        batch: Sequence[_Waiting],
+        lost: int,
+        connection: sqlite3.Connection,
+        *,
+        tell: bool,
+    ) -> None:
+        """Store and tell a batch; raises OutboxFull where the telling alone is refused."""
+        for waiting in batch:
+            if not waiting.stored:
+                self._record(connection, waiting)
+        if lost:
+            wall = self._store.clock.wall()
+            records.count_drop(connection, "record", "alarm", "space", wall, count=lost)
+        if tell and self._outbox is not None and self._sinks:
+            for waiting in batch:
+                self._outbox.append(connection, self._message(waiting.change))
+
+    def _record(self, connection: sqlite3.Connection, waiting: _Waiting) -> None:
+        change = waiting.change
+        alarm_id, deed = change.alarm.definition.id, change.deed
+        save(connection, change.alarm, self._boot)
         records.add(
             connection,
             records.Record(
                 kind="alarm",
-                subject=alarm.definition.id,
-                wall_time=alarm.changed_at,
-                monotonic=change.monotonic,
+                subject=alarm_id,
+                wall_time=change.wall_time,
+                monotonic=waiting.monotonic,
                 boot_id=self._store.boot_id,
-                body=body,
+                body=told(change),
             ),
         )
-        if self._outbox is not None and self._sinks:
-            subject = f"alarm/{alarm.definition.id}"
-            self._outbox.append(
-                connection,
-                Message("alarm", ALARM_EVENT, subject, body, alarm.changed_at, self._sinks),
-            )
+        if deed.user is not None:
+            act = audit.Act(deed.user.name, deed.user.role, deed.action, alarm_id, deed.reason)
+            audit.append(connection, act, change.wall_time)
+
+    def _message(self, change: Change) -> Message:
+        subject = f"alarm/{change.alarm.definition.id}"
+        return Message(
+            "alarm", ALARM_EVENT, subject, told(change), change.wall_time, self._sinks
+        )
+
+
+def told(change: Change) -> dict[str, Any]:
+    """A change as history and other systems get it."""
+    alarm, deed = change.alarm, change.deed
+    return {
+        **document.body(alarm),
+        "alarm_id": alarm.definition.id,
+        "state": alarm.state.name.value,
+        "was": change.was.value,
+        "action": deed.action,
+        "by": deed.user.name if deed.user else PROCESS,
+        "reason": deed.reason,
+        "priority": alarm.priority,
+        "revision": alarm.revision,
+    }
+
+
+def machine_boot(store: Store) -> str:
+    """The boot of the machine within which monotonic times compare."""
+    return store.boot_id.rsplit("-", 1)[0]
 
 
 def stored_board(
@@ -137,16 +190,13 @@ def stored_board(
     Waits for the store once; raises what it raises, for a board that cannot read its past
     would show alarms as normal.
     """
-    stored = store.submit(load).result()
-    return AlarmBoard(definitions, store.clock, StoredAlarms(store, outbox, sinks), stored)
+    clock = store.clock
+    now = Moment(clock.wall(), clock.monotonic(), machine_boot(store))
+    stored = store.submit(partial(load, now=now)).result()
+    return AlarmBoard(definitions, clock, StoredAlarms(store, outbox, sinks), stored)
 
 
-def _save_all(connection: sqlite3.Connection, alarms: Sequence[Alarm]) -> None:
-    for alarm in alarms:
-        save(connection, alarm)
-
-
-def save(connection: sqlite3.Connection, alarm: Alarm) -> None:
+def save(connection: sqlite3.Connection, alarm: Alarm, boot: str = "") -> None:
     """Store the present state of an alarm, unless a later one is stored already."""
     connection.execute(
         "INSERT INTO alarms(alarm_id, state, priority, revision, wall_time, body)"
@@ -157,63 +207,23 @@ def save(connection: sqlite3.Connection, alarm: Alarm) -> None:
         (
             alarm.definition.id,
             alarm.state.name.value,
-            alarm.definition.priority,
+            alarm.priority,
             alarm.revision,
             alarm.changed_at,
-            canonical_json(_body(alarm)),
+            canonical_json({**document.body(alarm), "boot": boot}),
         ),
     )
 
 
-def load(connection: sqlite3.Connection) -> list[Alarm]:
+def load(connection: sqlite3.Connection, now: Moment) -> list[Alarm]:
     """All alarms as last stored; delays under way begin anew."""
-    rows = connection.execute(
-        "SELECT alarm_id, state, priority, revision, wall_time, body FROM alarms"
-    )
-    return [_alarm(*row) for row in rows]
-
-
-def _body(alarm: Alarm) -> dict[str, Any]:
-    definition = alarm.definition
-    return {
-        "text": definition.text,
-        "consequence": definition.consequence,
-        "response": definition.response,
-        "on_delay_s": definition.on_delay_s,
-        "off_delay_s": definition.off_delay_s,
-        "latched": definition.latched,
-        "role": definition.role,
-        "detail": alarm.detail,
-        "active_since": alarm.active_since,
-        "ack_user": alarm.ack_user,
-        "ack_time": alarm.ack_time,
-    }
-
-
-def _alarm(
-    alarm_id: str, state: str, priority: int, revision: int, wall_time: float, body: str
-) -> Alarm:
-    values = read_object(body)
-    definition = AlarmDefinition(
-        id=alarm_id,
-        priority=priority,
-        **{
-            name: values[name]
-            for name in (
-                *("text", "consequence", "response"),
-                *("on_delay_s", "off_delay_s", "latched", "role"),
-            )
-        },
-    )
-    # A state that this software does not know is no reason to call the alarm normal.
-    name = State(state) if state in State.__members__ else State.UNACK
-    return Alarm(
-        definition,
-        AlarmState(name),
-        wall_time,
-        revision,
-        values["detail"],
-        values["active_since"],
-        values["ack_user"],
-        values["ack_time"],
-    )
+    found = [
+        Row(alarm_id, state, priority, revision, wall_time, read_object(body))
+        for alarm_id, state, priority, revision, wall_time, body in connection.execute(
+            "SELECT alarm_id, state, priority, revision, wall_time, body FROM alarms"
+        )
+    ]
+    newest = "SELECT wall_time FROM records ORDER BY seq DESC LIMIT 1"
+    walls = [row.wall_time for row in found]
+    walls += [wall for (wall,) in connection.execute(newest)]
+    return [document.restored(row, now, max(walls, default=0.0)) for row in found]
