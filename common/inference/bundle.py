@@ -22,6 +22,7 @@ class Tensor:
 
     name: str = setting()
     shape: tuple[int, ...] = setting()
+    """-1 is a free dimension."""
     dtype: str = setting("float32", choices=("float32", "uint8", "int8", "int64"))
     layout: str = setting("")
     """E.g. NCHW; for people and for `perceive`."""
@@ -70,7 +71,7 @@ class ModelCard:
 
     name: str = setting()
     version: str = setting()
-    task: str = setting(choices=("detection",))
+    task: str = setting(choices=("detection", "reconstruction", "risk"))
     licence: str = setting()
     labels: tuple[str, ...] = setting()
     inputs: tuple[Tensor, ...] = setting()
@@ -161,20 +162,24 @@ def _check_specs(
         found = have.get(spec.name)
         if found is None:
             raise BundleError(f"{file}: no {what} named {spec.name}; it has {', '.join(have)}")
-        fits = len(found.shape) == len(spec.shape) and all(
-            real in (-1, want) for real, want in zip(found.shape, spec.shape, strict=False)
-        )
-        if not fits or found.dtype != spec.dtype:
+        if not _fits(spec.shape, found.shape) or found.dtype != spec.dtype:
             raise BundleError(
                 f"{file}: {what} {spec.name} is {found.dtype} {list(found.shape)}, "
                 f"model.toml says {spec.dtype} {list(spec.shape)}"
             )
 
 
+def _fits(shape: tuple[int, ...], allowed: tuple[int, ...]) -> bool:
+    """Whether a shape is the allowed one, whose -1 is any size."""
+    return len(shape) == len(allowed) and all(
+        want in (-1, real) for real, want in zip(shape, allowed, strict=True)
+    )
+
+
 def _check_array(runtime: str, spec: Tensor, array: np.ndarray | None) -> np.ndarray:
     if array is None:
         raise RuntimeFailure(runtime, f"{spec.name} is missing")
-    if array.dtype != spec.dtype or array.shape != spec.shape:
+    if array.dtype != spec.dtype or not _fits(array.shape, spec.shape):
         raise RuntimeFailure(
             runtime,
             f"{spec.name} is {array.dtype} {list(array.shape)}, "

@@ -99,7 +99,10 @@ def _trials(
 
 def trial_ms(model: Model, trials: int = TRIALS) -> float:
     """Median duration of an inference on zeros, after one to warm up, in ms."""
-    arrays = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in model.card.inputs}
+    arrays = {
+        spec.name: np.zeros([1 if size == -1 else size for size in spec.shape], spec.dtype)
+        for spec in model.card.inputs
+    }
     model.run(arrays)
     durations = []
     for _ in range(trials):

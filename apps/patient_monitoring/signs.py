@@ -1,0 +1,198 @@
+"""What each patient's signs were in the last minute, and how far they may be trusted.
+
+One board holds all beds of a gateway; every step is one calculation over arrays. What a
+gate costs in time is part of its meaning: a median follows a step after 30 s, a jump is
+believed after `jump_confirm_s`, an extreme is told after its own hold and waits for neither.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from apps.patient_monitoring import gates
+from apps.patient_monitoring.config import ExtremeRules, SignRules
+from apps.patient_monitoring.domain import SIGNS, Array, Extreme, Flag, Sign
+from apps.patient_monitoring.lasting import since
+from apps.patient_monitoring.readings import BY_ROUNDS, CONTINUOUS, Reading, Readings
+
+WINDOW_S = 60
+RINGED = int(Sign.TEMP) + 1  # columns before it are measured again and again
+RECENT_S = 10.0  # how long a sensor's last word says what it sees now
+CONTEXT = (Sign.PI, Sign.MOTION)
+
+
+class SignBoard:
+    """The signs of a gateway's beds. Times are this gateway's monotonic s."""
+
+    def __init__(self, beds: int, rules: SignRules, extremes: ExtremeRules) -> None:
+        self._rules, self._extremes = rules, extremes
+        self._stale_s = np.array([rules.of(sign).stale_s for sign in Sign])
+        self._ring = np.full((beds, RINGED, WINDOW_S), np.nan)
+        self._second = -1
+        self._seen = np.full((beds, SIGNS), -np.inf)  # newest report, good or bad
+        self._raw = np.full((beds, SIGNS), np.nan)
+        self._flags = np.zeros((beds, SIGNS), np.int32)
+        self._at = np.full((beds, SIGNS), -np.inf)  # newest value that was taken
+        self._last = np.full((beds, SIGNS), np.nan)
+        self._interval_s = np.full((beds, SIGNS), CONTINUOUS)
+        self._held = np.full((2, beds, SIGNS), np.nan)  # since when, at which value
+        self._disagree_since = np.full(beds, np.nan)
+        self._extreme_since = np.full((beds, len(Extreme)), np.nan)
+        self.late = 0
+        """Readings that came twice or after a newer one of their kind, and were left out."""
+
+    def clear(self, bed: int) -> None:
+        """Another patient lies there: nothing of the last one is kept."""
+        for array in (self._ring, self._raw, self._last, self._disagree_since,
+                      self._extreme_since):  # fmt: skip
+            array[bed] = np.nan
+        self._seen[bed] = self._at[bed] = -np.inf
+        self._flags[bed], self._interval_s[bed] = 0, CONTINUOUS
+        self._held[:, bed] = np.nan
+
+    def update(self, readings: Readings) -> None:
+        """Take in what came, each value through its gates."""
+        for batch in _one_of_each(readings):
+            beside = np.isin(batch.sign, CONTEXT)
+            for part in (batch.where(beside), batch.where(~beside)):
+                if len(part):
+                    self._take(part)
+
+    def _take(self, new: Readings) -> None:
+        newer = new.at > self._seen[new.bed, new.sign]
+        self.late += int(np.count_nonzero(~newer))
+        new = new.where(newer)
+        if not len(new):
+            return
+        self._advance(float(new.at.max()))
+        flags = new.flags | gates.implausible(new.sign, new.value, self._rules)
+        flags |= gates.context(new.sign, *self._beside(new), self._rules)
+        flags |= self._jumps(new, flags)
+        self._seen[new.bed, new.sign], self._raw[new.bed, new.sign] = new.at, new.value
+        self._flags[new.bed, new.sign] = flags
+        self._keep(new.where(np.isfinite(new.value) & (flags & gates.BLOCKING == 0)))
+
+    def _keep(self, good: Readings) -> None:
+        self._at[good.bed, good.sign], self._last[good.bed, good.sign] = good.at, good.value
+        self._interval_s[good.bed, good.sign] = good.interval_s
+        second = np.floor(good.at).astype(np.int64)
+        ringed = (good.sign < RINGED) & (second > self._second - WINDOW_S)
+        kept, second = good.where(ringed), second[ringed]
+        self._ring[kept.bed, kept.sign, second % WINDOW_S] = kept.value
+
+    def _advance(self, now: float) -> None:
+        """Empty the slots of the seconds that have begun since."""
+        second = int(now // 1)
+        passed = min(max(second - self._second, 0), WINDOW_S)
+        if passed:
+            self._ring[:, :, np.arange(second - passed + 1, second + 1) % WINDOW_S] = np.nan
+            self._second = second
+
+    def _beside(self, new: Readings) -> tuple[Array, Array]:
+        """Perfusion index and motion as they were at each reading; NaN where not known."""
+        found = []
+        for sign in CONTEXT:
+            recent = np.abs(new.at - self._seen[new.bed, sign]) <= RECENT_S
+            found.append(np.where(recent, self._raw[new.bed, sign], np.nan))
+        return found[0], found[1]
+
+    def _jumps(self, new: Readings, flags: Array) -> Array:
+        """JUMP where a continuous value is too far from those just before it.
+
+        One that stays for `jump_confirm_s` is real: it is taken and the median starts anew.
+        Under a weak signal it is not believed at all.
+        """
+        found = np.zeros(len(new), np.int32)
+        checked = np.isfinite(new.value) & (flags & gates.BLOCKING == 0)
+        checked &= new.interval_s == CONTINUOUS
+        for sign in (s for s in Sign if self._rules.of(s).jump):
+            chosen = np.flatnonzero(checked & (new.sign == sign))
+            if len(chosen):
+                weak = flags[chosen] & int(Flag.LOW_SIGNAL) != 0
+                found[chosen] = self._jumps_of(sign, new.where(chosen), weak)
+        return found
+
+    def _jumps_of(self, sign: Sign, new: Readings, weak: Array) -> Array:
+        limits, bed = self._rules.of(sign), new.bed
+        window = (self._second - np.arange(int(limits.jump_s) + 1)) % WINDOW_S
+        began, value = self._held[:, bed, sign]
+        before = np.where(np.isfinite(began), self._last[bed, sign], np.nan)[:, None]
+        recent = np.concatenate([self._ring[bed, sign][:, window], before], axis=1)
+        away = gates.jumped(new.value, recent, limits)
+        same = np.abs(new.value - value) <= limits.jump / 2
+        began = np.where(same, began, new.at)
+        stayed = away & same & ~weak & (new.at - began >= self._rules.jump_confirm_s)
+        self._ring[bed[stayed], sign] = np.nan
+        held = away & ~stayed
+        self._held[0, bed, sign] = np.where(held, began, np.nan)
+        self._held[1, bed, sign] = np.where(held, new.value, np.nan)
+        return np.where(held, int(Flag.JUMP), 0)
+
+    def read(self, now: float, due_s: Array) -> Reading:
+        """The ward as it is now; `due_s` [beds] is how often each patient is observed."""
+        self._advance(now)
+        value, flags = self._last.copy(), self._flags.copy()
+        continuous = self._interval_s[:, :RINGED] == CONTINUOUS
+        medians = _medians(self._ring, self._rules.min_values)
+        value[:, :RINGED] = np.where(continuous, medians, value[:, :RINGED])
+        age_s = now - self._at
+        stale = age_s > self._valid_s(due_s)
+        flags[stale & np.isfinite(self._at)] |= int(Flag.STALE)
+        wrong = gates.pressures_contradict(np.where(stale, np.nan, value))
+        flags[wrong] |= int(Flag.IMPLAUSIBLE)
+        value = np.where(stale | wrong, np.nan, value)
+        flags |= self._disagreeing(value, now) | self._silent(now)
+        return Reading(value, age_s, flags, self._extreme(now))
+
+    def _valid_s(self, due_s: Array) -> Array:
+        spot = np.where(self._interval_s == BY_ROUNDS, due_s[:, None], self._interval_s)
+        spot = spot * self._rules.spot_margin
+        spot[:, Sign.TEMP] = np.minimum(spot[:, Sign.TEMP], self._rules.temperature_valid_s)
+        return np.where(self._interval_s == CONTINUOUS, self._stale_s, spot)
+
+    def _disagreeing(self, value: Array, now: float) -> Array:
+        apart = np.abs(value[:, Sign.HR] - value[:, Sign.PULSE]) > self._rules.disagree_per_min
+        self._disagree_since = since(self._disagree_since, apart, now)
+        flags = np.zeros(value.shape, np.int32)
+        long = now - self._disagree_since >= self._rules.disagree_s
+        for sign in (Sign.HR, Sign.PULSE):
+            flags[long, sign] = int(Flag.DISAGREE)
+        return flags
+
+    def _silent(self, now: float) -> Array:
+        """OFFLINE on what a continuous source used to report, once the bed is silent."""
+        streamed = (self._interval_s == CONTINUOUS) & np.isfinite(self._seen)
+        heard = np.where(streamed, self._seen, -np.inf).max(axis=1)
+        silent = (now - heard > self._rules.offline_s)[:, None] & streamed
+        return np.where(silent, int(Flag.OFFLINE), 0).astype(np.int32)
+
+    def _extreme(self, now: float) -> Array:
+        usable = (now - self._seen <= RECENT_S) & (self._flags & gates.UNUSABLE == 0)
+        there = gates.extremes(self._raw, usable, self._extremes)
+        self._extreme_since = since(self._extreme_since, there, now)
+        hold = np.full(len(Extreme), self._extremes.hold_s)
+        hold[list(Extreme).index(Extreme.APNOEA)] = self._extremes.apnoea_s
+        told = now - self._extreme_since >= hold
+        bits = np.array([int(e) for e in Extreme])
+        return np.asarray((told * bits).sum(axis=1), np.int32)
+
+
+def _medians(ring: Array, min_values: int) -> Array:
+    """Median over the last axis, NaN left out; NaN where there are too few."""
+    ordered = np.sort(ring, axis=-1)  # NaN last
+    count = np.isfinite(ring).sum(axis=-1)
+    low = np.maximum(count - 1, 0) // 2
+    high = np.minimum(count // 2, ring.shape[-1] - 1)
+    pair = np.take_along_axis(ordered, np.stack([low, high], axis=-1), axis=-1)
+    return np.where(count >= min_values, pair.mean(axis=-1), np.nan)
+
+
+def _one_of_each(new: Readings) -> Iterator[Readings]:
+    """Batches with at most one reading per bed and sign, the older first."""
+    key = new.bed * SIGNS + new.sign
+    order = np.lexsort((new.at, key))
+    key = key[order]
+    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else key
+    rank = np.arange(len(key)) - np.repeat(first, np.diff(np.r_[first, len(key)]))
+    for turn in range(int(rank.max(initial=-1)) + 1):
+        yield new.where(order[rank == turn])

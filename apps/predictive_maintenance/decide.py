@@ -1,0 +1,271 @@
+"""From what was measured on a machine to its verdict: the rules, and nothing but the rules.
+
+Pure: no clock, no device, no disk. A reliability engineer should be able to read this page
+and correct it. The first part says which limits hold for which figure; the second how
+figures over limits become a verdict. One law holds throughout and is property-tested: more
+vibration never gets a better verdict.
+
+    velocity      in the standard's scope: PLAN above ALARM, STOP above C/D
+                  elsewhere: PLAN at plan_ratio × baseline, STOP at stop_ratio × baseline
+    acceleration  WATCH four standard deviations above the healthy mean, PLAN at plan_ratio ×
+                  baseline; outside the standard's scope STOP at stop_ratio × baseline
+    temperature   PLAN above the machine's own limit
+    bearing       WATCH when a fault frequency stands out of the envelope spectrum
+    impulses      WATCH when the record is full of shocks
+    signature     WATCH when the spectrum is no longer the machine's own (advisory)
+    sequence      WATCH when the sequence model says so (advisory)
+    agreement     PLAN when the spectrum has changed and impacts are there as well
+
+A figure must be over its limit several readings running, and well below it for longer
+before it is taken back. STOP stays until a person acknowledges it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from apps.predictive_maintenance import zones
+from apps.predictive_maintenance.config import DecideRules, Machine
+from apps.predictive_maintenance.domain import (
+    Decision,
+    Evidence,
+    Health,
+    Verdict,
+)
+from apps.predictive_maintenance.latches import Latch
+from apps.predictive_maintenance.outlook import Forecast
+from common.pipeline import Fault
+
+Limits = dict[Verdict, float]
+IMPACTS = {"bearing", "impulses"}
+SPECTRUM = {"signature", "sequence"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One figure beside its limits."""
+
+    kind: str
+    value: float
+    unit: str
+    limits: Limits
+    """The verdict each limit asks for."""
+    note: str = ""
+    """What the figure is of, e.g. the fault frequency."""
+
+    @property
+    def ratio(self) -> float:
+        """The figure over its lowest limit; infinite where it is not a number."""
+        ratio = self.value / min(self.limits.values())
+        return math.inf if math.isnan(ratio) else ratio
+
+
+# ------------------------------------------------------------------ which limits hold
+
+
+def readings(health: Health, machine: Machine, rules: DecideRules) -> tuple[Reading, ...]:
+    """Every figure of a judged window that has a limit."""
+    in_scope = not zone_reason(health, machine)
+    found = [
+        Reading("velocity", health.velocity_mm_s, "mm/s",
+                _velocity_limits(health, machine, rules, in_scope)),
+        Reading("acceleration", health.acceleration_m_s2, "m/s²",
+                _acceleration_limits(health, rules, stop=not in_scope)),
+        Reading("impulses", health.kurtosis, "raw kurtosis",
+                {Verdict.WATCH: max(rules.kurtosis, health.kurtosis_baseline or 0.0)}),
+        *_bearing(health, rules),
+        *_advice("signature", health.signature, 1.0),
+        *_advice("sequence", health.sequence, rules.sequence_weight),
+    ]  # fmt: skip
+    if health.temperature_c is not None and machine.temperature_alarm_c:
+        limit = {Verdict.PLAN: machine.temperature_alarm_c}
+        found.append(Reading("temperature", health.temperature_c, "°C", limit))
+    return tuple(reading for reading in found if reading.limits)
+
+
+def zone_reason(health: Health, machine: Machine) -> str:
+    """Why ISO 20816-3 gives this window no zone; empty when it does."""
+    if not machine.group:
+        return f"not declared as a machine of {zones.EDITION} (group = 0)"
+    return zones.out_of_scope(machine.kind, machine.power_kw, health.rpm, health.duration_s)
+
+
+def _velocity_limits(
+    health: Health, machine: Machine, rules: DecideRules, in_scope: bool
+) -> Limits:
+    if not in_scope:
+        return _ratio_limits(health.velocity_baseline, rules, stop=True)
+    limits = zones.limits(machine.group, machine.support)
+    alarm = limits.alarm(health.velocity_baseline)
+    return {Verdict.PLAN: alarm, Verdict.STOP: limits.trip}
+
+
+def _ratio_limits(baseline: float | None, rules: DecideRules, *, stop: bool) -> Limits:
+    if not baseline:
+        return {}
+    limits = {Verdict.PLAN: rules.plan_ratio * baseline}
+    return limits | ({Verdict.STOP: rules.stop_ratio * baseline} if stop else {})
+
+
+def _acceleration_limits(health: Health, rules: DecideRules, *, stop: bool) -> Limits:
+    limits = _ratio_limits(health.acceleration_baseline, rules, stop=stop)
+    if health.acceleration_usual is not None:
+        limits[Verdict.WATCH] = health.acceleration_usual
+    return limits
+
+
+def _bearing(health: Health, rules: DecideRules) -> tuple[Reading, ...]:
+    if not health.lines:
+        return ()
+    worst = max(health.lines, key=lambda line: line.db)
+    note = f"{worst.fault} at {worst.hz:.1f} Hz"
+    return (Reading("bearing", worst.db, "dB", {Verdict.WATCH: rules.bearing_db}, note),)
+
+
+def _advice(kind: str, ratio: float | None, weight: float) -> tuple[Reading, ...]:
+    if ratio is None or not weight:
+        return ()
+    return (Reading(kind, ratio * weight, "× normal", {Verdict.WATCH: 1.0}),)
+
+
+# ------------------------------------------------------- from figures to a verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of one machine from window to window."""
+
+    verdict: Verdict = Verdict.UNKNOWN
+    latches: Mapping[str, Latch] = field(default_factory=dict)
+    """By kind and verdict, "velocity/plan"."""
+    evidence: tuple[Evidence, ...] = ()
+    severity: float = 0.0
+    unacknowledged: bool = False
+    """STOP was reached and no person has said that they know."""
+    forecast: Forecast = field(default_factory=Forecast)
+
+
+State = Mapping[str, Memory]
+"""By asset."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """decide(state, percept) for a plant's machines."""
+
+    machines: Mapping[str, Machine]
+    rules: DecideRules
+
+    def __call__(
+        self, state: State, percept: tuple[Health, ...] | Fault
+    ) -> tuple[State, tuple[Decision, ...]]:
+        """The verdict on every machine of the batch, and what is remembered of it."""
+        if isinstance(percept, Fault):
+            cause = f"{percept.stage}: {percept.cause}"
+            return state, tuple(_unjudged(a, m, cause) for a, m in state.items())
+        after, decisions = dict(state), []
+        for health in percept:
+            memory = after.get(health.asset, Memory())
+            after[health.asset], decision = self._judge(memory, health)
+            decisions.append(decision)
+        return after, tuple(decisions)
+
+    def _judge(self, memory: Memory, health: Health) -> tuple[Memory, Decision]:
+        machine = self.machines.get(health.asset)
+        if machine is None:
+            return memory, _unjudged(health.asset, memory, "asset is not known")
+        if not health.judged:
+            return memory, _unjudged(
+                health.asset, memory, health.reason or health.state.motion.value
+            )
+        found = readings(health, machine, self.rules)
+        latches = _latched(memory.latches, found, self.rules)
+        evidence = _evidence(found, latches, memory.evidence)
+        asked = max((e.verdict for e in evidence), key=lambda v: v.rank, default=Verdict.RUN)
+        unacknowledged = memory.unacknowledged or asked is Verdict.STOP
+        verdict = Verdict.STOP if unacknowledged else asked
+        after = Memory(
+            verdict, latches, evidence, severity(found), unacknowledged,
+            memory.forecast.after(health, _level(found), self.rules),
+        )  # fmt: skip
+        return after, _decision(health, machine, after)
+
+
+def _latched(
+    latches: Mapping[str, Latch], found: tuple[Reading, ...], rules: DecideRules
+) -> Mapping[str, Latch]:
+    after = dict(latches)
+    for reading in found:
+        for verdict, limit in reading.limits.items():
+            key = f"{reading.kind}/{verdict.value}"
+            after[key] = after.get(key, Latch()).after(reading.value, limit, rules)
+    return after
+
+
+def _evidence(
+    found: tuple[Reading, ...], latches: Mapping[str, Latch], before: tuple[Evidence, ...]
+) -> tuple[Evidence, ...]:
+    """What holds, worst first; a figure that was not measured now keeps its old words."""
+    held = [
+        _said(reading, verdict, limit)
+        for reading in found
+        for verdict, limit in reading.limits.items()
+        if latches[f"{reading.kind}/{verdict.value}"].on
+    ]
+    measured = {reading.kind for reading in found}
+    held += [e for e in before if e.kind not in measured and e.kind != "agreement"]
+    kinds = {evidence.kind for evidence in held}
+    if kinds & IMPACTS and kinds & SPECTRUM:
+        sentence = "the spectrum has changed and impacts are there: two independent signs"
+        held.append(Evidence("agreement", Verdict.PLAN, 2, 2, "signs", sentence))
+    return tuple(sorted(held, key=lambda e: -e.verdict.rank))
+
+
+def _said(reading: Reading, verdict: Verdict, limit: float) -> Evidence:
+    what = f"{reading.kind} ({reading.note})" if reading.note else reading.kind
+    sentence = f"{what} {reading.value:.3g} {reading.unit}, limit {limit:.3g}"
+    return Evidence(reading.kind, verdict, reading.value, limit, reading.unit, sentence)
+
+
+def severity(found: tuple[Reading, ...]) -> float:
+    """The largest figure over its lowest limit."""
+    return max((reading.ratio for reading in found), default=0.0)
+
+
+def _level(found: tuple[Reading, ...]) -> Reading | None:
+    """The level whose trend is followed: the one nearest to its limit."""
+    levels = [r for r in found if r.kind in ("velocity", "acceleration")]
+    return max(levels, key=lambda reading: reading.ratio, default=None)
+
+
+def _decision(health: Health, machine: Machine, memory: Memory) -> Decision:
+    reason = zone_reason(health, machine)
+    limits = zones.limits(machine.group, machine.support) if not reason else None
+    return Decision(
+        health.asset, memory.verdict, True, "", memory.severity, memory.evidence,
+        limits.zone(health.velocity_mm_s) if limits else "", reason,
+        memory.forecast.outlook, memory.unacknowledged,
+    )  # fmt: skip
+
+
+def _unjudged(asset: str, memory: Memory, reason: str) -> Decision:
+    return Decision(
+        asset, memory.verdict, False, reason, memory.severity, memory.evidence,
+        outlook=memory.forecast.outlook, latched=memory.unacknowledged,
+    )  # fmt: skip
+
+
+# ----------------------------------------------------------- what a person changes
+
+
+def acknowledge(state: State, asset: str) -> State:
+    """A person knows of the STOP: it goes when its evidence goes."""
+    memory = state.get(asset)
+    if memory is None:
+        return state
+    return {**state, asset: replace(memory, unacknowledged=False)}
+
+
+def forget(state: State, asset: str) -> State:
+    """The machine was repaired, or has a new baseline: nothing of before holds."""
+    return {name: memory for name, memory in state.items() if name != asset}

@@ -1,0 +1,1 @@
+"""Accuracy on recordings and on simulated weeks, by the very code of the station."""

@@ -1,0 +1,129 @@
+"""Trained networks as a bundle with its card: every figure comes from a run, none by hand.
+
+model.toml is contract and origin; results.json holds what `evaluate` said of every run and
+machine of the data, by weights that never saw it; README.md is both, for people.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from apps.predictive_maintenance.config import Settings
+from apps.predictive_maintenance.evaluate import Row, evaluate, read_index
+from apps.predictive_maintenance.sequence import SequenceModel
+from apps.predictive_maintenance.training.readme import readme
+from apps.predictive_maintenance.training.train import ALL, Recipe, folders
+from apps.predictive_maintenance.vibration import FEATURES
+from common.inference.bundle import open_bundle, sha256
+from common.inference.selection import OpenRuntime, open_model
+
+VERSION = "1.0.0"
+LICENCE = "Apache-2.0"
+FILE = "fp32.onnx"
+SIMULATED_ONLY = "healthy simulated machines only"
+NOT_NEEDED = "none needed: all learned from was simulated by this software"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the card says of the run."""
+
+    name: str
+    data: str
+    """What is learned from beside simulated machines, where the recipe takes a share."""
+    data_licence: str
+    command: str
+    recipe: Recipe
+    simulated_weeks: float = 20.0
+    """Machine-weeks watched for false alarms."""
+
+
+def publish(
+    networks: dict[str, Path], folder: Path, data: Path, facts: Facts, open_runtime: OpenRuntime
+) -> None:
+    """Write the bundle of `networks[ALL]`, evaluate it and its left-out siblings, the card."""
+    write_bundle(networks[ALL], folder, facts)
+    results = measure(networks, folder, data, facts, open_runtime)
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "README.md").write_text(readme(open_bundle(folder), results, facts.recipe))
+
+
+def write_bundle(network: Path, folder: Path, facts: Facts) -> None:
+    """model.toml and the network beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(network, folder / FILE)
+    real = facts.recipe.real_share > 0
+    text, shape = json.dumps, [-1, facts.recipe.steps, FEATURES]  # JSON text is TOML text
+    layout = "a sequence per axis; windows in order; features over the machine's own noise"
+    split = "healthy time only; figures are of machines and runs that training never saw"
+    (folder / "model.toml").write_text(f"""\
+name = {text(facts.name)}
+version = "{VERSION}"
+task = "reconstruction"
+licence = "{LICENCE}"
+labels = []
+
+[origin]
+data = {text(f"healthy time of {facts.data}, simulated machines" if real else SIMULATED_ONLY)}
+data_licence = {text(facts.data_licence if real else NOT_NEEDED)}
+split = "{split}"
+command = {text(facts.command)}
+commit = "{commit()}"
+tool = "torch {torch.__version__.split("+")[0]}, LSTM autoencoder"
+
+[[inputs]]
+name = "sequences"
+shape = {shape}
+layout = "{layout}, arcsinh"
+
+[[outputs]]
+name = "rebuilt"
+shape = {shape}
+layout = "as the input"
+
+[[artefacts]]
+runtime = "onnxruntime"
+precision = "fp32"
+file = "{FILE}"
+sha256 = "{sha256(folder / FILE)}"
+""")
+
+
+def measure(
+    networks: dict[str, Path], folder: Path, data: Path, facts: Facts, open_runtime: OpenRuntime
+) -> dict[str, Any]:
+    """{folder: {run or machine: figures}}; the first ones hold the simulated weeks too."""
+    results: dict[str, Any] = {}
+    weeks = facts.simulated_weeks
+    beside = folder.parent / f"{folder.name}-judge"
+    for place in folders(data):
+        for name, keep in _sources(place).items():
+            write_bundle(networks.get(name, networks[ALL]), beside, facts)
+            model = SequenceModel(open_model(open_bundle(beside), open_runtime).model)
+            found = evaluate(Settings(), place, model, simulated_weeks=weeks, keep=keep)
+            results.setdefault(place.name, {})[name] = found
+            model.close()
+            weeks = 0.0  # the same plant for all of them: once is enough
+    shutil.rmtree(beside)
+    return results
+
+
+def _sources(place: Path) -> dict[str, Callable[[Row], bool]]:
+    """What is left out together, and which rows of the index it is."""
+    form, rows = read_index(place)
+    if form == "labelled":
+        return {place.name: lambda _: True}
+    return {row["file"]: lambda r, name=row["file"]: r["file"] == name for row in rows}
+
+
+def commit() -> str:
+    """The commit that is checked out; "unknown" outside a repository."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,214 @@
+"""What a vibration record says, for many records at once: levels, bands, envelope.
+
+A record is one channel of acceleration in m/s². All records of one call have the same
+length and rate and lie in the rows of one array; every figure is a row's own. The work is
+one real FFT per record, and for the envelope a smaller pair; everything linear in the
+power spectrum is one matrix product. Rows are taken a few at a time, so that they stay in
+the processor's cache.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+Array = NDArray[np.float32]
+
+BAND_LOW_HZ = 10.0
+BANDS = 24
+"""Half-octave bands from 10 Hz up: the last one ends at 41 kHz."""
+TOP_SHARE = 0.49
+"""Of the sampling rate: what lies above folds back."""
+ENVELOPE_LOW_HZ, ENVELOPE_HIGH_HZ = 500.0, 10_000.0
+ENVELOPE_LINES_HZ = 1000.0
+"""Envelope spectra are kept up to here."""
+CACHED_SAMPLES = 1 << 17
+QUIET = np.float32(1e-30)
+"""Power of an envelope that is none: keeps a flat record's spectrum finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What `WaveformPlan.measure` found; rows as given."""
+
+    mean: Array
+    """m/s²: the sensor's bias."""
+    rms: Array
+    """m/s², of the record without its mean."""
+    peak: Array
+    """m/s², the farthest from the mean."""
+    kurtosis: Array
+    """Raw: 3 is Gaussian. NaN in a flat record."""
+    velocity_rms: Array
+    """mm/s in the velocity band, see WaveformPlan."""
+    bands: Array
+    """[rows, BANDS] mean square in (m/s²)² per half-octave; NaN where the rate ends."""
+    envelope_kurtosis: Array
+    """Mean square of the envelope's power over the square of its mean; 2 is Gaussian noise."""
+    power: Array | None = None
+    """[rows, bins] mean square per bin of `bin_hz`, when asked for."""
+    envelope: Array | None = None
+    """[rows, lines] power of the squared envelope per bin of `bin_hz`, when asked for."""
+
+    @property
+    def crest(self) -> Array:
+        """Peak over RMS; NaN in a flat record."""
+        return _ratio(self.peak, self.rms)
+
+
+def band_edges(count: int = BANDS) -> NDArray[np.float64]:
+    """The edges in Hz of the half-octave bands: count + 1 of them."""
+    return np.asarray(BAND_LOW_HZ * 2.0 ** (np.arange(count + 1) / 2), np.float64)
+
+
+class WaveformPlan:
+    """Measures records of `samples` at `fs_hz`; everything that depends on both is ready.
+
+    Velocity is A(f) / (2πf) between `velocity_low_hz` and `velocity_high_hz`, edges
+    included: a Hann window spreads a line over its neighbours, so one more bin counts on
+    each side. Below that nothing is integrated: drift would become velocity without end.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        fs_hz: float,
+        velocity_low_hz: float = 10.0,
+        velocity_high_hz: float = 1000.0,
+    ) -> None:
+        self.samples, self.fs_hz = samples, fs_hz
+        self.bin_hz = fs_hz / samples
+        self._window = np.asarray(
+            0.5 - 0.5 * np.cos(2 * np.pi * np.arange(samples) / samples), np.float32
+        )
+        bins = samples // 2 + 1
+        self.frequencies = np.arange(bins) * self.bin_hz
+        self._scale = np.full(bins, 2.0 / (samples * float(np.sum(self._window**2))))
+        self._scale[0] /= 2
+        if samples % 2 == 0:
+            self._scale[-1] /= 2
+        self.band_count = _bands_below(TOP_SHARE * fs_hz)
+        self._matrix = self._linear(velocity_low_hz, velocity_high_hz)
+        self._envelope = _EnvelopePlan(self.bin_hz, bins)
+
+    def measure(self, records: Array, *, spectra: bool = False) -> Levels:
+        """Levels of `records` [rows, samples]; with `spectra` power and envelope too."""
+        step = max(1, CACHED_SAMPLES // self.samples)
+        parts = [
+            self._measure(records[at : at + step], spectra)
+            for at in range(0, len(records), step)
+        ]
+        return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def _measure(self, records: Array, spectra: bool) -> Levels:
+        x = records.astype(np.float32, copy=False)
+        mean = x.mean(axis=1, dtype=np.float64).astype(np.float32)
+        x = x - mean[:, None]
+        peak = np.maximum(x.max(axis=1), -x.min(axis=1))
+        squares = x * x
+        mean_square = squares.mean(axis=1)
+        fourth = np.einsum("ij,ij->i", squares, squares) / self.samples
+        spectrum = fft.rfft(np.multiply(x, self._window, out=x), axis=1, overwrite_x=True)
+        _remove_mean(spectrum)
+        power = _squared(spectrum)
+        linear = power @ self._matrix
+        bands = np.full((len(x), BANDS), np.nan, np.float32)
+        bands[:, : self.band_count] = linear[:, 1:]
+        kurtosis, envelope = self._envelope(spectrum, spectra)
+        return Levels(
+            mean, np.sqrt(mean_square), peak, _ratio(fourth, mean_square**2),
+            np.sqrt(linear[:, 0]) * 1000, bands, kurtosis,
+            (power * self._scale).astype(np.float32) if spectra else None, envelope,
+        )  # fmt: skip
+
+    def _linear(self, low_hz: float, high_hz: float) -> Array:
+        """[bins, 1 + bands]: the square of velocity in m/s, then the bands."""
+        f = self.frequencies
+        guard = 1.01 * self.bin_hz
+        inside = (f >= low_hz - guard) & (f <= high_hz + guard) & (f > 0)
+        velocity = np.zeros(len(f))
+        velocity[inside] = 1.0 / (2 * np.pi * f[inside]) ** 2
+        edges = np.minimum(band_edges(self.band_count), TOP_SHARE * self.fs_hz)
+        lower, upper = f[:, None] - self.bin_hz / 2, f[:, None] + self.bin_hz / 2
+        overlap = np.minimum(upper, edges[None, 1:]) - np.maximum(lower, edges[None, :-1])
+        bands = np.maximum(overlap, 0.0) / self.bin_hz
+        bands[0] = 0.0
+        columns = np.hstack([velocity[:, None], bands]) * self._scale[:, None]
+        return np.ascontiguousarray(columns, np.float32)
+
+
+class _EnvelopePlan:
+    """Squared envelope of the band where bearings ring, and its spectrum.
+
+    The band's bins alone, moved down to zero, are the analytic signal at a lower rate. It
+    still bears the square root of the window that its spectrum wants, so none is applied.
+    """
+
+    def __init__(self, bin_hz: float, bins: int) -> None:
+        nyquist = (bins - 1) * bin_hz
+        low = min(ENVELOPE_LOW_HZ, nyquist / 4)
+        high = min(ENVELOPE_HIGH_HZ, 2 * TOP_SHARE * nyquist)
+        self._first = max(1, round(low / bin_hz))
+        wanted = min(round(high / bin_hz), bins - 1) - self._first
+        self._count = max(2, _fast_at_most(wanted))
+        self.lines = min(int(ENVELOPE_LINES_HZ / bin_hz) + 1, self._count // 2 + 1)
+        phase = np.arange(self._count) / self._count
+        square = (0.5 - 0.5 * np.cos(2 * np.pi * phase)) ** 2
+        self._square = np.asarray(square, np.float32)
+        self._sums = float(square.sum()), float(np.sum(square**2))
+
+    def __call__(
+        self, spectrum: NDArray[np.complex64], spectra: bool
+    ) -> tuple[Array, Array | None]:
+        """(kurtosis of the envelope, its spectrum or None) per row."""
+        band = spectrum[:, self._first : self._first + self._count]
+        analytic = fft.ifft(band, axis=1)
+        squared = _squared(analytic)
+        total = squared.sum(axis=1)
+        second = np.einsum("ij,ij->i", squared, squared)
+        first, fourth = self._sums
+        kurtosis = _ratio(second / fourth, (total / first) ** 2)
+        if not spectra:
+            return kurtosis, None
+        level = np.maximum(total / first, QUIET)[:, None]
+        lines = fft.rfft(squared / level - self._square, axis=1)[:, : self.lines]
+        return kurtosis, _squared(lines) / np.float32(self._count) ** 2
+
+
+_FIELDS = tuple(Levels.__dataclass_fields__)
+
+
+def _remove_mean(spectrum: NDArray[np.complex64]) -> None:
+    """Take a constant out of a Hann-windowed spectrum: it lies in the bins 0 and 1."""
+    spectrum[:, 1] += spectrum[:, 0] / 2
+    spectrum[:, 0] = 0
+
+
+def _squared(values: NDArray[np.complex64]) -> Array:
+    real, imaginary = values.real, values.imag
+    return np.asarray(real * real + imaginary * imaginary, np.float32)
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    safe = np.where(denominator > 0, denominator, np.nan)
+    return np.asarray(numerator / safe, np.float32)
+
+
+def _bands_below(top_hz: float) -> int:
+    """Bands that begin below `top_hz`; the last one may be cut."""
+    return int(np.count_nonzero(band_edges()[:-1] < top_hz))
+
+
+def _fast_at_most(count: int) -> int:
+    """The greatest length up to `count` that an FFT likes."""
+    return int(fft.prev_fast_len(count)) if count > 1 else count
+
+
+def _joined(parts: list[Levels]) -> Levels:
+    def column(name: str) -> Any:
+        rows = [getattr(part, name) for part in parts]
+        return None if rows[0] is None else np.concatenate(rows)
+
+    return Levels(**{name: column(name) for name in _FIELDS})

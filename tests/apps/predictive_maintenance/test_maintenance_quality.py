@@ -1,0 +1,86 @@
+"""A broken sensor is said to be broken; a loud or quiet machine is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apps.predictive_maintenance.config import Machine, QualityRules
+from apps.predictive_maintenance.domain import Window
+from apps.predictive_maintenance.signal_quality import record_faults, window_fault
+
+RULES = QualityRules()
+NOISE = np.random.default_rng(1).standard_normal(4096).astype(np.float32)
+
+
+def fault(row, full_scale=0.0):
+    rows = np.stack([NOISE, np.asarray(row, np.float32)])
+    good, found = record_faults(rows, np.array([0.0, full_scale]), RULES)
+    assert good == "", "its neighbour is fine"
+    return found
+
+
+@pytest.mark.parametrize("gain", [1e-3, 1.0, 400.0])
+@pytest.mark.parametrize("steps", [0, 50])
+def test_loud_quiet_and_coarse_records_are_fine(gain, steps):
+    row = np.round(NOISE * steps) / steps if steps else NOISE
+    assert fault(row * gain) == ""
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_one_sample_that_is_no_number(wrong):
+    row = NOISE.copy()
+    row[1234] = wrong
+    assert "NaN or infinity" in fault(row)
+
+
+def test_clipping_is_seen_with_and_without_the_sensor_s_range():
+    assert "clipped" in fault(NOISE.clip(-1.5, 1.5))
+    assert "clipped" in fault(NOISE.clip(-2, 2), full_scale=2.0)
+    assert fault(NOISE.clip(-1.5, 1.5), full_scale=100.0) != "", "its own rail tells"
+    assert fault(NOISE, full_scale=10.0) == ""
+
+
+def test_flat_held_biased_and_drifting_records():
+    assert "flat line" in fault(np.full(4096, 3.0))
+    held = NOISE.copy()
+    held[100:180] = held[100]
+    assert "held 80 times" in fault(held)
+    zeros = NOISE.copy()
+    zeros[-64:] = 0.0
+    assert "held 64 times" in fault(zeros)
+    assert "bias of 50" in fault(NOISE + 50)
+    assert fault(NOISE + 9.81) == "", "a sensor that sees gravity"
+    assert "bias drifts" in fault(NOISE + np.linspace(-8, 8, 4096))
+
+
+GOOD = Window("m", NOISE[None], 25_600.0, 0.0, 0.0, 1480.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"acceleration": NOISE}, "shape [4096]"),
+        ({"acceleration": np.zeros((4, 500), np.float32)}, "shape [4, 500]"),
+        ({"acceleration": np.zeros((1, 0), np.float32)}, "0 samples"),
+        ({"acceleration": NOISE[None, :255]}, "255 samples"),
+        ({"acceleration": NOISE[None].astype(np.complex64)}, "complex64"),
+        ({"acceleration": np.array([["a"] * 300])}, "expected numbers"),
+        ({"acceleration": NOISE[None].astype(np.float64)}, ""),
+        ({"acceleration": (NOISE[None] * 1000).astype(np.int16)}, ""),
+        ({"fs_hz": 12_800.0}, "configured are 25600 Hz"),
+        ({"fs_hz": 25_650.0}, ""),
+        ({"fs_hz": float("nan")}, "sampling rate"),
+        ({"fs_hz": -1.0}, "sampling rate"),
+        ({"rpm": float("inf")}, "rpm is not a finite number"),
+        ({"load": float("nan")}, "load is not a finite number"),
+    ],
+)
+def test_the_form_of_a_window(changes, why):
+    found = window_fault(replace(GOOD, **changes), Machine(fs_hz=25_600.0), RULES)
+    assert (why in found) if why else found == ""
+
+
+def test_the_number_of_axes_is_as_configured():
+    assert "configured are 3" in window_fault(GOOD, Machine(axes=3), RULES)
