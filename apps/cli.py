@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     screen.add_argument("--port", type=int, default=8501)
     _evaluate_options(_command(commands, "evaluate", _evaluate, "accuracy on data", app=True))
     bench = _command(commands, "bench", _bench, "speed beside the bare parts it is made of")
-    bench.add_argument("subject", choices=(*APPS, "telemetry"))
+    bench.add_argument("subject", choices=(*APPS, "telemetry", "screen"))
     _model_options(bench)
     bench.add_argument("--quick", action="store_true", help="fewer rounds, no line")
     _train_options(_command(commands, "train", _train, "train, export, evaluate", app=True))
@@ -55,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
     _collect_options(_command(commands, "collect", _collect, "from the broker to a database"))
     _gaps_options(_command(commands, "gaps", _gaps, "what an archive knows to be missing"))
     _dead_options(_command(commands, "dead", _dead, "events refused for good: list, re-send"))
+    _audit_options(_command(commands, "audit", _audit, "is the trail of who did what whole?"))
+    shots = _command(commands, "screenshots", _screenshots, "pictures of the running screens")
+    shots.add_argument("--to", type=Path, default=Path("docs/screens"))
+    shots.add_argument("--lang", default="en")
     _chaos_options(_command(commands, "chaos", _chaos, "break what buffers, count the loss"))
     return top
 
@@ -150,6 +154,14 @@ def _dead_options(command: argparse.ArgumentParser) -> None:
     _var_option(command)
 
 
+def _audit_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", choices=("verify",))
+    command.add_argument("station")
+    command.add_argument("--head", help="a row's hash as it was seen elsewhere")
+    command.add_argument("--json", action="store_true")
+    _var_option(command)
+
+
 def _chaos_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kills", type=int, default=100)
     command.add_argument("--cuts", type=int, default=400, help="power cuts per setting")
@@ -208,10 +220,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _bench(options: argparse.Namespace) -> None:
     from apps import measure  # noqa: PLC0415
 
-    if options.subject == "telemetry":
-        from apps import telemetry_bench  # noqa: PLC0415
+    if options.subject in ("telemetry", "screen"):
+        from apps import screen_bench, telemetry_bench  # noqa: PLC0415
 
-        figures = telemetry_bench.bench(quick=options.quick)
+        part = telemetry_bench if options.subject == "telemetry" else screen_bench
+        figures = part.bench(quick=options.quick)
         print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
         return
     wanted = measure.Wanted(options.model, options.runtime, options.artefact)
@@ -271,6 +284,21 @@ def _dead(options: argparse.Namespace) -> None:
     folder = (options.var or run.VAR) / options.station
     found = dead.resend(folder) if options.resend else dead.listed(folder)
     print(json.dumps(found, indent=2) if options.json else dead.as_text(found))
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from apps import audit, run  # noqa: PLC0415
+
+    found = audit.verify((options.var or run.VAR) / options.station, options.head)
+    print(json.dumps(found, indent=2) if options.json else audit.as_text(found))
+    return DONE if found["sound"] else FAILED
+
+
+def _screenshots(options: argparse.Namespace) -> None:
+    from apps import screenshots  # noqa: PLC0415
+
+    for path in screenshots.take(options.to, lang=options.lang):
+        print(path)
 
 
 def _chaos(options: argparse.Namespace) -> int:

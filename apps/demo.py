@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,15 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from paho.mqtt.client import Client, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
 
+from apps.collect import gaps
 from apps.defect_inspection.config import Settings
-from apps.run import settings_table
+from apps.settings_table import settings_table
 from common.clock import SystemClock
 from common.config import from_table
 from common.errors import LinesideError
-from common.telemetry.event import EventError, decode_batch
 from hardware.virtual_plc import SimulatorControl
 
 SCREEN_PORT = 8501
@@ -55,7 +52,8 @@ def play(plan: Plan) -> dict[str, Any]:
     settings = from_table(Settings, settings_table(plan.config, [*plan.changes]), plan.config)
     with ExitStack() as plant:
         port = plant.enter_context(broker(plan.var))
-        received = plant.enter_context(_subscriber(port))
+        archive = plan.var / "archive.sqlite"
+        plant.enter_context(collector(port, archive))
         changes = [*plan.changes, *telemetry_changes(port)]
         station = plant.enter_context(station_process(plan.config, plan.var, changes))
         if plan.screen:
@@ -65,7 +63,7 @@ def play(plan: Plan) -> dict[str, Any]:
         if not plan.quiet:
             print(f"first rejected part after {first:.1f} s")  # noqa: T201
         _wait(plan, started, station)
-        return _figures(settings, first, received)
+        return _figures(settings, first, archive if port else None)
 
 
 def open_screen(port: int, var: Path) -> "subprocess.Popen[bytes]":
@@ -109,36 +107,31 @@ def broker(var: Path) -> Iterator[int | None]:
     command = [program, "-c", str(settings)]
     quiet = subprocess.DEVNULL
     with ended(subprocess.Popen(command, stdout=quiet, stderr=quiet)):  # noqa: S603
+        _wait_until_it_listens(port)
         yield port
 
 
+def _wait_until_it_listens(port: int) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        time.sleep(0.02)
+    raise LinesideError(f"the broker does not listen on port {port}")
+
+
 @contextmanager
-def _subscriber(port: int | None) -> Iterator["Counter[str]"]:
-    """Somebody at the other end of the broker: counts the events that arrive, by type."""
-    received: Counter[str] = Counter()
+def collector(port: int | None, archive: Path) -> "Iterator[subprocess.Popen[bytes] | None]":
+    """`lineside collect` into the SQLite file `archive`; None without a broker."""
     if port is None:
-        yield received
+        yield None
         return
-    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
-
-    def count(*arguments: Any) -> None:
-        message = arguments[2]
-        told = dict(getattr(message.properties, "UserProperty", []))
-        encoding = told.get("content-encoding", "")
-        with suppress(EventError):
-            received.update(event.type for event in decode_batch(message.payload, encoding))
-
-    def subscribe(*_: Any) -> None:
-        client.subscribe("v1/#", qos=1)
-
-    client.on_message, client.on_connect = count, subscribe
-    client.connect_async("127.0.0.1", port)
-    client.loop_start()
-    try:
-        yield received
-    finally:
-        client.disconnect()
-        client.loop_stop()
+    command = [*BEHIND_THE_LINE, sys.executable, "-m", "apps.cli", "collect"]
+    command += ["--to", f"sqlite:///{archive}"]
+    command += ["--set", "broker.host=127.0.0.1", "--set", f"broker.port={port}"]
+    quiet = subprocess.DEVNULL
+    with ended(subprocess.Popen(command, stderr=quiet)) as process:  # noqa: S603 - ours
+        yield process
 
 
 def telemetry_changes(port: int | None) -> list[str]:
@@ -205,8 +198,8 @@ def _wait(plan: Plan, started: float, station: "subprocess.Popen[bytes]") -> Non
         pass
 
 
-def _figures(settings: Settings, first: float, received: "Counter[str]") -> dict[str, Any]:
-    """What the PLC counted at the physical lanes, and what the station recorded."""
+def _figures(settings: Settings, first: float, archive: Path | None) -> dict[str, Any]:
+    """What PLC, station and archive counted, each for itself."""
     options = settings.plc.options
     control = SimulatorControl(
         str(options.get("host", "127.0.0.1")), int(options.get("port", 5020)), SystemClock(),
@@ -224,12 +217,24 @@ def _figures(settings: Settings, first: float, received: "Counter[str]") -> dict
         "unaccounted": counters.unaccounted,
         "late_verdicts": counters.late_verdicts,
         "recorded": state["counts"]["parts"],
-        "events_received": sum(received.values()),
         "latency_ms": state["latency_ms"].get("total", {}),
     }
     passed = not counters.passed_without_pass and not counters.unaccounted
     return {
         "first_alarm_s": round(first, 2),
         "apps": {"defect_inspection": inspection},
+        "telemetry": _archived(archive, state["link"]["mqtt"]),
         "passed": bool(passed and counters.rejected),
+    }
+
+
+def _archived(archive: Path | None, mqtt: dict[str, Any]) -> dict[str, Any] | None:
+    """What came into the archive, what is missing there, and what still waits."""
+    if archive is None:
+        return None
+    sources = gaps(f"sqlite:///{archive}")["sources"]
+    return {
+        "stored": sum(one["received"] for one in sources),
+        "unexplained": sum(one["unexplained"] for one in sources),
+        "queued": mqtt["queued"],
     }

@@ -30,7 +30,8 @@ from apps.demo import (
     station_process,
     telemetry_changes,
 )
-from apps.run import open_parts, settings_table
+from apps.run import open_parts
+from apps.settings_table import settings_table
 from common.clock import SystemClock
 from common.config import from_table
 from common.errors import LinesideError
@@ -149,7 +150,7 @@ def _at_full_speed(
     settings = from_table(Settings, settings_table(path, changes), path)
     stop = threading.Event()
     with ExitStack() as opened:
-        parts = open_parts(settings, path, var / settings.station.name, opened)
+        parts, _ = open_parts(settings, path, var / settings.station.name, opened)
         options = settings.plc.options
         reader = ModbusClient(
             str(options.get("host", "127.0.0.1")), int(options.get("port", 5020)),

@@ -15,7 +15,8 @@ from apps.defect_inspection import evaluate as inspection_evaluate
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.simulate import SimulatedCamera
 from apps.line_bench import run_line
-from apps.run import open_inspection_model, settings_table
+from apps.run import open_inspection_model
+from apps.settings_table import settings_table
 from common.config import from_table
 from common.errors import BackendMissing, ConfigError
 from common.inference.benchmark import machine

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -20,23 +19,25 @@ from apps.defect_inspection import config, station
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.perceive import Perceive
 from apps.defect_inspection.simulate import SimulatedCamera
-from common.alarms.engine import load_definitions
+from apps.settings_table import settings_table
+from common.alarms.definition import load_definitions
 from common.alarms.persist import stored_board
 from common.clock import SystemClock
-from common.config import from_table, read_toml
-from common.errors import ConfigError
+from common.config import from_table
+from common.errors import LinesideError
 from common.inference.bundle import open_bundle
 from common.inference.selection import Choice, open_model
 from common.ports import Camera
 from common.retention import RetentionSettings
 from common.service import ApiServer, build_api
+from common.service_commands import Commanded
 from common.store import Store, StoreSettings
 from common.telemetry.mqtt_client import UplinkSettings
 from common.telemetry.outbox import MQTT, WEBHOOK, Outbox
 from common.telemetry.topics import Identity
 from common.telemetry.uplink import Uplink
 from common.telemetry.webhook import Webhook, WebhookSettings
-from common.users import Users
+from common.users import User, Users
 from hardware import catalog
 from hardware.host import HostMonitor
 
@@ -44,30 +45,6 @@ log = logging.getLogger("lineside")
 VAR = Path(os.environ.get("LINESIDE_VAR", "var"))
 PLC_START_S = 10.0
 BELT_MM_S = 400
-
-
-def settings_table(path: Path, changes: list[str]) -> dict[str, Any]:
-    """The TOML in `path` with `key.sub=value` changes laid over it."""
-    table = read_toml(path)
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {change}: write KEY=VALUE")
-        place = table
-        *parents, last = key.strip().split(".")
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"--set {key}: {parent} is not a table")
-        place[last] = _toml_value(value.strip())
-    return table
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # a bare word is meant as a string
 
 
 def run_inspection(path: Path, changes: list[str], var: Path) -> None:
@@ -78,7 +55,9 @@ def run_inspection(path: Path, changes: list[str], var: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as opened:
-        inspection = station.build(settings, open_parts(settings, path, folder, opened))
+        parts, ways_out = open_parts(settings, path, folder, opened)
+        inspection = station.build(settings, parts)
+        ways_out.serve(inspection)
         users = Users(folder / "users.json", inspection.parts.clock)
         password = users.first_password()
         if password:
@@ -95,7 +74,7 @@ def run_inspection(path: Path, changes: list[str], var: Path) -> None:
 
 def open_parts(
     settings: Settings, path: Path, folder: Path, opened: ExitStack
-) -> station.Parts:
+) -> "tuple[station.Parts, WaysOut]":
     """Everything a station needs; `opened` closes it all again."""
     clock = SystemClock()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,6 +86,7 @@ def open_parts(
         source=identity.source, epoch=store.epoch, boot_id=store.boot_id, clock=clock
     )
     store.add_upkeep(outbox.keep_up)
+    store.submit(outbox.begin, of_class="audit")
     choice = open_inspection_model(settings, path)
     opened.callback(choice.model.close)
     if settings.simulation.enabled:
@@ -122,12 +102,13 @@ def open_parts(
         outbox if ways_out.names else None,
         ways_out.names,
     )
-    return station.Parts(
+    parts = station.Parts(
         camera=camera, gate=gate, model=choice, store=store, outbox=outbox,
         alarms=alarms, clock=clock,
         sinks=ways_out.names, link=ways_out.state, host=host_reader(folder),
         software=f"lineside {version('lineside')}",
     )  # fmt: skip
+    return parts, ways_out
 
 
 class WaysOut:
@@ -137,17 +118,25 @@ class WaysOut:
         self, settings: Settings, path: Path, who: Identity, store: Store, opened: ExitStack
     ) -> None:
         self._sinks: dict[str, Uplink | Webhook] = {}
-        telemetry = _switched_on(settings.telemetry)
-        if telemetry is not None:
-            broker = from_table(UplinkSettings, telemetry, path, "telemetry")
-            self._sinks[MQTT] = Uplink(store, who, broker)
-        webhook = _switched_on(settings.webhook)
-        if webhook is not None:
-            mes = from_table(WebhookSettings, webhook, path, "webhook")
+        self._station: Commanded | None = None
+        broker = from_table(UplinkSettings, _rest(settings.telemetry), path, "telemetry")
+        mes = from_table(WebhookSettings, _rest(settings.webhook), path, "webhook")
+        if settings.telemetry.get("enabled") is True:
+            self._sinks[MQTT] = Uplink(store, who, broker, self._from_afar)
+        if settings.webhook.get("enabled") is True:
             self._sinks[WEBHOOK] = Webhook(store, mes)
         for sink in self._sinks.values():
             sink.start()
             opened.callback(sink.stop)
+
+    def serve(self, station: Commanded) -> None:
+        """From now on commands from afar reach `station`."""
+        self._station = station
+
+    def _from_afar(self, name: str, arguments: dict[str, Any], user: str) -> Any:
+        if self._station is None:
+            raise LinesideError("the station is still starting")
+        return self._station.command(name, arguments, User(user, self._station.roles[name]))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -159,9 +148,8 @@ class WaysOut:
         return {name: _told(self._sinks.get(name)) for name in (MQTT, WEBHOOK)}
 
 
-def _switched_on(table: dict[str, Any]) -> dict[str, Any] | None:
-    rest = {key: value for key, value in table.items() if key != "enabled"}
-    return rest if table.get("enabled") is True else None
+def _rest(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "enabled"}
 
 
 def _told(sink: Uplink | Webhook | None) -> dict[str, Any]:
@@ -254,7 +242,7 @@ def virtual_plc(settings: Settings) -> Iterator[None]:
         "--challenge-parts", str(settings.line.challenge_pieces),
         "--consecutive-limit", "0",  # the station asks for line stops by its own rules
         "--recipe-id", next(iter(settings.recipes)),
-        "--attended-s", "3",
+        "--attended-s", "3", "--with-parent",
     ]  # fmt: skip
     process = subprocess.Popen(command)  # noqa: S603 - our own module
     try:

@@ -3,17 +3,21 @@
     hash = SHA-256(canonical JSON of the row, prev_hash included)
 
 Changing, removing or inserting a row breaks every hash after it. Whoever can write the
-file can also forge the whole chain; so the newest hash leaves the station with each audit
-event, and the copy elsewhere is what a forger cannot reach.
+file can also forge the whole chain, or cut its end and forget that it was there; so every
+row also leaves the station (common.audit_upstream), and the newest hash seen elsewhere is
+what a forger cannot reach: `holds` says whether it is still here.
 """
 
 import hashlib
 import sqlite3
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from common.canonical import canonical_json
-from common.store import Store
+
+if TYPE_CHECKING:  # the store itself saves the trail from a damaged file
+    from common.store import Store
 
 FIRST = "0" * 64
 """prev_hash of the first row."""
@@ -75,7 +79,7 @@ def append(connection: sqlite3.Connection, act: Act, wall_time: float) -> AuditR
     return row
 
 
-def submit(store: Store, act: Act) -> Future[AuditRow]:
+def submit(store: "Store", act: Act) -> Future[AuditRow]:
     """Append `act` by itself; the future resolves when it is durable."""
     wall_time = store.clock.wall()
     return store.submit(lambda connection: append(connection, act, wall_time))
@@ -96,6 +100,26 @@ def verify(connection: sqlite3.Connection) -> int | None:
         expected, previous = expected + 1, row.hash
     # Rows cut off at the end leave no broken link, but SQLite still knows the highest seq.
     return expected if _last_seq(connection) >= expected else None
+
+
+def head(connection: sqlite3.Connection) -> AuditRow | None:
+    """The newest row: its hash seals all before it; None in an empty trail."""
+    row = connection.execute(SELECT_AUDIT + " ORDER BY seq DESC LIMIT 1").fetchone()
+    return AuditRow(*row) if row else None
+
+
+def holds(connection: sqlite3.Connection, sealed: str) -> int | None:
+    """The seq of the row with this hash; None when the trail does not have it (any more)."""
+    row = connection.execute("SELECT seq FROM audit WHERE hash = ?", (sealed,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def since(connection: sqlite3.Connection, seq: int, limit: int) -> list[AuditRow]:
+    """Rows after `seq`, oldest first."""
+    rows = connection.execute(
+        SELECT_AUDIT + " WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+    )
+    return [AuditRow(*row) for row in rows]
 
 
 def _last_seq(connection: sqlite3.Connection) -> int:

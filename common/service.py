@@ -1,88 +1,51 @@
 """The station's own HTTP API: health, metrics, state, commands, optional inference.
 
-It listens on loopback. Reading is free there; every command carries a user's credential
-and a nonce, is checked here, carried out by the station's loop, and audited: a screen
-passes a credential on, it never asserts a name.
+It listens on loopback. Reading is free there; every command carries a user's password or
+the token of a session, and a nonce; it is checked here, carried out by the station's loop,
+and audited: a screen passes on what it was given, it never asserts a name.
+
+    POST   /session           Basic → a token, for a limited time
+    DELETE /session           Bearer: sign out
+    POST   /commands/{name}   Bearer or Basic, X-Nonce; a JSON object of arguments
 """
 
-import base64
-import json
 import os
 import socket
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
-import numpy as np
 import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from common.audit import Act
 from common.errors import ConfigError, LinesideError
-from common.inference.decode import DecodeLimits, ImageRefused, decode_image
+from common.service_commands import Commanded, add_commands
+from common.service_door import Audit, Door, Trail, unaudited
+from common.service_inference import Infer, add_inference
+from common.sessions import Sessions, SessionSettings
 from common.users import User, Users
 
-COMMAND_TIMEOUT_S = 5.0
-REMEMBERED_NONCES = 10_000
-MOST_ARGUMENT_BYTES = 100_000
 
-
-class Commanded(Protocol):
-    """What the API needs of a station. All of it may be called from another thread."""
-
-    roles: dict[str, str]
-    """Command name → the role it takes."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """The station's state as JSON; "healthy" says whether it does its work."""
-
-    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
-        """Carry a command out in the loop's own thread."""
-
-    def metrics(self) -> bytes:
-        """Prometheus text."""
-
-
-Infer = Callable[[np.ndarray], dict[str, Any]]
-Authenticated = Callable[[str], User]
-_CHALLENGE = {"WWW-Authenticate": 'Basic realm="lineside", charset="UTF-8"'}
-
-
-def build_api(station: Commanded, users: Users, infer: Infer | None = None) -> FastAPI:
-    """The HTTP application of one station."""
+def build_api(
+    station: Commanded,
+    users: Users,
+    infer: Infer | None = None,
+    *,
+    audit: Audit = unaudited,
+    sessions: SessionSettings | None = None,
+) -> FastAPI:
+    """The HTTP application of one station; `audit` appends to its trail."""
     api = FastAPI(title="Lineside station", docs_url=None, redoc_url=None, openapi_url=None)
-
-    def authenticated(authorization: Annotated[str, Header()] = "") -> User:
-        user = users.authenticate(*_credentials(authorization))
-        if user is None:
-            text = "name or password wrong, or locked for half a minute"
-            raise HTTPException(401, text, _CHALLENGE)
-        return user
-
+    door = Door(users, Sessions(users, sessions), Trail(audit, users.clock))
     _add_failures(api)
     _add_reading(api, station)
-    _add_commands(api, station, authenticated)
+    _add_sessions(api, door)
+    add_commands(api, station, door)
     if infer is not None:
-        _add_inference(api, infer, authenticated)
+        add_inference(api, infer, door)
     return api
-
-
-def _credentials(authorization: str) -> tuple[str, str]:
-    """Name and password of a Basic header in UTF-8 (RFC 7617); FastAPI's takes ASCII only."""
-    scheme, _, encoded = authorization.partition(" ")
-    try:
-        text = base64.b64decode(encoded, validate=True).decode()
-    except ValueError:
-        text = ""
-    name, colon, password = text.partition(":")
-    if scheme.lower() != "basic" or not colon:
-        raise HTTPException(401, "this takes a user's name and password", _CHALLENGE)
-    return name, password
 
 
 def _add_failures(api: FastAPI) -> None:
@@ -115,104 +78,26 @@ def _add_reading(api: FastAPI, station: Commanded) -> None:
         return Response(station.metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_commands(api: FastAPI, station: Commanded, authenticated: Authenticated) -> None:
-    nonces = Nonces()
+def _add_sessions(api: FastAPI, door: Door) -> None:
+    @api.post("/session")
+    def begin(user: Annotated[User, Depends(door.proved)]) -> dict[str, Any]:
+        token, limits = door.sessions.begin(user), door.sessions.settings
+        door.trail.write(Act(user.name, user.role, "login", "session"))
+        return {
+            "token": token, "name": user.name, "role": user.role,
+            "idle_s": limits.idle_s, "longest_s": limits.longest_s,
+        }  # fmt: skip
+
+    @api.delete("/session")
+    def end(token: Annotated[str, Depends(door.token)]) -> dict[str, str]:
+        user = door.sessions.end(token)
+        if user is not None:
+            door.trail.write(Act(user.name, user.role, "logout", "session"))
+        return {"result": "signed out"}
 
     @api.get("/whoami")
-    def whoami(user: Annotated[User, Depends(authenticated)]) -> dict[str, str]:
+    def whoami(user: Annotated[User, Depends(door.user)]) -> dict[str, str]:
         return {"result": f"signed in as {user.name}, {user.role}"}
-
-    @api.post("/commands/{name}")
-    def command(
-        name: str,
-        user: Annotated[User, Depends(authenticated)],
-        x_nonce: Annotated[str, Header(min_length=16, max_length=64)],
-        arguments: Annotated[dict[str, Any], Depends(_arguments)],
-    ) -> dict[str, Any]:
-        _require_role(station, name, user)
-        if not nonces.fresh(x_nonce):
-            raise HTTPException(409, "this command was sent before")
-        return {"result": _carried_out(station.command(name, arguments, user))}
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
-
-
-async def _arguments(request: Request) -> dict[str, Any]:
-    """The body as JSON; read only after the user is known, so nobody else can fill memory."""
-    body = await _limited_body(request, MOST_ARGUMENT_BYTES)
-    try:
-        arguments = json.loads(body or b"{}", parse_constant=_refused)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(422, f"the arguments are no JSON: {error}") from error
-    if not isinstance(arguments, dict):
-        raise HTTPException(422, "the arguments must be a JSON object")
-    return arguments
-
-
-def _require_role(station: Commanded, name: str, user: User) -> None:
-    role = station.roles.get(name)
-    if role is None:
-        raise HTTPException(404, f"no command {name}; there are {', '.join(station.roles)}")
-    if not user.may(role):
-        raise HTTPException(403, f"{name} takes the role {role}, {user.name} is {user.role}")
-
-
-def _carried_out(future: "Future[Any]") -> Any:
-    try:
-        return future.result(COMMAND_TIMEOUT_S)
-    except FutureTimeout as error:
-        future.cancel()  # what the asker was told did not happen shall not happen later
-        raise HTTPException(504, "the station did not carry it out in time") from error
-    except (LinesideError, ValueError) as error:
-        raise HTTPException(422, str(error)) from error
-
-
-def _add_inference(api: FastAPI, infer: Infer, authenticated: Authenticated) -> None:
-    limits = DecodeLimits()
-    busy = threading.Lock()
-
-    @api.post("/infer", dependencies=[Depends(authenticated)])
-    async def inference(request: Request) -> dict[str, Any]:
-        body = await _limited_body(request, limits.max_bytes)
-        if not busy.acquire(blocking=False):  # the line comes first; callers try again
-            raise HTTPException(503, "busy", headers={"Retry-After": "1"})
-        try:
-            return await run_in_threadpool(lambda: infer(decode_image(body, limits)))
-        except ImageRefused as error:
-            raise HTTPException(422, str(error)) from error
-        except LinesideError as error:
-            raise HTTPException(503, str(error)) from error
-        finally:
-            busy.release()
-
-
-async def _limited_body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise HTTPException(413, f"at most {most} bytes are taken here")
-    return bytes(body)
-
-
-class Nonces:
-    """Remembers the last nonces, so that a recorded command cannot be played again."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def fresh(self, nonce: str) -> bool:
-        """True the first time a nonce is seen."""
-        with self._lock:
-            if nonce in self._seen:
-                return False
-            self._seen[nonce] = None
-            if len(self._seen) > REMEMBERED_NONCES:
-                self._seen.popitem(last=False)
-            return True
 
 
 class ApiServer:

@@ -1,7 +1,8 @@
 """Who may command a station: local users, three roles, no default password.
 
 Passwords are kept as scrypt hashes (RFC 7914) in a file only the station can read. The
-first start makes one engineer with a random password and says it once.
+first start makes one engineer with a random password and says it once. scrypt comes with
+Python and is memory-hard; argon2 would be one compiled package more for the same strength.
 """
 
 import base64
@@ -13,6 +14,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from common.errors import ConfigError
@@ -37,11 +39,38 @@ class User:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
+class Proof(StrEnum):
+    """What came of a name and a password."""
+
+    RIGHT = "right"
+    WRONG = "name or password wrong"
+    LOCKING = "name or password wrong; the name is now locked"
+    LOCKED = "the name is locked"
+
+
+@dataclass(frozen=True)
+class Login:
+    """One attempt to prove who somebody is."""
+
+    proof: Proof
+    user: User | None = None
+    """None unless the proof is right."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A user as the file has it now."""
+
+    user: User
+    mark: str
+    """Changes with every new password."""
+
+
 class Users:
     """The user file `path`; made on first use."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path, self._clock = path, clock
+        self._path, self.clock = path, clock
         self._failures: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()  # guesses sent side by side are counted one by one
 
@@ -72,26 +101,36 @@ class Users:
         os.replace(new, self._path)  # noqa: PTH105 - whole or not at all, on every system
 
     def authenticate(self, name: str, password: str) -> User | None:
-        """The user, or None; after five failures a name is locked for half a minute."""
-        with self._lock:
-            return self._authenticated(name, password)
+        """The user, or None when the proof is not right."""
+        return self.check(name, password).user
 
-    def _authenticated(self, name: str, password: str) -> User | None:
+    def check(self, name: str, password: str) -> Login:
+        """What a proof is worth; after five failures a name is locked for half a minute."""
+        with self._lock:
+            return self._checked(name, password)
+
+    def find(self, name: str) -> Standing | None:
+        """The user of that name now; None when there is none (any more)."""
+        entry = self._table().get(name)
+        return Standing(User(name, entry["role"]), entry["salt"]) if entry else None
+
+    def _checked(self, name: str, password: str) -> Login:
         failures, since = self._failures.get(name, (0, 0.0))
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         if failures >= ALLOWED_FAILURES and now - since < LOCK_S:
-            return None
+            return Login(Proof.LOCKED)
         entry = self._table().get(name)
         salt = base64.b64decode(entry["salt"]) if entry else b"none"
         given = _hash(password, salt)  # unknown names take as long as known ones
         if entry and hmac.compare_digest(given, base64.b64decode(entry["hash"])):
             self._failures.pop(name, None)
-            return User(name, entry["role"])
+            return Login(Proof.RIGHT, User(name, entry["role"]))
+        failures = failures % ALLOWED_FAILURES + 1
         self._failures.pop(name, None)
-        self._failures[name] = (failures % ALLOWED_FAILURES + 1, now)
+        self._failures[name] = (failures, now)
         if len(self._failures) > REMEMBERED_NAMES:
             self._failures.pop(next(iter(self._failures)))  # the oldest
-        return None
+        return Login(Proof.LOCKING if failures == ALLOWED_FAILURES else Proof.WRONG)
 
     def _table(self) -> dict[str, dict[str, str]]:
         if not self._path.exists():

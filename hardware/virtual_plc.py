@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import os
 import signal
 import sys
 import threading
@@ -40,6 +41,7 @@ __all__ = [
     "main",
 ]
 
+PARENT_LOOK_S = 1.0
 log = logging.getLogger("virtual_plc")
 
 
@@ -63,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.attended_s:
         attend = functools.partial(_attend, plc, stop, given.attended_s)
         threading.Thread(target=attend, name="attendant", daemon=True).start()
+    if given.with_parent:
+        ends = functools.partial(_end_with_parent, os.getppid(), stop)
+        threading.Thread(target=ends, name="parent-watch", daemon=True).start()
     with contextlib.closing(plc), _linked(plc, given.vision, stop):
         plc.run(stop)
     return 0
@@ -77,6 +82,13 @@ def _attend(plc: VirtualPlc, stop: threading.Event, patience_s: float) -> None:
         if plc.program.line.reasons:
             plc.command(Command.RESET)
             plc.command(Command.RUN)
+
+
+def _end_with_parent(parent: int, stop: threading.Event) -> None:
+    """A killed station cannot end us: a demo must leave no line running behind it."""
+    while not stop.wait(PARENT_LOOK_S):
+        if os.getppid() != parent:
+            stop.set()
 
 
 @contextlib.contextmanager
@@ -112,6 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--vision", type=_address, metavar="HOST:PORT", help="vision is the server"
+    )
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when the starting process has ended"
     )
     for field in dataclasses.fields(LineSettings):
         name, unit = f"--{field.name.replace('_', '-')}", field.metadata["unit"]

@@ -44,3 +44,14 @@ def test_make_targets_in_the_readme_exist():
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_every_test_that_a_readme_names_exists():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "README.md").read_text()))
+    written = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)\(", path.read_text())
+    }
+    assert named
+    assert named <= written

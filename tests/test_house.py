@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from apps import cli
 from common.inference.bundle import open_bundle
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = [
     path for top in ("apps", "common", "hardware") for path in (ROOT / top).rglob("*.py")
 ]
-APPS = sorted(path.parent for path in ROOT.glob("apps/*/__init__.py"))
+APPS = [ROOT / "apps" / name for name in cli.APPS]
 BUNDLES = sorted(path.parent for path in ROOT.glob("apps/*/models/*/model.toml"))
 STEPS = ("sense", "perceive", "decide", "act", "record")
 APP_FILES = (

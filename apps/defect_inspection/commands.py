@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from apps.defect_inspection import decide as rules
 from common import audit, records
+from common.alarms import commands as alarm_commands
+from common.arguments import text
 from common.records import Label
+from common.telemetry import dead_letters
 from common.users import User
 
 if TYPE_CHECKING:
     from apps.defect_inspection.station import Station
 
 ROLES = {
-    "acknowledge": "operator",
-    "reset_alarm": "operator",
+    **alarm_commands.ROLES,
     "reset_line": "operator",
     "overrule": "operator",
     "challenge": "engineer",
+    "resend": dead_letters.ROLE,
 }
 LABELS = ("good", "defective")
 
@@ -33,6 +36,8 @@ class Commands:
 
         What takes the disk is done and audited in one transaction, or not at all.
         """
+        if name in alarm_commands.ROLES:
+            return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
         result, target, reason = getattr(self, f"_{name}")(arguments, user)
         store = self._station.parts.store
         act = audit.Act(user.name, user.role, name, target, reason)
@@ -48,20 +53,9 @@ class Commands:
 
         return store.submit(both)
 
-    def _acknowledge(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
-        alarm_id = _text(arguments, "alarm_id")
-        noted = _known(self._station.parts.alarms.acknowledge, alarm_id, user)
-        return "acknowledged" if noted else "nothing to acknowledge", alarm_id, ""
-
-    def _reset_alarm(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
-        alarm_id = _text(arguments, "alarm_id")
-        if not _known(self._station.parts.alarms.reset, alarm_id, user):
-            raise ValueError(f"{alarm_id}: acknowledge it, and its cause must be gone")
-        return "reset", alarm_id, ""
-
     def _reset_line(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
         del user
-        reason = _text(arguments, "reason")
+        reason = text(arguments, "reason")
         pipeline = self._station.pipeline
         stopped = pipeline.state.line_stop
         pipeline.state = rules.reset_line(pipeline.state)
@@ -78,11 +72,17 @@ class Commands:
         self._station.act.ask_challenge()
         return f"feeding {pieces} pieces", "challenge test", ""
 
+    def _resend(
+        self, arguments: dict[str, Any], user: User
+    ) -> tuple[Callable[[sqlite3.Connection], Any], str, str]:
+        del user
+        return dead_letters.resend, "dead letters", text(arguments, "reason")
+
     def _overrule(
         self, arguments: dict[str, Any], user: User
     ) -> tuple[Callable[[sqlite3.Connection], str], str, str]:
-        seq, label = arguments.get("record_seq"), _text(arguments, "label")
-        reason = _text(arguments, "reason")
+        seq, label = arguments.get("record_seq"), text(arguments, "label")
+        reason = text(arguments, "reason")
         if type(seq) is not int or seq < 1:
             raise ValueError("record_seq must be a number from 1")
         if label not in LABELS:
@@ -95,17 +95,3 @@ class Commands:
             return "kept as a label; the verdict sent stays"
 
         return keep, f"record {seq}: {label}", reason
-
-
-def _known(act: Callable[[str, str], bool], alarm_id: str, user: User) -> bool:
-    try:
-        return act(alarm_id, user.name)
-    except KeyError as error:
-        raise ValueError(f"there is no alarm {alarm_id}") from error
-
-
-def _text(arguments: dict[str, Any], name: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str) or not value.strip() or len(value) > 500:
-        raise ValueError(f"{name} must be a text of 1 to 500 characters")
-    return value.strip()

@@ -62,7 +62,8 @@ class Recorder:
         frame = turn.sample.data.frame if turn.sample and self._keeps_picture(turn) else None
         size = frame.nbytes if frame is not None else 0
         now = self._store.clock.wall(), self._store.clock.monotonic()  # of the verdict
-        self._store.submit(partial(self._write, turn=turn, frame=frame, now=now), size)
+        write = partial(self._write, turn=turn, frame=frame, now=now)
+        self._store.submit(write, size, of_class="verdict")
 
     def challenge(self, test: Challenge) -> None:
         """Keep the outcome of a challenge test, and tell it."""
@@ -85,7 +86,7 @@ class Recorder:
             if self._sinks:
                 self._outbox.append(connection, message)
 
-        store.submit(write)
+        store.submit(write, of_class="verdict")
 
     def _keeps_picture(self, turn: Turn) -> bool:
         passed = turn.decision.verdict is Verdict.PASS

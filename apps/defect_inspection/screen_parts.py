@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from common.screen import charts
 from common.screen.alarm_list import clock_text
 from common.screen.crops import PictureGone
-from common.screen.document import MISSING, Document, count
+from common.screen.document import MISSING, Document, count, measure
 from common.screen.freshness import Freshness
+from common.screen.language import decimal, mark, tr
 from common.screen.markup import Html, element
 from common.screen.station_file import Row
 from common.screen.tiles import frame
@@ -33,14 +34,15 @@ class Look:
 
 
 LOOKS = {
-    "pass": Look("P", "pass", "pass"),
-    "hold": Look("H", "hold", "hold"),
-    "reject": Look("R", "reject", "reject"),
-    "late": Look("L", "late", "unjudged"),
-    "bad_image": Look("B", "bad picture", "unjudged"),
-    "no_result": Look("N", "no result", "unjudged"),
+    "pass": Look("P", mark("pass"), "pass"),
+    "hold": Look("H", mark("hold"), "hold"),
+    "reject": Look("R", mark("reject"), "reject"),
+    "late": Look("L", mark("late"), "unjudged"),
+    "bad_image": Look("B", mark("bad picture"), "unjudged"),
+    "no_result": Look("N", mark("no result"), "unjudged"),
 }
-UNKNOWN = Look("?", "unknown verdict", "unjudged")
+UNNAMED = mark("unnamed")
+UNKNOWN = Look("?", mark("unknown verdict"), "unjudged")
 Picture = Callable[[Row, Sequence[float]], str]
 """A row and a box → the address of the crop; raises PictureGone."""
 
@@ -55,9 +57,10 @@ def strip(rows: Sequence[Row], freshness: Freshness) -> Html:
     shown = rows[-STRIP:]
     empty = element("div", element("span"), element("small", "\u00a0"), cls="ls-cell ls-empty")
     cells = [empty] * (STRIP - len(shown)) + [_cell(row) for row in shown]
-    legend = " · ".join(f"{each.letter} {each.word}" for each in LOOKS.values())
-    said = f"Last {STRIP} parts, newest right" if shown else "No part has come yet"
-    title = element("div", said, element("span", f"{legend} · T test piece"), cls="ls-title")
+    legend = " · ".join(f"{each.letter} {tr(each.word)}" for each in LOOKS.values())
+    said = tr("Last {n} parts, newest right", n=STRIP) if shown else tr("No part has come yet")
+    legend += f" · T {tr('test piece')}"
+    title = element("div", element("span", said), element("span", legend), cls="ls-title")
     return frame(
         title, element("div", *cells, cls="ls-strip"), freshness=freshness, key="strip"
     )
@@ -85,12 +88,13 @@ def part_name(body: Document) -> str:
 def describe(row: Row) -> str:
     """One line on a part: for tooltips and for choosing one to overrule."""
     reasons = row.body.texts("reasons")
-    said = f"part {part_name(row.body)} · {look(row).word} · {clock_text(row.record.wall_time)}"
+    part, word = tr("part {n}", n=part_name(row.body)), tr(look(row).word)
+    said = f"{part} · {word} · {clock_text(row.record.wall_time)}"
     if reasons:
         said += f" · {reasons[0][:90]}"
     if row.body.flag("challenge"):
-        said += " · test piece"
-    return f"{said} · overruled: {row.label.label}" if row.label else said
+        said += f" · {tr('test piece')}"
+    return f"{said} · {tr('overruled: {label}', label=row.label.label)}" if row.label else said
 
 
 def cards(rows: Sequence[Row], picture: Picture, freshness: Freshness) -> Html:
@@ -99,10 +103,11 @@ def cards(rows: Sequence[Row], picture: Picture, freshness: Freshness) -> Html:
         row for row in rows if row.body.documents("defects") and look(row) is not LOOKS["pass"]
     ]
     shown = [_card(row, picture, freshness) for row in found[-CARDS:][::-1]]
-    blank = f"no other defect in the last {len(rows)} parts" if rows else "no part has come yet"
+    none = tr("no other defect in the last {n} parts", n=len(rows))
+    blank = none if rows else tr("no part has come yet")
     while len(shown) < CARDS:
         gone = element("div", blank, cls="ls-gone")
-        title = element("div", "Defect", cls="ls-title")
+        title = element("div", tr("Defect"), cls="ls-title")
         shown.append(frame(title, gone, freshness=freshness, ways=" ls-card"))
     return element(
         "div", *shown, _pareto(rows, freshness), cls="ls-grid", style="--ls-columns:4"
@@ -113,14 +118,15 @@ def _card(row: Row, picture: Picture, freshness: Freshness) -> Html:
     worst = max(row.body.documents("defects"), key=lambda d: d.number("score") or 0.0)
     others = len(row.body.documents("defects")) - 1
     size = worst.number("size_mm")
-    facts = f"{size:.2f}\u202fmm" if size is not None else f"{MISSING}\u202fmm"
-    more = f" · {others} more on it" if others else ""
-    test = " · test piece" if row.body.flag("challenge") else ""
+    facts = measure(size, "mm", 2) if size is not None else f"{MISSING}\u202fmm"
+    more = tr(" · {n} more on it", n=others) if others else ""
+    test = f" · {tr('test piece')}" if row.body.flag("challenge") else ""
+    title = tr("Part {n} · {word}", n=part_name(row.body), word=tr(look(row).word))
     return frame(
-        element("div", f"Part {part_name(row.body)} · {look(row).word}{test}", cls="ls-title"),
+        element("div", f"{title}{test}", cls="ls-title"),
         _image(row, worst, picture),
-        element("div", f"{worst.text('kind') or MISSING} · {facts}", cls="ls-what"),
-        element("div", f"score {_score(worst)}{more}", cls="ls-note"),
+        element("div", f"{tr(worst.text('kind')) or MISSING} · {facts}", cls="ls-what"),
+        element("div", tr("score {score}", score=_score(worst)) + more, cls="ls-note"),
         freshness=freshness,
         ways=" ls-card",
     )
@@ -128,24 +134,25 @@ def _card(row: Row, picture: Picture, freshness: Freshness) -> Html:
 
 def _score(defect: Document) -> str:
     score = defect.number("score")
-    return MISSING if score is None else f"{score:.2f}"
+    return MISSING if score is None else decimal(score, 2)
 
 
 def _image(row: Row, defect: Document, picture: Picture) -> Html:
     box = defect.numbers("box_px")
     if len(box) != 4:
-        return element("div", "the defect has no box", cls="ls-gone")
+        return element("div", tr("the defect has no box"), cls="ls-gone")
     try:
         address = picture(row, box)
     except PictureGone as gone:
-        return element("div", str(gone), cls="ls-gone")
-    return element("img", src=address, alt=f"{defect.text('kind')} with its box")
+        return element("div", tr(str(gone)), cls="ls-gone")
+    return element("img", src=address, alt=tr("{kind} with its box", kind=defect.text("kind")))
 
 
 def _pareto(rows: Sequence[Row], freshness: Freshness) -> Html:
     counts = kinds(rows)
-    none = "none" if rows else "no part has come yet"
-    told = f"Defect kinds, last {count(len(rows))} parts"
+    none = tr("none") if rows else tr("no part has come yet")
+    told = tr("Defect kinds, last {n} parts", n=count(len(rows)))
+    counts = [(tr(kind), many) for kind, many in counts]
     chart = charts.pareto(counts) if counts else element("div", none, cls="ls-note")
     title = element("div", told, cls="ls-title")
     return frame(title, chart, freshness=freshness, ways=" ls-card", key="pareto")
@@ -157,7 +164,7 @@ def kinds(rows: Sequence[Row]) -> list[tuple[str, int]]:
     for row in rows:
         if row.body.flag("challenge") or look(row) is LOOKS["pass"]:
             continue
-        counted.update({d.text("kind") or "unnamed" for d in row.body.documents("defects")})
+        counted.update({d.text("kind") or UNNAMED for d in row.body.documents("defects")})
     return sorted(counted.items(), key=lambda entry: (-entry[1], entry[0]))
 
 

@@ -5,21 +5,23 @@ missing is "–" and never zero: "not known" must not look like "none".
 """
 
 from common.screen import charts
-from common.screen.alarm_list import Alarm, worst
-from common.screen.document import MISSING, Document, count, milliseconds, share
-from common.screen.freshness import age_text
+from common.screen.alarms import Alarm, worst
+from common.screen.document import MISSING, Document, count, measure, milliseconds, share
+from common.screen.language import mark, tr
+from common.screen.links import link_state, link_text
 from common.screen.markup import joined
 from common.screen.tiles import Tile
 
 STATES = (
-    "not read", "Clearing", "Stopped", "Starting", "Idle", "Suspended", "Execute", "Stopping",
-    "Aborting", "Aborted", "Holding", "Held", "Unholding", "Suspending", "Unsuspending",
-    "Resetting", "Completing", "Complete",
+    mark("not read"), mark("Clearing"), mark("Stopped"), mark("Starting"), mark("Idle"),
+    mark("Suspended"), mark("Execute"), mark("Stopping"), mark("Aborting"), mark("Aborted"),
+    mark("Holding"), mark("Held"), mark("Unholding"), mark("Suspending"),
+    mark("Unsuspending"), mark("Resetting"), mark("Completing"), mark("Complete"),
 )  # fmt: skip
 """PackML's words; the number is the index."""
 EXECUTE = 6
 ABNORMAL_STATES = (0, 5, 8, 9, 10, 11, 13)
-MODES = {1: "Production", 2: "Maintenance", 3: "Manual"}
+MODES = {1: mark("Production"), 2: mark("Maintenance"), 3: mark("Manual")}
 BIN_FULL, AIR_LOW, CONFIRM_MISSING, TRACK_LOST = 1, 2, 4, 8
 LEAST_SCALE = 0.1
 """A scale of the reject rate ends at 10 % or above."""
@@ -28,7 +30,8 @@ Alarms = tuple[Alarm, ...]
 
 def state_word(state: int | None) -> str:
     """PackML's word for a state's number."""
-    return STATES[state] if state is not None and 0 <= state < len(STATES) else f"State {state}"
+    known = state is not None and 0 <= state < len(STATES)
+    return tr(STATES[state or 0]) if known else tr("State {n}", n=state)
 
 
 def tiles(word: Document, alarms: Alarms, trend: tuple[float, ...]) -> tuple[Tile, ...]:
@@ -52,16 +55,17 @@ def rate_tile(rate: Document, trend: tuple[float, ...]) -> Tile:
     """The reject rate of the last parts beside the last hour's band."""
     now, low, high = rate.number("now"), rate.number("low"), rate.number("high")
     window = rate.whole("window_parts")
-    band = f"usual {share(low)} to {share(high)}" if low is not None else "no usual band yet"
+    usual = tr("usual {low} to {high}", low=share(low), high=share(high))
+    band = usual if low is not None else tr("no usual band yet")
     above = now is not None and high is not None and now > high
     below = now is not None and low is not None and now < low
-    where = ", ABOVE its band" * above + ", below its band" * below
+    where = tr(", ABOVE its band") * above + tr(", below its band") * below
     top = max(LEAST_SCALE, 1.25 * max(now or 0.0, high or 0.0, *trend, 0.0))
     chart = joined(
         (charts.band_bar(now, low, high, min(top, 1.0)), charts.sparkline(trend, min(top, 1.0)))
     )
     return Tile(
-        f"Reject rate, last {count(window)} parts · {band}",
+        tr("Reject rate, last {n} parts · {band}", n=count(window), band=band),
         f"{share(now)}{where}",
         (),
         chart,
@@ -77,9 +81,9 @@ def streak_tile(line: Document, alarms: Alarms) -> Tile:
     stop = line.text("line_stop")
     chart = charts.steps(streak or 0, limit or 1)
     return Tile(
-        "Rejects in a row",
-        f"{count(streak)} of {count(limit)}",
-        (f"Line stop: {stop}" if stop else "then the line stops",),
+        tr("Rejects in a row"),
+        tr("{n} of {limit}", n=count(streak), limit=count(limit)),
+        (tr("Line stop: {why}", why=stop) if stop else tr("then the line stops"),),
         chart,
         abnormal=bool(stop) or (limit is not None and streak is not None and streak >= limit),
         priority=worst(alarms, "line_stopped"),
@@ -91,12 +95,12 @@ def confirm_tile(word: Document, alarms: Alarms) -> Tile:
     """Rejects commanded beside those that the confirm eye saw."""
     counts, faults = word.at("counts"), word.at("line").whole("reject_faults")
     open_ = counts.whole("unconfirmed")
-    eye = "confirm missing" if (faults or 0) & CONFIRM_MISSING else ""
-    lost = "track lost" if (faults or 0) & TRACK_LOST else ""
+    eye = tr("confirm missing") if (faults or 0) & CONFIRM_MISSING else ""
+    lost = tr("track lost") if (faults or 0) & TRACK_LOST else ""
     return Tile(
-        "Rejects commanded / confirmed",
+        tr("Rejects commanded / confirmed"),
         f"{count(counts.whole('commanded'))} / {count(counts.whole('confirmed'))}",
-        (f"{count(open_)} unconfirmed", ", ".join(filter(None, (eye, lost)))),
+        (tr("{n} unconfirmed", n=count(open_)), ", ".join(filter(None, (eye, lost)))),
         abnormal=bool(open_ or eye or lost),
         priority=worst(alarms, "confirm_missing"),
         key="confirm",
@@ -106,16 +110,14 @@ def confirm_tile(word: Document, alarms: Alarms) -> Tile:
 def heartbeat_tile(line: Document, alarms: Alarms) -> Tile:
     """Whether each side sees the other alive."""
     plc, vision = line.flag("plc_alive"), line.flag("vision_alive")
-    words = {True: "alive", False: "SILENT", None: "not read"}
+    words = {True: tr("alive"), False: tr("SILENT"), None: tr("not read")}
     both = plc is True and vision is True
-    first = f"PLC {words[plc]}" if plc is not True else f"vision {words[vision]}"
-    beats = (
-        f"PLC {words[plc]} · vision {words[vision]}, {count(line.whole('vision_beats'))} beats"
-    )
+    one, other = f"PLC {words[plc]}", tr("vision {state}", state=words[vision])
+    beats = tr("{n} beats", n=count(line.whole("vision_beats")))
     return Tile(
-        "Heartbeats",
-        "both alive" if both else first,
-        (beats, line.text("plc")),
+        tr("Heartbeats"),
+        tr("both alive") if both else one if plc is not True else other,
+        (f"{one} · {other}, {beats}", line.text("plc")),
         abnormal=not both,
         priority=worst(alarms, "plc_unreachable", "plc_heartbeat_lost"),
         key="heartbeats",
@@ -128,9 +130,9 @@ def latency_tile(word: Document, alarms: Alarms) -> Tile:
     p99 = total.number("p99")
     late = word.at("counts").whole("late")
     return Tile(
-        "Latency p99",
+        tr("Latency p99"),
         milliseconds(p99),
-        (f"deadline {milliseconds(deadline)} · {count(late)} late",),
+        (tr("deadline {ms} · {n} late", ms=milliseconds(deadline), n=count(late)),),
         charts.limit_bar(p99, deadline or 0.0),
         abnormal=p99 is not None and deadline is not None and p99 > deadline,
         priority=worst(alarms, "late_verdicts"),
@@ -143,29 +145,34 @@ def bin_tile(line: Document, alarms: Alarms) -> Tile:
     faults = line.whole("reject_faults")
     full, air = bool((faults or 0) & BIN_FULL), bool((faults or 0) & AIR_LOW)
     known = faults is not None and line.flag("plc_alive") is not None
+    bin_, pressure = tr("FULL") if full else tr("has room"), tr("LOW") if air else tr("ok")
     return Tile(
-        "Reject bin · air",
-        ("FULL" if full else "has room") + " · " + ("LOW" if air else "ok")
-        if known
-        else MISSING,
-        ("bin full" if full else "", "air pressure low" if air else ""),
+        tr("Reject bin · air"),
+        f"{bin_} · {pressure}" if known else MISSING,
+        (tr("bin full") if full else "", tr("air pressure low") if air else ""),
         abnormal=full or air,
         priority=worst(alarms, "reject_bin"),
         key="bin",
     )
 
 
+OUTCOMES = {"running": mark("running"), "passed": mark("passed"), "failed": mark("FAILED")}
+
+
 def challenge_tile(test: Document, alarms: Alarms) -> Tile:
     """The challenge test: seeded bad pieces must all be rejected and confirmed."""
-    outcome = test.text("outcome")
-    pieces, passed = count(test.whole("pieces")), test.whole("passed") or 0
-    got = (
-        f"{count(test.whole('rejected'))} rejected, {count(test.whole('confirmed'))} confirmed"
+    outcome, passed = test.text("outcome"), test.whole("passed") or 0
+    got = tr(
+        "{rejected} rejected, {confirmed} confirmed of {pieces}",
+        rejected=count(test.whole("rejected")),
+        confirmed=count(test.whole("confirmed")),
+        pieces=count(test.whole("pieces")),
     )
+    gone = tr("{n} PASSED the gate", n=passed) if passed else ""
     return Tile(
-        "Challenge test",
-        outcome.upper() if outcome == "failed" else outcome or "none since start",
-        (f"{got} of {pieces}", f"{passed} PASSED the gate" if passed else "") if test else (),
+        tr("Challenge test"),
+        tr(OUTCOMES.get(outcome, outcome)) if outcome else tr("none since start"),
+        (got, gone) if test else (),
         abnormal=outcome == "failed" or passed > 0,
         priority=worst(alarms, "challenge_failed"),
         key="challenge",
@@ -177,23 +184,15 @@ def link_tile(link: Document, alarms: Alarms) -> Tile:
     mqtt, webhook = link.at("mqtt"), link.at("webhook")
     states = (mqtt.text("state"), webhook.text("state"))
     dead = (mqtt.whole("dead") or 0) + (webhook.whole("dead") or 0)
+    refused = tr(" · {n} refused for good", n=count(dead)) if dead else ""
     return Tile(
-        "Links" + (f" · {count(dead)} refused for good" if dead else ""),
-        f"MQTT {states[0] or MISSING}",
-        (link_text(mqtt), f"MES {states[1] or MISSING}, {link_text(webhook, short=True)}"),
+        tr("Links") + refused,
+        f"MQTT {link_state(mqtt)}",
+        (link_text(mqtt), f"MES {link_state(webhook)}, {link_text(webhook, short=True)}"),
         abnormal="offline" in states or dead > 0,
         priority=worst(alarms, "uplink_offline"),
         key="link",
     )
-
-
-def link_text(link: Document, *, short: bool = False) -> str:
-    """What waits for one way out: 1 234 queued, oldest 00:12:00."""
-    oldest = link.number("oldest_age_s")
-    waiting = f"{count(link.whole('queued'))} queued"
-    if oldest is None:
-        return waiting
-    return f"{waiting}, {'' if short else 'oldest '}{age_text(oldest, hours=True)}"
 
 
 def parts_tile(counts: Document) -> Tile:
@@ -203,11 +202,11 @@ def parts_tile(counts: Document) -> Tile:
     known = [number for number in unjudged if number is not None]
     rest = count(sum(known)) if len(known) == len(unjudged) else MISSING
     return Tile(
-        "Parts since start",
+        tr("Parts since start"),
         count(counts.whole("parts")),
         (
             f"{passed} P · {held} H · {rejected} R",
-            f"{rest} without judgement",
+            tr("{n} without judgement", n=rest),
         ),
         key="parts",
     )
@@ -220,12 +219,14 @@ def station_tile(word: Document, alarms: Alarms) -> Tile:
         word.flag("healthy"),
         (store.whole("refused") or 0) + (store.whole("failed") or 0),
     )
-    said = {True: "working", False: "NOT WORKING", None: MISSING}[healthy]
-    kept = "records are kept" if store.flag("healthy") else store.text("error") or "records: –"
+    said = {True: tr("working"), False: tr("NOT WORKING"), None: MISSING}[healthy]
+    well = store.flag("healthy")
+    kept = tr("records are kept") if well else store.text("error") or tr("records: –")
+    missing = f"; {tr('{n} not kept', n=count(lost))}" if lost else ""
     return Tile(
-        "Station",
+        tr("Station"),
         said,
-        (*faults[:1], kept if not lost else f"{kept}; {count(lost)} not kept"),
+        (*faults[:1], f"{kept}{missing}"),
         abnormal=healthy is not True or store.flag("healthy") is False or lost > 0,
         priority=worst(
             alarms, "camera_failed", "inference_failed", "bad_pictures", "store_failing"
@@ -238,12 +239,13 @@ def device_tile(host: Document) -> Tile:
     """The computer: temperature, memory, disk."""
     heat, memory = host.number("temperature_c"), host.number("memory_used_share")
     disk = host.number("disk_free_mb")
-    room = f"{disk / 1024:.1f}\u202fGB" if disk is not None else MISSING
+    room = measure(disk / 1024, "GB", 1) if disk is not None else MISSING
     slow = host.flag("throttled") is True
+    warm = measure(heat, "°C") if heat is not None else tr("no sensor")
     return Tile(
-        "This computer",
-        (f"{heat:.0f}\u202f°C" if heat is not None else "no sensor") + ", SLOWED" * slow,
-        (f"disk {room} free", f"memory {share(memory)} used"),
+        tr("This computer"),
+        warm + tr(", SLOWED") * slow,
+        (tr("disk {room} free", room=room), tr("memory {share} used", share=share(memory))),
         abnormal=slow,
         key="device",
     )

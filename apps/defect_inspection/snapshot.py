@@ -1,12 +1,13 @@
 """The station's state as one document: for the screens, the API and Prometheus."""
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from apps.defect_inspection.domain import Challenge
-from common.alarms.board import Alarm
+from common.alarms.document import document as alarm_document
 from common.meta import put
 from common.ports import PlcView
 
@@ -47,7 +48,9 @@ class Snapshots:
                 "failed": store.failed,
                 "error": store.last_error,
             },
-            "alarms": [_alarm(alarm) for alarm in station.parts.alarms.summary()],
+            "alarms": [alarm_document(alarm) for alarm in station.parts.alarms.summary()],
+            "hidden_alarms": [alarm_document(a) for a in station.parts.alarms.hidden()],
+            "alarm_burden": asdict(station.parts.alarms.burden()),
             "host": host,
         }
         self.last = document
@@ -121,18 +124,4 @@ def _challenge(challenge: Challenge | None) -> dict[str, Any] | None:
         "rejected": len(challenge.rejected),
         "confirmed": len(challenge.confirmed & challenge.rejected),
         "passed": len(challenge.passed),
-    }
-
-
-def _alarm(alarm: Alarm) -> dict[str, Any]:
-    definition = alarm.definition
-    return {
-        "id": definition.id,
-        "priority": definition.priority,
-        "state": alarm.state.name.value,
-        "text": definition.text,
-        "detail": alarm.detail,
-        "consequence": definition.consequence,
-        "response": definition.response,
-        "since": alarm.changed_at,
     }

@@ -1,150 +1,169 @@
-"""The alarm list: priority shape and number, what it is, what to do, and the button.
+"""The alarm list: priority shape and number, what it is, what to do, and the buttons."""
 
-Order: priority, then the older first. Acknowledging changes no place, so that no row moves
-under a finger that is about to press.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from common.screen.document import Document
-from common.screen.markup import Html, element
+from common.screen import session
+from common.screen.alarms import GONE, WAITING, Alarm, waiting
+from common.screen.freshness import Freshness, age_text
+from common.screen.language import tr
+from common.screen.listening import port_of
+from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import PRIORITIES, priority_mark
 
-SOUNDING = ("UNACK", "LATCHED_UNACK")
-WAITING = (*SOUNDING, "RTNUN")
-"""States that a person must acknowledge."""
-WORDS = {
-    "UNACK": "new",
-    "ACKED": "acknowledged",
-    "RTNUN": "gone, not acknowledged",
-    "LATCHED_UNACK": "gone but kept, not acknowledged",
-    "LATCHED_ACK": "gone but kept until reset",
-}
-GONE = ("RTNUN", "LATCHED_UNACK", "LATCHED_ACK")
-Command = Callable[[str, str], None]
-"""command(name, alarm id)"""
+YEAR_10000 = 253_402_214_400
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """One alarm that is not normal."""
+class Layout:
+    """How a list is drawn where it stands."""
 
-    id: str
-    priority: int
-    state: str
-    text: str
-    detail: str
-    consequence: str
-    response: str
-    since: float | None
-    """UTC, seconds since 1970."""
-
-
-def alarms_of(snapshot: Document) -> tuple[Alarm, ...]:
-    """The alarms in a station's document, in the order in which they are shown."""
-    found = {alarm.id: alarm for alarm in map(_alarm, snapshot.documents("alarms"))}
-    return tuple(sorted(found.values(), key=_order))
+    key: str
+    """Sets this list's buttons apart from others on the page."""
+    most: int
+    """Rows that are drawn; the rest is counted."""
+    wide: bool = False
+    """Buttons beside the text instead of under it."""
+    stations: bool = False
+    """Say of which station an alarm is."""
 
 
-def _alarm(found: Document) -> Alarm:
-    number = found.whole("priority")
-    return Alarm(
-        id=found.text("id"),
-        priority=number if number in PRIORITIES else 1,  # unreadable: rather too loud
-        state=found.text("state"),
-        text=found.text("text") or found.text("id"),
-        detail=found.text("detail"),
-        consequence=found.text("consequence"),
-        response=found.text("response"),
-        since=found.number("since"),
-    )
-
-
-def _order(alarm: Alarm) -> tuple[int, float, str]:
-    return alarm.priority, alarm.since or 0.0, alarm.id
-
-
-def worst(alarms: tuple[Alarm, ...], *ids: str) -> int | None:
-    """The highest priority of all alarms, or of those named; None when there are none."""
-    return min((a.priority for a in alarms if not ids or a.id in ids), default=None)
-
-
-def sounding(alarms: tuple[Alarm, ...]) -> int | None:
-    """The priority that must be heard: the highest of 1 and 2 not acknowledged."""
-    return min(
-        (a.priority for a in alarms if a.state in SOUNDING and a.priority <= 2), default=None
-    )
-
-
-def headline_html(alarms: tuple[Alarm, ...], age: str = "") -> Html:
-    """How many alarms of each priority there are: what scrolled out of sight counts too."""
-    marks = []
-    for number in PRIORITIES:
-        many = sum(alarm.priority == number for alarm in alarms)
-        marks += [priority_mark(number), element("span", f"×{many}")] if many else []
-    said = " · ".join(filter(None, (headline(alarms), age)))
-    return element("div", *marks, element("span", said), cls="ls-alarms-head")
-
-
-def headline(alarms: tuple[Alarm, ...]) -> str:
-    """Whether there are alarms and how many of them wait for a person."""
-    if not alarms:
-        return "No alarms"
-    waiting = sum(alarm.state in WAITING for alarm in alarms)
-    return f"{waiting} to acknowledge" if waiting else "all acknowledged"
+BUTTON_PX = 120
+NARROW = Layout("", 0)
 
 
 def clock_text(wall: float | None) -> str:
     """Local time of day, with the date when it is not today's."""
-    if wall is None or not 0 <= wall < 253_402_214_400:  # the year 10 000
+    if wall is None or not 0 <= wall < YEAR_10000:
         return "–"
     then = datetime.fromtimestamp(wall).astimezone()
     today = then.date() == datetime.now().astimezone().date()
     return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
-def alarm_html(alarm: Alarm, *, stale: bool = False) -> Html:
-    """One alarm, without its button."""
-    mark = priority_mark(
-        alarm.priority, hollow=alarm.state in GONE, flash=alarm.state in SOUNDING
+def headline_html(alarms: Sequence[Alarm], age: str = "") -> Html:
+    """How many alarms of each priority there are: what scrolled out of sight counts too."""
+    said = " · ".join(filter(None, (headline(alarms), age)))
+    return element("div", *counts(alarms), element("span", said), cls="ls-alarms-head")
+
+
+def counts(alarms: Sequence[Alarm]) -> list[Html]:
+    """Mark and number of each priority that there is; flashing while one is new."""
+    marks: list[Html] = []
+    for number in PRIORITIES:
+        these = [alarm for alarm in alarms if alarm.priority == number]
+        if these:
+            flash = any(alarm.flashes for alarm in these)
+            marks += [priority_mark(number, flash=flash), element("span", f"×{len(these)}")]
+    return marks
+
+
+def headline(alarms: Sequence[Alarm]) -> str:
+    """Whether there are alarms and how many of them wait for a person."""
+    if not alarms:
+        return tr("No alarms")
+    wait = waiting(alarms)
+    return tr("{n} to acknowledge", n=wait) if wait else tr("all acknowledged")
+
+
+def alarm_html(alarm: Alarm, *, stale: bool = False, layout: Layout = NARROW) -> Html:
+    """One alarm, without its buttons."""
+    sign = priority_mark(
+        alarm.priority, hollow=alarm.state in GONE, flash=alarm.flashes and not stale
     )
-    said = [element("b", alarm.text)]
+    ways = " ls-stale" * stale + " ls-wide" * layout.wide
+    cls = f"ls-alarm ls-p{alarm.priority}{ways}"
+    what = element("div", *_what(alarm, layout.stations))
+    return element("div", sign, what, element("div", *_answer(alarm)), cls=cls)
+
+
+def _what(alarm: Alarm, station: bool) -> list[Html]:
+    title = f"{alarm.station}: {tr(alarm.text)}" if station else tr(alarm.text)
+    said = [element("b", title, _first(alarm), cls="ls-name")]
     if alarm.detail:
         said.append(element("div", alarm.detail))
-    state = f"{WORDS.get(alarm.state, alarm.state)}, since {clock_text(alarm.since)}"
+    since = tr("since {time}", time=clock_text(alarm.since))
+    by = tr("by {name}", name=alarm.acknowledged_by) if alarm.state == "ACKED" else ""
+    state = ", ".join(filter(None, (f"{alarm.word} {by}".strip(), since)))
     said.append(element("div", state, cls="ls-note"))
+    return said
+
+
+def _answer(alarm: Alarm) -> list[Html]:
+    said = []
     if alarm.response:
-        said.append(element("div", element("b", "Do: "), alarm.response))
+        within = tr("within {age}", age=age_text(alarm.respond_s)) if alarm.respond_s else ""
+        limit = f" ({within})" if within else ""
+        said.append(element("div", element("b", tr("Do:"), " "), tr(alarm.response), limit))
     if alarm.consequence and alarm.state in WAITING:
-        said.append(element("div", f"Else: {alarm.consequence}", cls="ls-note"))
-    cls = f"ls-alarm ls-p{alarm.priority}{' ls-stale' if stale else ''}"
-    return element("div", mark, element("div", *said), cls=cls)
+        else_ = tr("Else: {what}", what=tr(alarm.consequence))
+        said.append(element("div", else_, cls="ls-note"))
+    return said
 
 
-def draw_alarms(
-    alarms: tuple[Alarm, ...], command: Command, *, key: str, stale: bool = False
-) -> None:
-    """All alarms with their buttons; `key` sets this station's buttons apart."""
-    for alarm in alarms:
-        st.html(alarm_html(alarm, stale=stale))
-        name, label = _action(alarm)
-        if name:
-            st.button(
-                label,
-                key=f"{key}-{name}-{alarm.id}",
-                on_click=command,
-                args=(name, alarm.id),
-                width="stretch",
-            )
+def _first(alarm: Alarm) -> Html:
+    if alarm.first:
+        return element("span", tr("came first: begin here"), cls="ls-first")
+    if alarm.followed:
+        return element(
+            "span", tr("followed: {alarm}", alarm=tr(alarm.followed)), cls="ls-follows"
+        )
+    return EMPTY
 
 
-def _action(alarm: Alarm) -> tuple[str, str]:
+def draw_alarms(alarms: Sequence[Alarm], layout: Layout, *, stale: bool = False) -> None:
+    """The first of the alarms with their buttons, and how many more there are."""
+    with st.container(gap="small"):
+        for alarm in alarms[: layout.most]:
+            key = f"{layout.key}-{alarm.station}-{alarm.id}"
+            with row(key, beside=layout.wide):
+                st.html(alarm_html(alarm, stale=stale, layout=layout))
+                draw_action(alarm, key, BUTTON_PX if layout.wide else "stretch")
+    more = len(alarms) - layout.most
+    said = element("div", tr("and {n} more, see Alarms", n=more), cls="ls-more")
+    st.html(said if more > 0 else element("div"))
+
+
+def row(key: str, *, beside: bool = True) -> DeltaGenerator:
+    """The place of one alarm and its buttons, beside it or under it."""
+    return st.container(horizontal=beside, wrap=not beside, key=f"{key}-row", gap="small")
+
+
+def draw_action(alarm: Alarm, key: str, width: int | Literal["stretch"]) -> None:
+    """The button for what comes next; its place stays where there is none."""
+    name, label = action(alarm)
+    if name:
+        st.button(label, key=f"{key}-{name}", on_click=_order, args=(name, alarm), width=width)
+    elif width != "stretch":
+        st.html(element("div"), width=width)
+
+
+def action(alarm: Alarm) -> tuple[str, str]:
+    """What a person does next with an alarm: the command and the button's label."""
     if alarm.state in WAITING:
-        return "acknowledge", "Acknowledge · operator"
+        return "acknowledge", tr("Acknowledge")
     if alarm.state == "LATCHED_ACK":
-        return "reset_alarm", "Reset alarm · operator"
+        return "reset_alarm", tr("Reset alarm")
     return "", ""
+
+
+def _order(name: str, alarm: Alarm) -> None:
+    order(name, alarm)
+
+
+def order(name: str, alarm: Alarm, **more: object) -> bool:
+    """Command one alarm, as it was looked at; whether it was done."""
+    seen = {} if alarm.revision is None else {"revision": alarm.revision}
+    arguments = {"alarm_id": alarm.id, **seen, **more}
+    return session.command(alarm.station, port_of(alarm.station), name, arguments)
+
+
+def stale_of(freshness: dict[str, Freshness], alarm: Alarm) -> bool:
+    """Whether the station of an alarm is silent."""
+    known = freshness.get(alarm.station)
+    return known is None or known.stale

@@ -6,6 +6,7 @@ A number alone does not say whether it is normal; each of these shows it beside 
 import math
 from collections.abc import Sequence
 
+from common.screen.language import tr
 from common.screen.markup import Html, element
 
 MOST_STEPS = 12
@@ -62,7 +63,7 @@ def pareto(counts: Sequence[tuple[str, int]], most: int = 6) -> Html:
     ordered = sorted(counts, key=lambda entry: (-entry[1], entry[0]))
     if len(ordered) > most:
         rest = sum(number for _, number in ordered[most - 1 :])
-        ordered = [*ordered[: most - 1], ("other", rest)]
+        ordered = [*ordered[: most - 1], (tr("other"), rest)]
     top = max((number for _, number in ordered), default=0)
     rows = [_bar(name, number, percent(number, top)) for name, number in ordered]
     return element("div", *rows, cls="ls-pareto")

@@ -1,22 +1,25 @@
-"""Sending a command to a station's API: whatever comes back is one clear line."""
+"""Talking to a station's API as a person: whatever comes back is one clear line."""
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
+from common.screen.language import tr
 
 TIMEOUT_S = 7.0
 """Above the API's own limit, so that its 504 arrives."""
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """What a person typed; kept in the browser session's memory only."""
+class Pass:
+    """What a station gave for the right password: a token, for a limited time."""
 
+    token: str = field(repr=False)
     name: str
-    password: str = field(repr=False)
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,71 +32,91 @@ class Answer:
     """HTTP status; 0 when there was no answer."""
 
 
-def send(
-    port: int | None, name: str, arguments: Mapping[str, Any], credential: Credential
-) -> Answer:
-    """Post one command with the credential and a fresh nonce; never raises."""
-    return _asked("POST", port, f"commands/{name}", credential, dict(arguments))
+def sign_in(port: int | None, name: str, password: str) -> tuple[Pass | None, Answer]:
+    """Give name and password for a token; never raises, and keeps neither."""
+    basic = httpx.BasicAuth(name, password)
+    reply = _asked("POST", port, "session", auth=basic)
+    if isinstance(reply, Answer):
+        return None, reply
+    body = _body(reply)
+    token, role = body.get("token"), body.get("role")
+    if not reply.is_success:
+        return None, _understood("session", reply)
+    if not isinstance(token, str) or not isinstance(role, str):
+        return None, Answer(False, tr("The station gave no session; it is of another version."))
+    return Pass(token, name, role), Answer(True, "", reply.status_code)
 
 
-def check(port: int | None, credential: Credential) -> Answer:
-    """Ask the station whether it knows this name and password; never raises."""
-    answer = _asked("GET", port, "whoami", credential)
-    said = answer.text.removeprefix("Done: ")
-    return replace(answer, text=said[:1].upper() + said[1:]) if answer.done else answer
+def sign_out(port: int | None, given: Pass) -> Answer:
+    """End the session at the station, so that its token is worth nothing; never raises."""
+    reply = _asked("DELETE", port, "session", headers=_bearer(given))
+    return reply if isinstance(reply, Answer) else _understood("session", reply)
 
 
-def _asked(
-    method: str,
-    port: int | None,
-    path: str,
-    credential: Credential,
-    body: dict[str, Any] | None = None,
-) -> Answer:
+def send(port: int | None, name: str, arguments: Mapping[str, Any], given: Pass) -> Answer:
+    """Post one command with the token and a fresh nonce; never raises."""
+    headers = {**_bearer(given), "X-Nonce": uuid.uuid4().hex}
+    reply = _asked("POST", port, f"commands/{name}", headers=headers, json=dict(arguments))
+    return reply if isinstance(reply, Answer) else _understood(name, reply)
+
+
+def _bearer(given: Pass) -> dict[str, str]:
+    return {"Authorization": f"Bearer {given.token}"}
+
+
+def _asked(method: str, port: int | None, path: str, **request: Any) -> httpx.Response | Answer:
     if port is None or not 1024 <= port <= 65535:
-        return Answer(False, "The station has not said where it listens; nothing was sent.")
+        return Answer(False, tr("The station has not said where it listens; nothing was sent."))
     try:
-        reply = httpx.request(
+        return httpx.request(
             method,
             f"http://127.0.0.1:{port}/{path}",
-            json=body,
-            auth=httpx.BasicAuth(credential.name, credential.password),
-            headers={"X-Nonce": uuid.uuid4().hex},
             timeout=TIMEOUT_S,
             trust_env=False,  # a proxy must never see a credential
+            **request,
         )
     except httpx.ConnectError:
-        return Answer(False, f"No connection to the station on port {port}: is it running?")
+        text = tr("No connection to the station on port {port}: is it running?", port=port)
     except httpx.TimeoutException:
-        return Answer(False, "The station does not answer; whether it was done is unknown.")
+        text = tr("The station does not answer; whether it was done is unknown.")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Answer(False, f"The connection to the station broke: {error}")
-    return _understood(path.rpartition("/")[2], reply)
+        text = tr("The connection to the station broke: {error}", error=error)
+    return Answer(False, text)
 
 
 def _understood(name: str, reply: httpx.Response) -> Answer:
     detail = _detail(reply)
     if reply.is_success:
-        return Answer(True, f"Done: {detail or name}.", reply.status_code)
-    texts = {
-        401: "Name or password wrong, or locked for half a minute. Sign in again.",
-        403: f"Not allowed: {detail}.",
-        404: f"This station does not know it: {detail}.",
-        409: f"Not done: {detail}.",
-        422: f"Not done: {detail}.",
-        504: "The station did not carry it out in time; look before you repeat it.",
+        return Answer(True, tr("Done: {what}.", what=detail or name), reply.status_code)
+    said = {
+        401: tr("Name or password wrong, locked for half a minute, or signed in too long ago."),
+        403: tr("Not allowed: {why}.", why=detail),
+        404: tr("This station does not know it: {why}.", why=detail),
+        409: tr("Not done: {why}.", why=detail),
+        422: tr("Not done: {why}.", why=detail),
+        504: tr("The station did not carry it out in time; look before you repeat it."),
     }
-    fallback = f"The station failed (HTTP {reply.status_code}): {detail or 'no reason given'}."
-    return Answer(False, texts.get(reply.status_code, fallback), reply.status_code)
+    reason = detail or tr("no reason given")
+    fallback = tr(
+        "The station failed (HTTP {status}): {why}.", status=reply.status_code, why=reason
+    )
+    return Answer(False, said.get(reply.status_code, fallback), reply.status_code)
+
+
+def _body(reply: httpx.Response) -> dict[str, Any]:
+    try:
+        body = reply.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _detail(reply: httpx.Response) -> str:
     """The API's own words, on one line."""
-    try:
-        body = reply.json()
-    except ValueError:
-        return ""
-    said = body.get("detail", body.get("result")) if isinstance(body, dict) else None
+    body = _body(reply)
+    said = body.get("detail", body.get("result"))
     if isinstance(said, list):  # the API's checks of the request itself
         said = "; ".join(str(e.get("msg", e)) if isinstance(e, dict) else str(e) for e in said)
+    if isinstance(said, dict):  # several alarms at once: id → what became of it
+        said = "; ".join(f"{key}: {value}" for key, value in said.items())
     return " ".join(str(said).split())[:300].rstrip(".") if said else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from common.inference.decode import DecodeLimits, ImageRefused, decode_image
 from common.pictures import NAME
+from common.screen.language import mark
 
 Box = Sequence[float]
 """Left, top, right, bottom in px."""
@@ -21,21 +22,21 @@ SMALLEST_PX = 72.0
 
 
 class PictureGone(Exception):
-    """There is no picture to show; the text says why, in a few words."""
+    """There is no picture to show; the text says why, a key of the catalogues."""
 
 
 def load_picture(folder: Path, name: str | None) -> np.ndarray:
     """The picture `name` of a station as BGR; raises PictureGone."""
     if not name:
-        raise PictureGone("no picture was taken")
+        raise PictureGone(mark("no picture was taken"))
     if not NAME.fullmatch(name):
-        raise PictureGone("its name is no file name")
+        raise PictureGone(mark("its name is no file name"))
     try:
         picture = decode_image((folder / name).read_bytes(), LIMITS)
     except FileNotFoundError as error:
-        raise PictureGone("picture gone") from error
+        raise PictureGone(mark("picture gone")) from error
     except (OSError, ImageRefused) as error:
-        raise PictureGone("picture unreadable") from error
+        raise PictureGone(mark("picture unreadable")) from error
     return (
         picture if picture.ndim == 3 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
     )

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from common.screen.language import THIN, decimal
+
 MISSING = "–"
 
 
@@ -73,14 +75,19 @@ def _number(value: object) -> float | None:
 
 def count(value: float | None) -> str:
     """A count with thin gaps: 1 234; "–" when it is missing."""
-    return MISSING if value is None else f"{value:,.0f}".replace(",", "\u202f")
+    return MISSING if value is None else decimal(value)
 
 
 def share(value: float | None) -> str:
     """A share as percent: 6.7 %; "–" when it is missing."""
-    return MISSING if value is None else f"{value * 100:.1f}\u202f%"
+    return MISSING if value is None else f"{decimal(value * 100, 1)}{THIN}%"
 
 
 def milliseconds(value: float | None) -> str:
     """A duration in ms, with a decimal where it counts."""
-    return MISSING if value is None else f"{value:.{1 if value < 10 else 0}f}\u202fms"
+    return measure(value, "ms", 1 if value is not None and value < 10 else 0)
+
+
+def measure(value: float | None, unit: str, digits: int = 0) -> str:
+    """A number with its unit: 51 °C; "–" when it is missing."""
+    return MISSING if value is None else f"{decimal(value, digits)}{THIN}{unit}"

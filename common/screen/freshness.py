@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
-STALE_AFTER_S = 3.0
-"""A station writes twice a second; six missed writes are no accident."""
+from common.screen.language import tr
+
+STALE_AFTER_S = 1.5
+"""A station writes twice a second; three missed writes, and itself not answering either, are
+no accident. With a refresh a second a dead station is seen within three."""
+AHEAD_S = 3.0
+"""How far ahead of this machine's clock a word may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +21,15 @@ class Freshness:
     @property
     def stale(self) -> bool:
         """Too old, or from a future that only a clock jump explains (or NaN)."""
-        return not abs(self.age_s) <= STALE_AFTER_S
+        return not -AHEAD_S <= self.age_s <= STALE_AFTER_S
 
     @property
     def tag(self) -> str:
         """What stands on every stale tile; empty while fresh."""
         if not self.stale:
             return ""
-        return f"{age_text(self.age_s)} old" if self.age_s > 0 else "age unknown"
+        known = self.age_s > 0
+        return tr("{age} old", age=age_text(self.age_s)) if known else tr("age unknown")
 
     @property
     def sentence(self) -> str:
@@ -31,8 +37,8 @@ class Freshness:
         if not self.stale:
             return ""
         if self.age_s > 0:
-            return f"station silent for {age_text(self.age_s)}"
-        return "station silent, since when is unknown: the clock was set back"
+            return tr("station silent for {age}", age=age_text(self.age_s))
+        return tr("station silent, since when is unknown: the clock was set back")
 
 
 def age_text(seconds: float, *, hours: bool = False) -> str:

@@ -6,6 +6,7 @@ number of its own. Green does not occur: it is not "OK".
 
 from dataclasses import dataclass
 
+from common.screen.language import mark, tr
 from common.screen.markup import Html, element
 
 
@@ -27,8 +28,9 @@ COLOURS = {
     "running": Colour("#5A5A5A", "#B4B8BE"),
     "stopped": Colour("#BDBDBD", "#6A6F76"),
     "trend": Colour("#3B5B7A", "#8FB3D6"),
+    "hatch": Colour("#C6C6C6", "#464B52"),
     "band": Colour("#B9BEC4", "#5B6470"),
-    "p1": Colour("#C00000", "#E03C3C"),
+    "p1": Colour("#C00000", "#D93030"),
     "p2": Colour("#E69F00", "#E69F00"),
     "p3": Colour("#D8C400", "#D8C400"),
     "p4": Colour("#00A0B0", "#00B4C6"),
@@ -44,13 +46,14 @@ class Priority:
     shape: str
     """A CSS class of screen.css."""
     word: str
+    """A key of the catalogues."""
 
 
 PRIORITIES = {
-    1: Priority(1, "square", "now"),
-    2: Priority(2, "triangle", "soon"),
-    3: Priority(3, "wedge", "this shift"),
-    4: Priority(4, "diamond", "technical"),
+    1: Priority(1, "square", mark("now")),
+    2: Priority(2, "triangle", mark("soon")),
+    3: Priority(3, "wedge", mark("this shift")),
+    4: Priority(4, "diamond", mark("technical")),
 }
 
 
@@ -63,7 +66,7 @@ def priority_mark(number: int, *, hollow: bool = False, flash: bool = False) -> 
         element("b", number),
         cls=f"ls-mark ls-{priority.shape} ls-p{number}{ways}",
         role="img",
-        aria_label=f"priority {number}, {priority.word}",
+        aria_label=tr("priority {n}, {word}", n=number, word=tr(priority.word)),
     )
 
 

@@ -1,23 +1,45 @@
-"""What a browser session remembers: who signed in, and what became of the last command.
+"""What a browser session remembers: who signed in where, and what became of the last command.
 
-A credential lives in this session's memory only and is forgotten after a quarter of an
-hour without a command: panels on a shop floor are shared.
+The password is given to the stations once and forgotten; what is kept, in this session's
+memory only, is the token that each station gave for it. It is given back after a quarter of
+an hour without a command: panels on a shop floor are shared.
 """
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
-from common.screen.commands import Answer, Credential, check, send
+from common.screen import commands, language
+from common.screen.commands import Answer, Pass
+from common.screen.language import ENGLISH, tr
 
 IDLE_S = 900.0
 SHOWN_S = 30.0
 """How long an answer stays on the screen."""
 UNAUTHORISED = 401
-_CREDENTIAL, _USED, _ANSWER = "ls_credential", "ls_credential_used", "ls_answer"
+Ports = Mapping[str, int | None]
+"""Station → where its API listens."""
+_HELD, _ANSWER = "ls_signed_in", "ls_answer"
+LANGUAGE = "ls-lang"
+"""Key of the chosen language in the session's state."""
+
+
+@dataclass(slots=True)
+class SignedIn:
+    """A person at this browser."""
+
+    name: str
+    passes: dict[str, tuple[int, Pass]] = field(repr=False)
+    """Station → port and token."""
+    used: float
+    """Monotonic time of the last command."""
+
+    def role_at(self, station: str) -> str:
+        """The person's role at a station; empty where they are not signed in."""
+        return self.passes[station][1].role if station in self.passes else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,50 +50,83 @@ class Shown:
     wall_time: float
 
 
-def credential() -> Credential | None:
+def signed_in() -> SignedIn | None:
     """Who is signed in; None when nobody is, or nobody did anything for long."""
-    held = st.session_state.get(_CREDENTIAL)
-    if held is None:
+    held: SignedIn | None = st.session_state.get(_HELD)
+    if held is not None and time.monotonic() - held.used > IDLE_S:
+        st.session_state.pop(_HELD, None)  # the stations have ended it by themselves
         return None
-    if time.monotonic() - st.session_state.get(_USED, 0.0) > IDLE_S:
+    return held
+
+
+def sign_in(ports: Ports, name: str, password: str) -> bool:
+    """Sign in at every station that takes this name and password."""
+    _speak()
+    if signed_in() is not None:
         sign_out()
-        return None
-    return Credential(held.name, held.password)
+    name = name.strip()
+    passes, refused = {}, {}
+    for station, port in ports.items():
+        given, answer = commands.sign_in(port, name, password)
+        if given is not None and port is not None:
+            passes[station] = (port, given)
+        else:
+            refused[station] = answer
+    if passes:
+        st.session_state[_HELD] = SignedIn(name, passes, time.monotonic())
+    say(Answer(bool(passes), _welcome(name, passes, refused)))
+    return bool(passes)
 
 
-def sign_in(port: int | None, name: str, password: str) -> bool:
-    """Keep a credential that the station accepts, or cannot be asked about now."""
-    given = Credential(name.strip(), password)
-    answer = check(port, given)
-    kept = answer.done or answer.status == 0
-    if kept:
-        st.session_state[_CREDENTIAL] = given
-        st.session_state[_USED] = time.monotonic()
-    if not answer.done and kept:
-        text = f"{answer.text} {given.name} is checked with the first command."
-        answer = Answer(False, text)
-    say(answer)
-    return kept
+def _welcome(
+    name: str, passes: Mapping[str, tuple[int, Pass]], refused: Mapping[str, Answer]
+) -> str:
+    if not passes:
+        texts = list(dict.fromkeys(answer.text for answer in refused.values()))
+        return " ".join(texts) or tr("There is no station to sign in at.")
+    where = ", ".join(f"{at}: {given.role}" for at, (_, given) in passes.items())
+    text = tr("Signed in as {name} ({where}).", name=name, where=where)
+    return f"{text} {tr('Not at {where}.', where=', '.join(refused))}" if refused else text
 
 
 def sign_out() -> None:
-    """Forget the credential."""
-    st.session_state.pop(_CREDENTIAL, None)
+    """Give all tokens back, and forget them whatever comes of it."""
+    held: SignedIn | None = st.session_state.pop(_HELD, None)
+    for port, given in held.passes.values() if held else ():
+        commands.sign_out(port, given)
 
 
-def command(port: int | None, name: str, arguments: Mapping[str, Any]) -> bool:
+def command(station: str, port: int | None, name: str, arguments: Mapping[str, Any]) -> bool:
     """Send a command as the signed-in user and keep the answer; whether it was done."""
-    who = credential()
+    _speak()
+    who = signed_in()
     if who is None:
-        say(Answer(False, "Nothing was sent: sign in first, with the button below."))
+        say(Answer(False, tr("Nothing was sent: sign in first, with the button below.")))
         return False
-    answer = send(port, name, arguments, who)
+    if station not in who.passes:
+        text = tr("Nothing was sent: you are not signed in at {station}.", station=station)
+        say(Answer(False, text))
+        return False
+    answer = commands.send(port, name, arguments, who.passes[station][1])
     if answer.status == UNAUTHORISED:
-        sign_out()
+        answer = _ended(who, station)
     else:
-        st.session_state[_USED] = time.monotonic()
+        who.used = time.monotonic()
     say(answer)
     return answer.done
+
+
+def _ended(who: SignedIn, station: str) -> Answer:
+    del who.passes[station]
+    if not who.passes:
+        st.session_state.pop(_HELD, None)
+    text = tr("Nothing was done: your session at {station} has ended.", station=station)
+    return Answer(False, f"{text} {tr('Sign in again.')}", UNAUTHORISED)
+
+
+def _speak() -> None:
+    """Use the language of the session: a button's work is done before its page is drawn."""
+    language.use(st.session_state.get(LANGUAGE, ENGLISH))
 
 
 def say(answer: Answer) -> None:
@@ -81,7 +136,7 @@ def say(answer: Answer) -> None:
 
 def last_answer() -> Shown | None:
     """What the answer line shows now."""
-    shown = st.session_state.get(_ANSWER)
+    shown: Shown | None = st.session_state.get(_ANSWER)
     if shown is None or not 0 <= time.time() - shown.wall_time <= SHOWN_S:
         return None
-    return Shown(shown.answer, shown.wall_time)
+    return shown

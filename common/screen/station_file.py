@@ -15,6 +15,8 @@ from common.store_queries import latest, open_readonly
 
 FILE = "station.sqlite"
 SNAPSHOT = "snapshot"
+LOCKED_S = 0.2
+"""How long a page waits for a file that somebody holds locked, before it says so."""
 
 
 class StationUnreadable(LinesideError):
@@ -57,7 +59,7 @@ def find_stations(var: Path) -> list[Path]:
 def read_station(path: Path, kind: str = "", limit: int = 0) -> Reading:
     """A station's last word and its newest `limit` records of a kind, in one transaction."""
     try:
-        with closing(open_readonly(path)) as connection:
+        with closing(open_readonly(path, LOCKED_S)) as connection:
             connection.execute("BEGIN")
             snapshot = Document(meta.get(connection, SNAPSHOT))
             records = latest(connection, kind, limit=limit) if limit else []

@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from common.screen.freshness import Freshness
+from common.screen.language import mark, tr
 from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import priority_mark
+
+GOOD = "GOOD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,13 @@ class Tile:
     """Columns of the grid it takes."""
     key: str = ""
     """Names the tile for tests and style sheets."""
+    quality: str = GOOD
+    """GOOD, UNCERTAIN or BAD: what is not good says so, and what is bad is hatched."""
+    age_s: float | None = None
+    """Of a value older than the station's last word; None: as old as that."""
+
+
+QUALITIES = {"UNCERTAIN": mark("uncertain"), "BAD": mark("bad value")}
 
 
 def grid(tiles: Iterable[Tile], freshness: Freshness, columns: int = 4) -> Html:
@@ -34,10 +44,10 @@ def grid(tiles: Iterable[Tile], freshness: Freshness, columns: int = 4) -> Html:
 
 def tile_html(tile: Tile, freshness: Freshness) -> Html:
     """One tile; hatched and with its age when the station is silent."""
-    mark = priority_mark(tile.priority) if tile.priority else EMPTY
-    notes = (element("div", note, cls="ls-note", title=note) for note in tile.notes)
+    sign = priority_mark(tile.priority) if tile.priority else EMPTY
+    notes = (element("div", n, cls="ls-note", title=n) for n in tile.notes if n)
     return frame(
-        element("div", tile.title, mark, cls="ls-title"),
+        element("div", element("span", tile.title), sign, cls="ls-title"),
         element("div", tile.value, cls="ls-value"),
         tile.chart,
         *notes,
@@ -45,7 +55,16 @@ def tile_html(tile: Tile, freshness: Freshness) -> Html:
         ways=_ways(tile),
         wide=tile.wide,
         key=tile.key,
+        note=_quality(tile),
     )
+
+
+def _quality(tile: Tile) -> str:
+    """What stands in the corner of a value that is not good, or older than the others."""
+    old = tile.age_s is not None and Freshness(tile.age_s).stale
+    age = Freshness(tile.age_s).tag if old and tile.age_s is not None else ""
+    word = QUALITIES.get(tile.quality, tile.quality) if tile.quality != GOOD else ""
+    return " · ".join(filter(None, (tr(word) if word else "", age)))
 
 
 def frame(
@@ -54,10 +73,12 @@ def frame(
     ways: str = "",
     wide: int = 1,
     key: str = "",
+    note: str = "",
 ) -> Html:
     """The box around a tile's content, whatever that is."""
     stale = " ls-stale" if freshness.stale else ""
-    age = element("div", freshness.tag, cls="ls-age") if freshness.stale else EMPTY
+    said = freshness.tag or note
+    age = element("div", said, cls="ls-age") if said else EMPTY
     return element(
         "div",
         *children,
@@ -69,6 +90,8 @@ def frame(
 
 
 def _ways(tile: Tile) -> str:
+    if tile.quality == "BAD":
+        return " ls-stale"
     if tile.priority:
         return f" ls-alarmed ls-p{tile.priority}"
     return " ls-abnormal" if tile.abnormal else ""

@@ -3,18 +3,25 @@
 import copy
 import sqlite3
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
 from apps.defect_inspection.simulate import make_board
-from common import meta, records
+from common import audit, meta, records
+from common.audit import Act
+from common.clock import SystemClock
 from common.records import Label, Record
+from common.service import ApiServer, build_api
 from common.store_schema import MIGRATIONS
+from common.users import User, Users
 
 SNAPSHOT: dict[str, Any] = {
     "station": "defect-inspection",
@@ -145,6 +152,24 @@ class StationFolder:
         record = Record("verdict", f"{number}/{number}", wall, wall, "boot", body, picture)
         return int(self._write(lambda connection: records.add(connection, record)))
 
+    def alarm_change(
+        self, alarm_id: str, state: str, age_s: float = 0.0, **changes: Any
+    ) -> int:
+        """A change of an alarm, as the station records it."""
+        body = {
+            "alarm_id": alarm_id, "state": state, "was": "NORM", "priority": 2,
+            "text": alarm_id.replace("_", " "), "detail": "", "by": "process",
+            "action": "process", "reason": "", "role": "operator", "active_since": None,
+        } | changes  # fmt: skip
+        wall = time.time() - age_s
+        record = Record("alarm", alarm_id, wall, wall, "boot", body)
+        return int(self._write(lambda connection: records.add(connection, record)))
+
+    def act(self, name: str, action: str, target: str, reason: str = "") -> None:
+        """What a person did."""
+        act = Act(name, "operator", action, target, reason)
+        self._write(lambda connection: audit.append(connection, act, time.time()))
+
     def label(self, seq: int, label: str) -> None:
         entry = Label(seq, time.time(), "anna", label, "looked at it")
         self._write(lambda connection: records.overrule(connection, entry))
@@ -166,10 +191,28 @@ def alarm(alarm_id: str, priority: int, state: str = "UNACK", **changes: Any) ->
         "state": state,
         "text": alarm_id.replace("_", " "),
         "detail": "",
+        "cause": "what it comes from",
         "consequence": "what follows",
         "response": "what to do",
+        "time_to_respond_s": 300.0,
+        "shelve_max_s": 28_800.0,
+        "latched": False,
+        "first_out": "",
+        "ack_user": "",
+        "revision": 3,
+        "hidden": [],
         "since": time.time() - 75,
     } | changes
+
+
+def hidden(alarm_id: str, how: str, **changes: Any) -> dict[str, Any]:
+    """One alarm that is not annunciated, as the snapshot has it."""
+    now = time.time()
+    hiding = {
+        "how": how, "by": "anna", "reason": "the sensor is being changed", "since": now - 60,
+        "until": now + 840 if how == "SHELVED" else None, "permit": "",
+    }  # fmt: skip
+    return alarm(alarm_id, 2, how, hidden=[hiding | changes])
 
 
 class Var:
@@ -177,7 +220,7 @@ class Var:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.alarm = alarm
+        self.alarm, self.hidden = alarm, hidden
 
     def station(self, name: str = "defect-inspection") -> StationFolder:
         return StationFolder(self.folder / name)
@@ -188,3 +231,60 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Var:
     """An empty var folder that the screens read."""
     monkeypatch.setenv("LINESIDE_VAR", str(tmp_path / "var"))
     return Var(tmp_path / "var")
+
+
+class Asked:
+    """A station behind its real API that remembers what it was asked."""
+
+    roles = {  # noqa: RUF012
+        "acknowledge": "operator",
+        "reset_alarm": "operator",
+        "shelve": "operator",
+        "unshelve": "operator",
+        "remove_from_service": "engineer",
+        "return_to_service": "engineer",
+        "reset_line": "operator",
+        "overrule": "operator",
+        "challenge": "engineer",
+    }
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, dict[str, Any], str]] = []
+        self.state: dict[str, Any] = {}
+        self.trail: list[Act] = []
+        self.port = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        return self.state
+
+    def metrics(self) -> bytes:
+        return b""
+
+    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        self.got.append((name, arguments, user.name))
+        future: Future[Any] = Future()
+        future.set_result(f"{name} carried out")
+        return future
+
+
+PASSWORD = "correct-horse"  # noqa: S105 - of users that live as long as a test
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Asked]:
+    """A station's API with anna, an operator, and eric, an engineer."""
+    asked = Asked()
+    users = Users(tmp_path / "users.json", SystemClock())
+    users.add("anna", "operator", PASSWORD)
+    users.add("eric", "engineer", PASSWORD)
+    server = ApiServer(build_api(asked, users, audit=asked.trail.append), 0)
+    server.start()
+    asked.port = server.port
+    for _ in range(200):
+        try:
+            httpx.get(f"http://127.0.0.1:{asked.port}/health", trust_env=False)
+            break
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    yield asked
+    server.stop()

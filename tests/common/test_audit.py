@@ -93,3 +93,25 @@ def test_verify_names_the_first_broken_row(
 ) -> None:
     chain.execute(forgery if "INSERT" not in forgery else forgery + " WHERE seq = 4")
     assert audit.verify(chain) == broken
+
+
+def test_the_head_seals_what_is_there(store: Store) -> None:
+    assert store.submit(audit.head).result(WAIT_S) is None
+    rows = [
+        audit.submit(store, Act("mia", "operator", "x", f"{n}")).result(WAIT_S) for n in (1, 2)
+    ]
+    assert store.submit(audit.head).result(WAIT_S) == rows[-1]
+    assert store.submit(lambda c: audit.holds(c, rows[0].hash)).result(WAIT_S) == 1
+    assert store.submit(lambda c: audit.holds(c, "f" * 64)).result(WAIT_S) is None
+    assert store.submit(lambda c: audit.since(c, 1, 10)).result(WAIT_S) == rows[1:]
+
+
+def test_a_tail_cut_and_covered_up_shows_only_against_a_head_seen_elsewhere(
+    chain: sqlite3.Connection,
+) -> None:
+    seen = audit.head(chain)
+    assert seen is not None
+    chain.execute("DELETE FROM audit WHERE seq > 2")
+    chain.execute("UPDATE sqlite_sequence SET seq = 2 WHERE name = 'audit'")
+    assert audit.verify(chain) is None
+    assert audit.holds(chain, seen.hash) is None

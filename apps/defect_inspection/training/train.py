@@ -36,12 +36,6 @@ class Phase:
     rate: float
     end: float = NEARLY_NOTHING
     """Share of the rate that is left at the end."""
-    tile_px: int = 320
-    """Side of a tile; a picture that is no larger is one tile, padded."""
-    traced_boards: int = 400
-    """How many of the data's defect-free boards, with defects drawn on, are learned from."""
-    kinds_gain: float = 0.5
-    """Weight of telling the kinds (and defects from copper) apart, beside 7.5 for boxes."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +43,13 @@ class Recipe:
     """What a training run is made of; `smoke()` is the same in seconds."""
 
     network: str = "yolo11n.yaml"
+    tile_px: int = 320
     batch: int = 32
-    """Tiles of 320 px a step; of larger ones fewer, so that a step has as many pixels."""
     drawn_boards: int = 1500
+    traced_boards: int = 400
     pretrain: Phase = Phase(7, 0.02)
-    phases: tuple[Phase, ...] = (
-        Phase(9, 0.015, 0.6),
-        Phase(8, 0.009),
-        Phase(8, 0.006),
-        Phase(10, 0.012, 0.05, traced_boards=1200, kinds_gain=1.0),
-        Phase(5, 0.004, tile_px=640, traced_boards=1200, kinds_gain=1.0),
-    )
-    """A warm one and two anneals; a second round whose weight is on the kinds; last the
-    boards as the station will see them: whole, at their own size."""
+    phases: tuple[Phase, ...] = (Phase(9, 0.015, 0.6), Phase(8, 0.009), Phase(8, 0.006))
+    """A warm one, then two anneals: the second still gains where one run would stop."""
     from_scratch: float = 4 / 3
     """Times the rates where nothing could be pretrained."""
     seed: int = 1
@@ -69,8 +57,8 @@ class Recipe:
 
 def smoke() -> Recipe:
     """A run of seconds that proves the way through; its weights are worth nothing."""
-    one = Phase(1, 0.01, traced_boards=2)
-    return Recipe(batch=4, drawn_boards=8, pretrain=one, phases=(one, one))
+    one = Phase(1, 0.01)
+    return Recipe(batch=4, drawn_boards=8, traced_boards=2, pretrain=one, phases=(one, one))
 
 
 def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
@@ -79,18 +67,20 @@ def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
     "drawn" is there when the pretraining made one; "trained" always is.
     """
     dataset = open_dataset(data, "train")
+    work = work.resolve()  # Ultralytics puts what is relative elsewhere
     work.mkdir(parents=True, exist_ok=True)
     drawable = tuple(dataset.labels) == DEFECT_KINDS
     start, made = None, {}
     if drawable:
         start = made["drawn"] = _pretrain(work, recipe)
-    whole = input_size(data)
+    side = _side(dataset.pictures()[0])
+    small = side <= recipe.tile_px  # then a picture is one tile, padded
     for number, phase in enumerate(recipe.phases, start=1):
         start = _run(
             work, f"phase-{number}", recipe, start,
-            data=_prepare(dataset, work, recipe, phase.traced_boards if drawable else 0),
-            size=min(whole, phase.tile_px),
-            tiles=1 if whole <= phase.tile_px else 4,
+            data=_prepare(dataset, work, recipe if drawable else None),
+            size=_multiple_of_32(side) if small else recipe.tile_px,
+            tiles=1 if small else 4,
             phase=phase if drawable else _faster(phase, recipe.from_scratch),
         )  # fmt: skip
     made["trained"] = start
@@ -108,36 +98,28 @@ def _pretrain(work: Path, recipe: Recipe) -> Path:
         draw_dataset(folder, max(4, recipe.drawn_boards // 15), recipe.seed + 1, "val")
     return _run(
         work, "drawn-only", recipe, None, data=folder / "data.yaml",
-        size=recipe.pretrain.tile_px, tiles=4, phase=recipe.pretrain,
+        size=recipe.tile_px, tiles=4, phase=recipe.pretrain,
     )  # fmt: skip
 
 
-def _prepare(dataset: DataSet, work: Path, recipe: Recipe, traced_boards: int) -> Path:
+def _prepare(dataset: DataSet, work: Path, recipe: Recipe | None) -> Path:
     """data.yaml of this run: the training pictures, defect-free ones, and traced boards."""
     kept, _ = split_held_out(dataset.pictures())
-    good = dataset.good()
-    learned = kept + good
-    if good and traced_boards:
-        learned += _traced(work, recipe, good)[:traced_boards]
     listed = work / "train.txt"
-    listed.write_text("".join(f"{path.resolve()}\n" for path in learned))
+    listed.write_text("".join(f"{path.resolve()}\n" for path in kept))
+    sources, good = [str(listed.resolve())], dataset.good()
+    if good:
+        sources.append(str(good[0].parent.resolve()))
+    if good and recipe is not None:
+        traced = work / "traced"
+        if not (traced / "data.yaml").exists():
+            draw_dataset(traced, recipe.traced_boards, recipe.seed + 2, good=good)
+        sources.append(str((traced / "images" / "train").resolve()))
     path = work / "data.yaml"
     names = dict(enumerate(dataset.labels))
     val = str((dataset.root / "images" / "val").resolve())
-    path.write_text(
-        yaml.safe_dump({"train": str(listed.resolve()), "val": val, "names": names})
-    )
+    path.write_text(yaml.safe_dump({"train": sources, "val": val, "names": names}))
     return path
-
-
-def _traced(work: Path, recipe: Recipe, good: list[Path]) -> list[Path]:
-    """As many as the hungriest phase wants, so that every phase takes the same first ones."""
-    folder, wanted = work / "traced", max(phase.traced_boards for phase in recipe.phases)
-    found = sorted((folder / "images" / "train").glob("*.png"))
-    if len(found) < wanted:
-        draw_dataset(folder, wanted, recipe.seed + 2, good=good)
-        found = sorted((folder / "images" / "train").glob("*.png"))
-    return found
 
 
 def trained_on(data: Path, work: Path, stage: str) -> list[Path]:
@@ -183,13 +165,11 @@ def device() -> str:
 
 def _overrides(recipe: Recipe, folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     off = ("mosaic", "close_mosaic", "scale", "translate", "hsv_h", "hsv_s", "erasing")
-    phase, size = run["phase"], run["size"]
-    batch = max(1, recipe.batch * Phase.tile_px**2 // max(size, Phase.tile_px) ** 2)
     return {
         **dict.fromkeys(off, 0),  # tiles bring their own crops and scales
-        "model": recipe.network, "data": str(run["data"]), "imgsz": size,
-        "epochs": phase.epochs, "batch": batch, "nbs": batch, "cls": phase.kinds_gain,
-        "optimizer": "MuSGD", "lr0": phase.rate, "lrf": phase.end,
+        "model": recipe.network, "data": str(run["data"]), "imgsz": run["size"],
+        "epochs": run["phase"].epochs, "batch": recipe.batch, "nbs": recipe.batch,
+        "optimizer": "MuSGD", "lr0": run["phase"].rate, "lrf": run["phase"].end,
         "momentum": 0.9, "warmup_epochs": 0.5, "warmup_bias_lr": 0.0, "hsv_v": 0.2,
         "flipud": 0.5, "fliplr": 0.5, "amp": False, "plots": False, "val": False,
         "device": device(),

@@ -10,7 +10,7 @@ import pytest
 from apps.defect_inspection.config import APP, load_settings
 from apps.defect_inspection.simulate import golden_board
 from apps.defect_inspection.station import Parts, build
-from common.alarms.engine import load_definitions
+from common.alarms.definition import load_definitions
 from common.alarms.persist import stored_board
 from common.clock import HeldClock
 from common.errors import CameraError, PlcError

@@ -8,6 +8,7 @@ from apps.defect_inspection.commands import ROLES, Commands
 from apps.defect_inspection.decide import LineState
 from apps.defect_inspection.domain import Decision, Verdict
 from common import audit
+from common.alarms import commands as alarm_commands
 from common.errors import LinesideError
 from common.pipeline import Outcome
 from common.store_queries import labels, open_readonly
@@ -56,7 +57,8 @@ def raise_alarm(station, alarm_id):
 
 def test_every_role_is_known_and_every_command_exists(commands):
     assert set(ROLES.values()) <= set(KNOWN_ROLES)
-    assert all(callable(getattr(commands, f"_{name}")) for name in ROLES)
+    own = set(ROLES) - set(alarm_commands.ROLES)
+    assert all(callable(getattr(commands, f"_{name}")) for name in own)
 
 
 def test_an_alarm_is_acknowledged_by_a_name(station, ask):
@@ -64,7 +66,7 @@ def test_an_alarm_is_acknowledged_by_a_name(station, ask):
     assert ask("acknowledge", alarm_id="confirm_missing") == "acknowledged"
     (alarm,) = station.parts.alarms.summary()
     assert alarm.ack_user == "anna"
-    assert ask("acknowledge", alarm_id="confirm_missing") == "nothing to acknowledge"
+    assert ask("acknowledge", alarm_id="confirm_missing").startswith("nothing to acknowledge")
     assert audited(station)[0] == ("anna", "acknowledge", "confirm_missing", "")
 
 

@@ -7,7 +7,7 @@ import pytest
 from apps.defect_inspection.config import APP, Settings, load_settings
 from apps.defect_inspection.decide import LineState
 from apps.defect_inspection.watch import Condition, active_alarms
-from common.alarms.engine import load_definitions
+from common.alarms.definition import load_definitions
 from common.config import from_table
 from common.errors import ConfigError
 

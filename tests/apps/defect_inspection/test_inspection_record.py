@@ -68,7 +68,9 @@ def kept(store, kind="verdict"):
 def events(store):
     store.close()
     with closing(open_readonly(store.path)) as connection:
-        rows = connection.execute("SELECT sink, class, payload FROM outbox ORDER BY seq")
+        rows = connection.execute(
+            "SELECT sink, class, payload FROM outbox WHERE class = 'verdict' ORDER BY seq"
+        )
         return [(sink, of_class, json.loads(payload)) for sink, of_class, payload in rows]
 
 

@@ -1,28 +1,18 @@
 """The operator's page, run whole by Streamlit's own test runner against a real store."""
 
 import socket
-import time
-from collections.abc import Iterator
-from concurrent.futures import Future
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-import httpx
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from apps.defect_inspection import screen
-from common.clock import SystemClock
-from common.screen.commands import Credential
-from common.service import ApiServer, build_api
-from common.users import User, Users
 
 PASSWORD = "correct-horse"  # noqa: S105 - of a user that lives as long as a test
 
 
 def start() -> AppTest:
-    page = AppTest.from_file(screen.__file__, default_timeout=50)
-    return run(page)
+    return run(AppTest.from_file(screen.__file__, default_timeout=50))
 
 
 def run(page: AppTest) -> AppTest:
@@ -32,15 +22,9 @@ def run(page: AppTest) -> AppTest:
 
 
 def text(page: AppTest) -> str:
-    """What is drawn, without the style sheet."""
-    return " ".join(b.value for b in page.html if not b.value.startswith("<style>"))
-
-
-def signed_in(name: str = "anna", since: float = 0.0) -> AppTest:
-    page = AppTest.from_file(screen.__file__, default_timeout=50)
-    page.session_state["ls_credential"] = Credential(name, PASSWORD)
-    page.session_state["ls_credential_used"] = time.monotonic() - since
-    return run(page)
+    """What is drawn, without the style sheet and the script."""
+    drawn = (block.value for block in page.html)
+    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
 
 
 def press(page: AppTest, label: str) -> AppTest:
@@ -49,62 +33,21 @@ def press(page: AppTest, label: str) -> AppTest:
     return run(page)
 
 
-class Asked:
-    """A station behind its real API that remembers what it was asked."""
-
-    roles = {  # noqa: RUF012
-        "acknowledge": "operator",
-        "reset_alarm": "operator",
-        "reset_line": "operator",
-        "overrule": "operator",
-        "challenge": "engineer",
-    }
-
-    def __init__(self) -> None:
-        self.got: list[tuple[str, dict[str, Any], str]] = []
-        self.port = 0
-
-    def snapshot(self) -> dict[str, Any]:
-        return {}
-
-    def metrics(self) -> bytes:
-        return b""
-
-    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
-        self.got.append((name, arguments, user.name))
-        future: Future[Any] = Future()
-        future.set_result(f"{name} carried out")
-        return future
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[Asked]:
-    asked = Asked()
-    users = Users(tmp_path / "users.json", SystemClock())
-    users.add("anna", "operator", PASSWORD)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        asked.port = probe.getsockname()[1]
-    server = ApiServer(build_api(asked, users), asked.port)
-    server.start()
-    for _ in range(200):
-        try:
-            httpx.get(f"http://127.0.0.1:{asked.port}/health", trust_env=False)
-            break
-        except httpx.ConnectError:
-            time.sleep(0.05)
-    yield asked
-    server.stop()
+def signed_in(name: str = "anna", password: str = PASSWORD) -> AppTest:
+    page = start()
+    page.text_input(key="ls-name").input(name)
+    page.text_input(key="ls-password").input(password)
+    return press(page, "Sign in")
 
 
 def test_without_a_station_it_says_so(var: Any) -> None:
-    assert "No inspection station yet" in text(start())
+    assert "No station yet" in text(start())
 
 
 def test_a_station_that_has_said_nothing_is_not_a_healthy_one(var: Any) -> None:
     var.station()
     shown = text(start())
-    assert "has not said anything yet" in shown
+    assert "it has not said anything yet" in shown
     assert "Execute" not in shown
 
 
@@ -153,13 +96,20 @@ def test_alarms_give_colour_shape_number_and_what_to_do(var: Any) -> None:
     assert "ls-square ls-p1" in shown
     assert "what to do" in shown
     assert "ls-alarmed ls-p1" in shown
-    assert [b.label for b in page.button if "Ackn" in b.label] == ["Acknowledge · operator"]
+    assert [b.label for b in page.button if b.label.startswith("Ackn")] == ["Acknowledge"]
+
+
+def test_more_alarms_than_fit_are_counted(var: Any) -> None:
+    var.station().say(alarms=[var.alarm(f"a{n}", 2) for n in range(9)])
+    page = start()
+    assert "and 4 more, see Alarms" in text(page)
+    assert "9 to acknowledge" in text(page)
 
 
 def test_the_sound_is_off_until_someone_wants_it_and_says_so(var: Any) -> None:
     var.station().say(alarms=[var.alarm("line_stopped", 1)])
     page = start()
-    assert "SOUND IS OFF: an alarm is not heard" in text(page)
+    assert "SOUND IS OFF" in text(page)
     assert "<audio" not in text(page)
     page.toggle[0].set_value(True)
     assert "<audio" in text(run(page))
@@ -173,44 +123,47 @@ def test_an_acknowledged_alarm_is_silent(var: Any) -> None:
     assert "<audio" not in text(run(page))
 
 
-def test_a_command_needs_a_person(var: Any, api: Asked) -> None:
+def test_a_command_needs_a_person(var: Any, api: Any) -> None:
     var.station().say(api_port=api.port, alarms=[var.alarm("line_stopped", 1)])
-    page = press(start(), "Acknowledge · operator")
+    page = press(start(), "Acknowledge")
     assert "sign in first" in text(page)
     assert api.got == []
 
 
-def test_signing_in_and_acknowledging(var: Any, api: Asked) -> None:
+def test_signing_in_and_acknowledging(var: Any, api: Any) -> None:
     var.station().say(api_port=api.port, alarms=[var.alarm("line_stopped", 1)])
-    page = start()
-    page.text_input(key="ls-name").input("anna")
-    page.text_input(key="ls-password").input(PASSWORD)
-    press(page, "Sign in")
-    assert "Signed in as anna, operator." in text(page)
+    page = signed_in()
+    assert "Signed in as anna (defect-inspection: operator)." in text(page)
     assert page.text_input(key="ls-password").value == ""
-    press(page, "Acknowledge · operator")
-    assert api.got == [("acknowledge", {"alarm_id": "line_stopped"}, "anna")]
+    press(page, "Acknowledge")
+    expected = {"alarm_id": "line_stopped", "revision": 3}
+    assert api.got == [("acknowledge", expected, "anna")]
     assert "Done: acknowledge carried out." in text(page)
 
 
-def test_a_wrong_password_is_not_kept(var: Any, api: Asked) -> None:
+def test_the_password_is_nowhere_afterwards(var: Any, api: Any) -> None:
     var.station().say(api_port=api.port)
-    page = start()
-    page.text_input(key="ls-name").input("anna")
-    page.text_input(key="ls-password").input("wrong")
-    press(page, "Sign in")
+    page = signed_in()
+    held = asdict(page.session_state["ls_signed_in"])
+    assert PASSWORD not in repr(page.session_state) + str(held)
+    assert [act.action for act in api.trail] == ["login"]
+
+
+def test_a_wrong_password_signs_nobody_in(var: Any, api: Any) -> None:
+    var.station().say(api_port=api.port)
+    page = signed_in(password="wrong")  # noqa: S106
     assert "Name or password wrong" in text(page)
-    assert "ls_credential" not in page.session_state
-
-
-def test_a_credential_is_forgotten_when_nobody_uses_it(var: Any, api: Asked) -> None:
-    var.station().say(api_port=api.port, alarms=[var.alarm("line_stopped", 1)])
-    page = signed_in(since=901.0)
     assert "not signed in" in text(page)
-    assert "ls_credential" not in page.session_state
 
 
-def test_overruling_a_verdict_with_a_reason(var: Any, api: Asked) -> None:
+def test_signing_out_ends_the_session_at_the_station(var: Any, api: Any) -> None:
+    var.station().say(api_port=api.port, alarms=[var.alarm("line_stopped", 1)])
+    page = press(signed_in(), "Sign out")
+    assert "not signed in" in text(page)
+    assert [act.action for act in api.trail] == ["login", "logout"]
+
+
+def test_overruling_a_verdict_with_a_reason(var: Any, api: Any) -> None:
     station = var.station()
     seqs = [station.part("pass"), station.part("reject")]
     station.say(api_port=api.port)
@@ -226,7 +179,7 @@ def test_overruling_a_verdict_with_a_reason(var: Any, api: Asked) -> None:
     assert page.text_input(key="ls-why-1").value == ""
 
 
-def test_resetting_the_line_with_a_reason(var: Any, api: Asked) -> None:
+def test_resetting_the_line_with_a_reason(var: Any, api: Any) -> None:
     var.station().say(api_port=api.port)
     page = signed_in()
     page.text_input(key="ls-cause-0").input("the nozzle was blocked")
@@ -234,17 +187,29 @@ def test_resetting_the_line_with_a_reason(var: Any, api: Asked) -> None:
     assert api.got == [("reset_line", {"reason": "the nozzle was blocked"}, "anna")]
 
 
-def test_a_challenge_test_takes_an_engineer(var: Any, api: Asked) -> None:
+def test_a_challenge_test_takes_an_engineer(var: Any, api: Any) -> None:
     var.station().say(api_port=api.port)
     page = press(signed_in(), "Start the challenge test")
     assert "Not allowed: challenge takes the role engineer, anna is operator." in text(page)
 
 
-def test_what_was_typed_stays_when_a_command_fails(var: Any) -> None:
+def test_a_challenge_test_takes_a_reason(var: Any, api: Any) -> None:
+    var.station().say(api_port=api.port)
+    page = press(signed_in("eric"), "Start the challenge test")
+    assert "Not done: challenge takes a reason." in text(page)
+    page.text_input(key="ls-test-why-0").input("start of the shift")
+    press(page, "Start the challenge test")
+    assert api.got == [("challenge", {"reason": "start of the shift"}, "eric")]
+
+
+def test_what_was_typed_stays_when_a_command_fails(var: Any, api: Any) -> None:
+    station = var.station()
+    station.say(api_port=api.port)
+    page = signed_in()
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        var.station().say(api_port=closed.getsockname()[1])
-        page = signed_in()
+        station.say(api_port=closed.getsockname()[1])
+        run(page)
         page.text_input(key="ls-cause-0").input("the nozzle was blocked")
         press(page, "Reset the line")
     assert "No connection to the station" in text(page)
@@ -263,7 +228,7 @@ def test_the_station_in_the_address_is_shown(var: Any) -> None:
 
 def test_stations_of_other_apps_are_not_shown(var: Any) -> None:
     var.station("ward").say(app="patient_monitoring")
-    assert "No inspection station yet" in text(start())
+    assert "No station yet" in text(start())
 
 
 def test_a_broken_file_is_one_clear_line(var: Any) -> None:

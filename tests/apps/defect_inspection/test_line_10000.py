@@ -18,10 +18,10 @@ from apps.defect_inspection.domain import Defect, Inspection, Verdict
 from apps.defect_inspection.sense import Sense
 from common.clock import HeldClock
 from common.errors import CameraError, PlcError, RuntimeFailure
+from common.part_ids import next_id
 from common.pipeline import Fault as Missing
 from common.pipeline import Pipeline
 from common.quality import Quality
-from common.part_ids import next_id
 from hardware.fieldbus.modbus import ModbusGate, ModbusSettings
 from hardware.fieldbus.registers import STATUS, VIS_HEARTBEAT, VISION_WORDS
 from hardware.virtual_line.cell import VirtualPlc

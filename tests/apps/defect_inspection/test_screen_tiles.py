@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.defect_inspection import screen_tiles
-from common.screen.alarm_list import alarms_of
+from common.screen.alarms import alarms_of
 from common.screen.document import MISSING, Document
 from common.screen.freshness import Freshness
 from common.screen.tiles import Tile, grid

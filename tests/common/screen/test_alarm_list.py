@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.alarms.engine import HIDDEN as HIDDEN_STATES
+from common.alarms.engine import State
 from common.screen.alarm_list import (
-    WAITING,
-    WORDS,
+    Layout,
+    action,
     alarm_html,
-    alarms_of,
     clock_text,
     headline,
     headline_html,
+)
+from common.screen.alarms import (
+    HIDDEN,
+    WAITING,
+    WORDS,
+    alarms_of,
+    hidden_of,
+    ordered,
     sounding,
     worst,
 )
@@ -40,8 +49,9 @@ def one(
     }
 
 
+SHOWN = [state for state in WORDS if state not in HIDDEN]
 ALARMS = st.lists(
-    st.builds(one, st.text(min_size=1), st.integers(1, 4), st.sampled_from(list(WORDS))),
+    st.builds(one, st.text(min_size=1), st.integers(1, 4), st.sampled_from(SHOWN)),
     unique_by=lambda alarm: str(alarm["id"]),
 )
 
@@ -57,7 +67,7 @@ def test_all_are_shown_and_the_highest_priority_is_first(alarms: list[dict[str, 
 @given(ALARMS, st.data())
 def test_acknowledging_moves_no_row(alarms: list[dict[str, Any]], data: st.DataObject) -> None:
     before = [alarm.id for alarm in alarms_of(found(*alarms))]
-    changed = [a | {"state": data.draw(st.sampled_from(list(WORDS)))} for a in alarms]
+    changed = [a | {"state": data.draw(st.sampled_from(SHOWN))} for a in alarms]
     assert [alarm.id for alarm in alarms_of(found(*changed))] == before
 
 
@@ -104,7 +114,12 @@ def test_the_headline_counts_what_waits() -> None:
     assert "01:15 old" in drawn
 
 
-@pytest.mark.parametrize("state", WORDS)
+def test_every_state_of_the_engine_has_a_word() -> None:
+    assert set(WORDS) == set(State)
+    assert set(HIDDEN) == set(HIDDEN_STATES)
+
+
+@pytest.mark.parametrize("state", SHOWN)
 def test_a_row_says_what_to_do(state: str) -> None:
     (alarm,) = alarms_of(found(one("a", 2, state)))
     drawn = alarm_html(alarm)
@@ -132,3 +147,62 @@ def test_no_time_is_no_time(wall: float | None) -> None:
 def test_times_of_other_days_have_their_date() -> None:
     assert len(clock_text(time.time())) == len("12:34:56")
     assert len(clock_text(time.time() - 3 * 86_400)) == len("2026-01-01 12:34:56")
+
+
+def grouped(alarm_id: str, priority: int, first: str, since: float) -> dict[str, Any]:
+    return one(alarm_id, priority, since=since) | {"first_out": first}
+
+
+def test_what_came_first_stands_above_what_followed_even_if_that_is_more_urgent() -> None:
+    alarms = (
+        grouped("consequence", 1, "cause", 20.0),
+        grouped("cause", 3, "cause", 10.0),
+        one("other", 1, since=5.0),
+    )
+    shown = alarms_of(found(*alarms))
+    assert [alarm.id for alarm in shown] == ["cause", "other", "consequence"]
+    assert "came first" in alarm_html(shown[0])
+    assert "followed: text of cause" in alarm_html(shown[2])
+
+
+def test_a_flood_of_a_thousand_keeps_all_and_has_its_first_out_on_top() -> None:
+    flood = [grouped(f"a{n:04}", 1 + n % 4, "a0003", float(n)) for n in range(1000)]
+    shown = alarms_of(found(*flood))
+    assert len(shown) == 1000
+    assert shown[0].id == "a0003"
+
+
+def hiding(how: str, **changes: Any) -> dict[str, Any]:
+    hidden = {"how": how, "by": "anna", "reason": "why", "since": 1.0, "until": 2.0}
+    return one("h", 2, how) | {"hidden": [hidden]} | changes
+
+
+def test_hidden_alarms_are_a_list_of_their_own() -> None:
+    document = Document({"alarms": [one("a", 1)], "hidden_alarms": [hiding("SHELVED")]})
+    assert [alarm.id for alarm in alarms_of(document)] == ["a"]
+    (alarm,) = hidden_of(document)
+    assert (alarm.hidings[0].by, alarm.hidings[0].reason) == ("anna", "why")
+    assert not alarm.sounds
+
+
+def test_an_alarm_says_of_which_station_it_is() -> None:
+    word = Document({"station": "press-1", "alarms": [one("a", 1)]})
+    (alarm,) = alarms_of(word)
+    assert alarm.key == ("press-1", "a")
+    assert "press-1: text of a" in alarm_html(alarm, layout=Layout("x", 1, stations=True))
+
+
+def test_alarms_of_several_stations_keep_one_order() -> None:
+    words = [Document({"station": n, "alarms": [one("a", p)]}) for n, p in (("b", 1), ("a", 2))]
+    shown = ordered(alarm for word in words for alarm in alarms_of(word))
+    assert [alarm.station for alarm in shown] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [("UNACK", "acknowledge"), ("RTNUN", "acknowledge"), ("LATCHED_UNACK", "acknowledge"),
+     ("LATCHED_ACK", "reset_alarm"), ("ACKED", "")],
+)  # fmt: skip
+def test_the_button_is_what_comes_next(state: str, command: str) -> None:
+    (alarm,) = alarms_of(found(one("a", 1, state)))
+    assert action(alarm)[0] == command

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from common import service
+from common import service_commands
 from common.clock import SystemClock
 from common.errors import LinesideError
-from common.screen.commands import Answer, Credential, check, send
+from common.screen import commands
+from common.screen.commands import Answer, Pass, send, sign_in, sign_out
 from common.service import ApiServer, build_api
 from common.users import User, Users
 
-ANNA = Credential("anna", "anna-password")
-ERIC = Credential("eric", "eric-password")
+ANNA, ERIC = "anna-password", "eric-password"
 
 
 class Asked:
@@ -60,8 +60,8 @@ def station() -> Asked:
 @pytest.fixture
 def port(tmp_path: Path, station: Asked) -> Iterator[int]:
     users = Users(tmp_path / "users.json", SystemClock())
-    users.add("anna", "operator", ANNA.password)
-    users.add("eric", "engineer", ERIC.password)
+    users.add("anna", "operator", ANNA)
+    users.add("eric", "engineer", ERIC)
     number = free_port()
     server = ApiServer(build_api(station, users), number)
     server.start()
@@ -75,95 +75,128 @@ def port(tmp_path: Path, station: Asked) -> Iterator[int]:
     server.stop()
 
 
-def test_a_command_is_carried_out_as_its_user(port: int, station: Asked) -> None:
-    answer = send(port, "acknowledge", {"alarm_id": "x"}, ANNA)
+@pytest.fixture
+def anna(port: int) -> Pass:
+    """What anna was given for her password."""
+    given, _ = sign_in(port, "anna", ANNA)
+    assert given is not None
+    return given
+
+
+def test_a_command_is_carried_out_as_its_user(port: int, station: Asked, anna: Pass) -> None:
+    answer = send(port, "acknowledge", {"alarm_id": "x"}, anna)
     assert answer == Answer(True, "Done: acknowledged.", 200)
     assert station.got == [("acknowledge", {"alarm_id": "x"}, "anna")]
 
 
-def test_two_commands_are_two_commands(port: int, station: Asked) -> None:
-    assert send(port, "acknowledge", {}, ANNA).done
-    assert send(port, "acknowledge", {}, ANNA).done  # each has a nonce of its own
+def test_two_commands_are_two_commands(port: int, station: Asked, anna: Pass) -> None:
+    assert send(port, "acknowledge", {}, anna).done
+    assert send(port, "acknowledge", {}, anna).done  # each has a nonce of its own
     assert len(station.got) == 2
 
 
-def test_a_wrong_password(port: int, station: Asked) -> None:
-    answer = send(port, "acknowledge", {}, Credential("anna", "wrong"))
+def test_a_token_that_was_made_up(port: int, station: Asked) -> None:
+    answer = send(port, "acknowledge", {}, Pass("made-up", "anna", "operator"))
     assert (answer.done, answer.status) == (False, 401)
     assert "Name or password wrong" in answer.text
     assert station.got == []
 
 
-def test_the_wrong_role_is_said_by_name(port: int) -> None:
-    answer = send(port, "challenge", {}, ANNA)
+def test_the_wrong_role_is_said_by_name(port: int, anna: Pass) -> None:
+    answer = send(port, "challenge", {}, anna)
     assert answer.status == 403
     assert answer.text == "Not allowed: challenge takes the role engineer, anna is operator."
 
 
-def test_a_refusal_gives_the_stations_reason(port: int, station: Asked) -> None:
+def test_a_refusal_gives_the_stations_reason(port: int, station: Asked, anna: Pass) -> None:
     station.answer = ValueError("reason must be a text of 1 to 500 characters")
-    answer = send(port, "acknowledge", {}, ANNA)
+    answer = send(port, "acknowledge", {}, anna)
     assert answer.status == 422
     assert answer.text == "Not done: reason must be a text of 1 to 500 characters."
 
 
 def test_a_station_that_hangs(
-    port: int, station: Asked, monkeypatch: pytest.MonkeyPatch
+    port: int, station: Asked, anna: Pass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "COMMAND_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(service_commands, "COMMAND_TIMEOUT_S", 0.05)
     station.answer = None
-    answer = send(port, "acknowledge", {}, ANNA)
+    answer = send(port, "acknowledge", {}, anna)
     assert answer.status == 504
     assert "look before you repeat it" in answer.text
 
 
-def test_a_fault_of_the_station_is_no_success(port: int, station: Asked) -> None:
+def test_a_fault_of_the_station_is_no_success(port: int, station: Asked, anna: Pass) -> None:
     station.answer = LinesideError("the disk is full")
-    answer = send(port, "acknowledge", {}, ANNA)
+    answer = send(port, "acknowledge", {}, anna)
     assert not answer.done
     assert "the disk is full" in answer.text
 
 
 def test_a_command_played_again_is_refused(
-    port: int, station: Asked, monkeypatch: pytest.MonkeyPatch
+    port: int, station: Asked, anna: Pass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Same:
         hex = "0" * 32
 
     monkeypatch.setattr("common.screen.commands.uuid.uuid4", Same)
-    assert send(port, "acknowledge", {}, ANNA).done
-    answer = send(port, "acknowledge", {}, ANNA)
+    assert send(port, "acknowledge", {}, anna).done
+    answer = send(port, "acknowledge", {}, anna)
     assert answer == Answer(False, "Not done: this command was sent before.", 409)
     assert len(station.got) == 1
 
 
 def test_no_connection() -> None:
-    answer = send(free_port(), "acknowledge", {}, ANNA)
+    answer = send(free_port(), "acknowledge", {}, Pass("t", "anna", "operator"))
     assert (answer.done, answer.status) == (False, 0)
     assert "is it running?" in answer.text
 
 
 @pytest.mark.parametrize("port", [None, 0, 80, 70_000])
 def test_nothing_is_sent_to_a_port_that_is_none(port: int | None) -> None:
-    assert "nothing was sent" in send(port, "acknowledge", {}, ANNA).text
+    given = Pass("t", "anna", "operator")
+    assert "nothing was sent" in send(port, "acknowledge", {}, given).text
+    assert sign_in(port, "anna", ANNA)[0] is None
 
 
-@pytest.mark.parametrize(
-    ("who", "known"), [(ANNA, True), (ERIC, True), (Credential("anna", "wrong"), False)]
-)
-def test_signing_in_asks_the_station(
-    port: int, station: Asked, who: Credential, known: bool
-) -> None:
-    answer = check(port, who)
-    assert answer.done is known
+def test_signing_in_gives_a_token_and_the_role(port: int, station: Asked) -> None:
+    given, answer = sign_in(port, "eric", ERIC)
+    assert given is not None
+    assert (given.name, given.role, answer.done) == ("eric", "engineer", True)
+    assert ERIC not in repr(given)
+    assert given.token not in repr(given)
     assert station.got == []
+
+
+@pytest.mark.parametrize(("name", "password"), [("anna", "wrong"), ("nobody", ANNA), ("", "")])
+def test_signing_in_takes_the_right_password(port: int, name: str, password: str) -> None:
+    given, answer = sign_in(port, name, password)
+    assert given is None
+    assert "Name or password wrong" in answer.text
+
+
+def test_signing_out_makes_the_token_worthless(port: int, station: Asked, anna: Pass) -> None:
+    assert sign_out(port, anna).done
+    assert send(port, "acknowledge", {}, anna).status == 401
+    assert station.got == []
+
+
+def test_an_answer_that_is_no_session_signs_nobody_in(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = httpx.Response(200, json={"token": 7})
+    monkeypatch.setattr(commands.httpx, "request", lambda *_, **__: reply)
+    given, answer = sign_in(port, "anna", ANNA)
+    assert given is None
+    assert not answer.done
+
+
+def test_several_answers_are_one_line(port: int, station: Asked, anna: Pass) -> None:
+    station.answer = {"a": "acknowledged", "b": "nothing to acknowledge"}
+    answer = send(port, "acknowledge", {"alarms": {"a": 1, "b": 2}}, anna)
+    assert answer.text == "Done: a: acknowledged; b: nothing to acknowledge."
 
 
 def test_a_proxy_never_sees_a_credential(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
-    assert send(port, "acknowledge", {}, ANNA).done
-
-
-def test_a_password_is_not_shown_by_accident() -> None:
-    assert ANNA.password not in repr(ANNA)
+    assert sign_in(port, "anna", ANNA)[0] is not None

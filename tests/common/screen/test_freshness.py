@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.screen.freshness import STALE_AFTER_S, Freshness, age_text
+from common.screen.freshness import AHEAD_S, STALE_AFTER_S, Freshness, age_text
 
 
 def _seconds(text: str) -> int:
@@ -37,7 +37,7 @@ def test_a_backlog_always_has_hours() -> None:
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_fresh_only_near_now(age: float) -> None:
     freshness = Freshness(age)
-    near = not math.isnan(age) and abs(age) <= STALE_AFTER_S
+    near = not math.isnan(age) and -AHEAD_S <= age <= STALE_AFTER_S
     assert freshness.stale is not near
     assert bool(freshness.tag) is bool(freshness.sentence) is freshness.stale
 

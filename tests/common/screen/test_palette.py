@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.screen import palette
+from common.screen.page import STYLES
 from common.screen.palette import COLOURS, PRIORITIES, priority_mark, variables
 
 ROOT = Path(palette.__file__).parents[2]
@@ -38,7 +39,13 @@ def test_ink_can_be_read(scheme: str, ground: str, ink: str, least: float) -> No
     ("number", "ink"), [(1, "#ffffff"), (2, "#000000"), (3, "#000000"), (4, "#000000")]
 )
 def test_numbers_on_their_colours_can_be_read(scheme: str, number: int, ink: str) -> None:
-    assert contrast(getattr(COLOURS[f"p{number}"], scheme), ink) >= 4.2  # bold, 13 px
+    assert contrast(getattr(COLOURS[f"p{number}"], scheme), ink) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_hatched_can_still_be_read(scheme: str) -> None:
+    text, hatch = (getattr(COLOURS[name], scheme) for name in ("text", "hatch"))
+    assert contrast(text, hatch) >= 7.0
 
 
 def test_every_priority_has_its_own_colour_shape_and_number() -> None:
@@ -83,6 +90,7 @@ def test_the_screens_stay_on_this_machine_and_call_nobody() -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
-    style = (ROOT / "common/screen/screen.css").read_text("utf-8")
-    assert "url(" not in style
-    assert "@import" not in style
+    for path in STYLES:
+        style = path.read_text("utf-8")
+        assert "url(" not in style
+        assert "@import" not in style

@@ -1,0 +1,61 @@
+"""A page of the screens in a browser, watched from inside: what is painted, what moves."""
+
+from typing import TYPE_CHECKING
+
+from apps.browser import PANEL, ScreenServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PATIENCE_S = 60.0
+WATCH = r"""
+window.lsSeen = {};
+window.lsReset = () => { window.lsShift = 0; window.lsReplaced = 0; };
+window.lsReset();
+addEventListener("click", () => { window.lsClicked = Date.now(); }, true);
+const look = () => {
+  for (const alarm of document.querySelectorAll(".ls-alarm")) {
+    const found = alarm.textContent.match(/event-\d+@[\d.]+;/);
+    if (found && !(found[0] in window.lsSeen))
+      requestAnimationFrame(() => { window.lsSeen[found[0]] ??= Date.now(); });
+  }
+};
+addEventListener("DOMContentLoaded", () => {
+  new MutationObserver(changes => {
+    for (const change of changes)
+      for (const node of change.removedNodes)
+        if (node.nodeType === 1) window.lsReplaced += 1 + node.querySelectorAll("*").length;
+    look();
+  }).observe(document.body, {subtree: true, childList: true, characterData: true});
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries())
+      if (!entry.hadRecentInput) window.lsShift += entry.value;
+  }).observe({type: "layout-shift", buffered: true});
+});
+"""
+"""When marked texts are painted (lsSeen, ms since 1970), the last click (lsClicked), the sum of
+layout shifts (lsShift) and how many elements were taken out (lsReplaced)."""
+
+
+def show(browser: "Browser", server: ScreenServer, path: str, watch: str = WATCH) -> "Page":
+    """A page of its own context, as it is when it shows the plant."""
+    page = browser.new_context(viewport=PANEL).new_page()
+    page.set_default_timeout(PATIENCE_S * 1000)
+    page.add_init_script(watch)
+    page.goto(f"{server.url}/{path}")
+    page.locator(".ls-corner").wait_for()
+    return page
+
+
+def signed_in(
+    browser: "Browser", server: ScreenServer, path: str, who: tuple[str, str]
+) -> "Page":
+    """The same with a person (name and password) signed in."""
+    page = show(browser, server, path)
+    page.get_by_role("button", name="Sign in").first.click()
+    page.get_by_label("Name").fill(who[0])
+    page.get_by_label("Password", exact=True).fill(who[1])
+    page.keyboard.press("Enter")
+    page.get_by_text(f"Signed in: {who[0]}").wait_for()
+    page.keyboard.press("Escape")
+    return page

@@ -1,0 +1,75 @@
+"""Long readings beside the page: what takes seconds must not stop its clock.
+
+    report = background.get(("report", path, span), make, max_age_s=60.0)
+
+Gives the newest result there is and has a newer one made when it is too old. Browsers that
+ask for the same share it.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+WAIT_S = 0.4
+"""How long a page waits for a first result before it says that it is being read."""
+KEPT = 12
+
+
+@dataclass(slots=True)
+class _Entry:
+    future: "Future[Any]"
+    begun: float
+    last: Any = None
+    """The result before the one that is being made."""
+
+
+class Background:
+    """Makes results in one thread of its own, and keeps the last few."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._mutex = threading.Lock()
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")
+
+    def get(
+        self,
+        key: Hashable,
+        make: Callable[[], Result],
+        max_age_s: float,
+    ) -> Result | None:
+        """The newest result for `key`; None while the first is made.
+
+        Raises what `make` raised.
+        """
+        with self._mutex:
+            entry = self._entries.get(key)
+            if entry is None or (
+                entry.future.done() and time.monotonic() - entry.begun >= max_age_s
+            ):
+                last = _result(entry.future) if entry else None
+                entry = _Entry(self._thread.submit(make), time.monotonic(), last)
+                self._entries[key] = entry
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._kept:
+                self._entries.popitem(last=False)
+        if entry.last is not None and not entry.future.done():
+            return entry.last  # type: ignore[no-any-return]
+        try:
+            return entry.future.result(WAIT_S)  # type: ignore[no-any-return]
+        except FutureTimeout:
+            return None
+
+
+def _result(future: "Future[Any]") -> Any:
+    return None if future.exception() else future.result()
+
+
+background = Background()
+"""Of the whole process."""

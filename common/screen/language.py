@@ -1,0 +1,108 @@
+"""What a screen says in the language of who reads it: a catalogue per language, no more.
+
+    tr("Data age")                           → Data age, in German Datenalter
+    tr("{n} to acknowledge", n=3)            → 3 to acknowledge
+    mark("Overview")                         → for tables: a key, translated where it is drawn
+
+The English text is the key. A language is a file words/<code>.toml here, and one in each app
+for the app's own words; to add one, copy de.toml and translate. A text that a catalogue does
+not have stays English: texts of alarms and devices come from outside.
+"""
+
+import tomllib
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from common.errors import ConfigError
+
+ENGLISH = "en"
+_FOLDERS = [Path(__file__).with_name("words")]
+_signs = {ENGLISH: "."}
+"""What stands before the decimals, by language."""
+_language: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+def add_words(folder: Path) -> None:
+    """Also look into the catalogues of `folder`: an app's own words."""
+    if folder not in _FOLDERS:
+        _FOLDERS.append(folder)
+        _catalogue.cache_clear()
+        languages.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def languages() -> dict[str, str]:
+    """Code → name of every language there is, English first."""
+    found = {ENGLISH: "English"}
+    for path in sorted(_FOLDERS[0].glob("*.toml")):
+        found[path.stem] = str(_read(path).get("name", path.stem))
+        _signs[path.stem] = str(_read(path).get("decimal", "."))
+    return found
+
+
+def use(code: str) -> str:
+    """Speak this language from now on, in this thread; English where there is no such one."""
+    known = code if code in languages() else ENGLISH
+    _language.set(known)
+    return known
+
+
+def current() -> str:
+    """The code of the language that is spoken."""
+    return _language.get()
+
+
+def preferred(locale: str | None) -> str:
+    """The language for a browser's locale, e.g. de for de-AT."""
+    code = (locale or "").partition("-")[0].lower()
+    return code if code in languages() else ENGLISH
+
+
+def tr(text: str, **values: object) -> str:
+    """`text` in the language that is spoken, with values in its places."""
+    said = _catalogue(_language.get()).get(text, text)
+    return said.format(**values) if values else said
+
+
+def mark(text: str) -> str:
+    """`text` itself: says that it is a key of the catalogues."""
+    return text
+
+
+@lru_cache(maxsize=16)
+def _catalogue(code: str) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for folder in _FOLDERS:
+        path = folder / f"{code}.toml"
+        if path.exists():
+            words |= _words(path)
+    return words
+
+
+def _words(path: Path) -> dict[str, str]:
+    words = _read(path).get("words", {})
+    wrong = [key for key, value in words.items() if not isinstance(value, str)]
+    if wrong:
+        raise ConfigError(f"{path}: {wrong[0]!r} must be a text")
+    return dict(words)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+
+
+# ------------------------------------------------------------------ numbers
+
+THIN = "\u202f"
+
+
+def decimal(value: float, digits: int = 0) -> str:
+    """A number with thin gaps between thousands and the language's decimal sign."""
+    whole, _, rest = f"{value:,.{digits}f}".partition(".")
+    sign = _signs.get(_language.get(), ".")
+    return whole.replace(",", THIN) + (sign + rest if rest else "")

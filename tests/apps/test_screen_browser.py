@@ -1,0 +1,248 @@
+"""The screens in a real browser, before real stations: what an operator sees and does.
+
+Streamlit's test runner knows no layout, no refresh, no theme and no lost connection.
+"""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from apps.bench_client import Station
+from apps.bench_station import USER
+from apps.browser import ScreenServer, open_browser
+from apps.screen_watch import WATCH, show, signed_in
+from common.errors import BackendMissing
+
+PAGES = ("", "defect_inspection", "station", "alarms", "trends", "health", "reports")
+SIZES = ((1280, 800), (1024, 768), (768, 1024))
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    try:
+        with open_browser() as opened:
+            yield opened
+    except BackendMissing as missing:
+        pytest.skip(str(missing))
+
+
+class Plant:
+    """Two stations and the screen server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.password = secrets.token_urlsafe(12)
+        self.stations = [Station(folder / name, self.password) for name in ("press", "ward")]
+        self.server = ScreenServer(folder)
+
+    def close(self) -> None:
+        self.server.close()
+        for station in self.stations:
+            if station.process.poll() is None:
+                station.close()
+
+
+@pytest.fixture(scope="module")
+def plant(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    made = Plant(tmp_path_factory.mktemp("plant"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def axe(browser: Any) -> str:
+    """axe-core's text, from the package that brings it."""
+    package = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
+    return Path(package.__file__).with_name("axe.min.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_everybody_can_use_every_page(
+    browser: Any, plant: Plant, axe: str, path: str, theme: str
+) -> None:
+    page = show(browser, plant.server, f"{path}?theme={theme}&station=press")
+    page.wait_for_timeout(2000)
+    page.evaluate(axe + ";0")
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    page.context.close()
+    wrong = {v["id"]: [n["html"][:150] for n in v["nodes"]][:3] for v in found["violations"]}
+    assert wrong == {}
+    assert len(found["passes"]) > 20
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_to_be_pushed_sideways(browser: Any, plant: Plant, path: str) -> None:
+    """On a panel and on a tablet held either way, in the language with the longer words."""
+    page = show(browser, plant.server, f"{path}?lang=de&station=press")
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1500)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        assert page.evaluate(OVERLAPS) == []
+    page.context.close()
+
+
+OVERLAPS = """() => {
+  const boxes = [...document.querySelectorAll('.ls-tile, .ls-line, .ls-alarm, .ls-corner')]
+    .map(e => [e.className + ' ' + e.textContent.slice(0, 40), e.getBoundingClientRect()])
+    .filter(([, r]) => r.width && r.height);
+  const found = [];
+  for (const [a, r] of boxes) for (const [b, s] of boxes)
+    if (r !== s && r.left < s.right - 1 && s.left < r.right - 1
+        && r.top < s.bottom - 1 && s.top < r.bottom - 1) found.push(a + ' | ' + b);
+  return found;
+}"""
+
+
+def test_the_theme_follows_the_browser_and_can_be_switched_at_once(
+    browser: Any, plant: Plant
+) -> None:
+    ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    light, dark = "rgb(230, 230, 230)", "rgb(43, 45, 49)"
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(plant.server.url)
+    page.locator(".ls-corner").wait_for(timeout=60_000)
+    assert page.evaluate(ground) == dark
+    page.get_by_role("button", name="Sign in").first.click()
+    page.get_by_label("Name").fill("half a na")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Light", exact=True).click()
+    page.wait_for_function(f"{ground} === '{light}'", timeout=60_000)
+    panel = "getComputedStyle(document.querySelector('.ls-tile')).backgroundColor"
+    assert page.evaluate(panel) == "rgb(217, 217, 217)"
+    assert "theme=light" in page.url
+    page.get_by_role("button", name="Dark", exact=True).click()
+    page.wait_for_function(f"{ground} === '{dark}'", timeout=60_000)
+    context.close()
+
+
+def test_the_language_can_be_switched(browser: Any, plant: Plant) -> None:
+    page = show(browser, plant.server, "")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    page.get_by_role("button", name="Deutsch").click()
+    page.get_by_text("Stationen, die arbeiten").wait_for()
+    page.wait_for_function("document.documentElement.lang === 'de'")
+    assert "lang=de" in page.url
+    page.get_by_role("link", name="Zustand").click()
+    page.get_by_text("Kamera, Geräte").first.wait_for()
+    page.context.close()
+
+
+def test_an_alarm_is_seen_acknowledged_and_audited(browser: Any, plant: Plant) -> None:
+    press = plant.stations[0]
+    page = signed_in(browser, plant.server, "alarms", (USER, plant.password))
+    press.command("raise", first=5)
+    row = page.locator(".st-key-al-press-event_0005-row")
+    row.get_by_role("button", name="Acknowledge").click()
+    row.get_by_text("acknowledged by bench").wait_for()
+    assert press.acknowledged_at("event_0005", 0.0) is not None
+    assert page.locator(".ls-answer").inner_text() == "Done: acknowledged."
+    press.command("clear", first=5)
+    row.wait_for(state="detached")
+    page.context.close()
+
+
+def test_an_alarm_is_shelved_seen_among_the_hidden_and_brought_back(
+    browser: Any, plant: Plant
+) -> None:
+    press = plant.stations[0]
+    page = signed_in(browser, plant.server, "alarms", (USER, plant.password))
+    press.command("raise", first=6)
+    page.locator(".st-key-al-press-event_0006-row").get_by_role("button", name="More").click()
+    page.get_by_role("tab", name="Shelve").click()
+    panel = page.get_by_role("tabpanel", name="Shelve")
+    panel.get_by_label("Reason").fill("the sensor is being changed")
+    panel.get_by_role("button", name="Shelve · operator").click()
+    hidden = page.locator(".st-key-hi-press-event_0006-row")
+    hidden.get_by_text("the sensor is being changed").wait_for()
+    hidden.get_by_role("button", name="More").click()
+    page.get_by_role("button", name="Unshelve · operator").click()
+    page.locator(".st-key-al-press-event_0006-row").wait_for()
+    press.command("clear", first=6)
+    press.command("acknowledge", alarms={"event_0006": None})
+    page.context.close()
+
+
+def test_the_keyboard_alone_is_enough(browser: Any, plant: Plant) -> None:
+    press = plant.stations[0]
+    page = signed_in(browser, plant.server, "alarms", (USER, plant.password))
+    press.command("raise", first=8)
+    button = page.locator(".st-key-al-press-event_0008-row").get_by_role("button").first
+    button.wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if button.evaluate("b => b === document.activeElement"):
+            break
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Enter")
+    page.get_by_text("acknowledged by bench").first.wait_for()
+    press.command("clear", first=8)
+    page.context.close()
+
+
+def test_what_is_typed_outlives_refreshes(browser: Any, plant: Plant) -> None:
+    page = show(browser, plant.server, "")
+    page.get_by_role("button", name="Sign in").first.click()
+    page.get_by_label("Name").type("half a na")
+    for _ in range(3):
+        clock = page.locator(".ls-clock b").inner_text()
+        changed = "c => document.querySelector('.ls-clock b').innerText !== c"
+        page.wait_for_function(changed, arg=clock)
+    assert page.get_by_label("Name").input_value() == "half a na"
+    assert page.get_by_label("Name").evaluate("f => f === document.activeElement")
+    page.context.close()
+
+
+def test_nothing_moves_while_a_page_refreshes(browser: Any, plant: Plant) -> None:
+    page = show(browser, plant.server, "", WATCH)
+    page.wait_for_timeout(5000)
+    page.evaluate("window.lsReset()")
+    page.wait_for_timeout(5000)
+    assert page.evaluate("window.lsShift") < 0.01
+    page.context.close()
+
+
+def test_a_page_that_died_comes_back_by_itself(browser: Any, plant: Plant) -> None:
+    page = show(browser, plant.server, "health?lang=de&theme=dark")
+    page.wait_for_timeout(3000)
+    page.evaluate("document.getElementById('root').remove()")
+    page.locator(".ls-corner").wait_for()
+    page.get_by_text("Kamera, Geräte").first.wait_for()
+    page.context.close()
+
+
+def test_every_request_stays_on_this_machine(browser: Any, plant: Plant) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    hosts = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url)))
+    for path in PAGES:
+        page.goto(f"{plant.server.url}/{path}")
+        page.locator(".ls-corner").wait_for(timeout=60_000)
+    context.close()
+    assert {url.hostname for url in hosts if url.scheme not in ("data", "blob")} == {
+        "127.0.0.1"
+    }
+
+
+def test_a_station_killed_is_hatched_and_a_server_gone_covers_the_page(
+    browser: Any, plant: Plant
+) -> None:
+    page = show(browser, plant.server, "")
+    page.locator('[data-station="ward"]:not(.ls-stale)').wait_for()
+    plant.stations[1].process.kill()
+    page.locator('[data-station="ward"].ls-stale').wait_for()
+    assert "station silent for" in page.locator('[data-station="ward"]').inner_text()
+    assert "1 silent" in page.locator(".ls-corner").inner_text()
+    plant.server.process.kill()
+    covers = "getComputedStyle(document.querySelector('.ls-dead-man')).visibility === 'visible'"
+    page.wait_for_function(covers)
+    page.context.close()
