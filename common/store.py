@@ -115,6 +115,10 @@ class Store:
             future.set_exception(StoreRefused(f"{self.path}: {refusal}"))
         return future
 
+    def hurry(self) -> None:
+        """Commit what waits now: so much of it that company is no longer worth the wait."""
+        self._queue.hurry()
+
     def add_upkeep(self, operation: Operation[Any]) -> None:
         """Have `operation` run with every upkeep: its truth value asks for another soon."""
         self._upkeep.append(operation)
@@ -134,10 +138,10 @@ class Store:
             return
         try:
             connection = self._open()
-        except (StoreError, sqlite3.Error, OSError) as error:
+        except BaseException as error:  # noqa: BLE001 - whoever opens must not wait for ever
             os.close(descriptor)
-            known = isinstance(error, StoreError)
-            opened.set_exception(error if known else StoreError(f"{self.path}: {error}"))
+            plain = isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError)
+            opened.set_exception(StoreError(f"{self.path}: {error}") if plain else error)
             return
         opened.set_result(None)
         try:
@@ -151,10 +155,10 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         try:
             connection = self._opened()
-        except (StoreError, sqlite3.Error, OSError) as error:
-            if is_damage(error):
+        except (StoreError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            if is_damage(error) or isinstance(error, UnicodeDecodeError):
                 suspect(self.path, str(error))
-            elif not self._reserve.give():
+            elif not (is_full(error) and self._reserve.give()):
                 raise
             connection = self._opened()
         self._upkeep += [

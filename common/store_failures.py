@@ -22,6 +22,7 @@ ELSEWHERE = (
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
 )
 """The disk or the machine is to blame, not what the file holds."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -43,8 +44,10 @@ def is_storage_failure(error: Exception | None) -> bool:
     return isinstance(error, OSError)
 
 
-def is_full(error: Exception | None) -> bool:
+def is_full(error: BaseException | None) -> bool:
     """Whether there is no room, on the disk or within the file's limit."""
+    if isinstance(error, StoreError):
+        return is_full(error.__cause__)
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0)
         return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
@@ -52,18 +55,24 @@ def is_full(error: Exception | None) -> bool:
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether what the file holds cannot be right; also as the cause of a StoreError."""
-    if isinstance(error, StoreError):
-        return is_damage(error.__cause__)
-    return isinstance(error, sqlite3.Error) and primary_code(error) in DAMAGED
-
-
-def spoils_file(error: sqlite3.Error) -> bool:
-    """Whether a first look at a file failed by what is in it, not by disk or machine.
+    """Whether what the file holds cannot be right; also as the cause of a StoreError.
 
     "Read-only" without a finer code is said of a file that we could open for writing: its
     header claims a format of the future.
     """
-    if primary_code(error) == sqlite3.SQLITE_READONLY:
-        return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY
-    return primary_code(error) not in ELSEWHERE
+    if isinstance(error, StoreError):
+        return is_damage(error.__cause__)
+    if not isinstance(error, sqlite3.Error):
+        return False
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code == sqlite3.SQLITE_READONLY or primary_code(error) in DAMAGED
+
+
+def spoils_file(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Whether a first look at a file failed by what is in it, not by disk or machine.
+
+    Where SQLite quotes garbage, Python may fail to decode the message.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return True
+    return is_damage(error) or primary_code(error) not in ELSEWHERE

@@ -103,7 +103,7 @@ def _sound(
         checked = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if not damage and checked == "ok":
             return connection, ""
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         if not spoils_file(error):
             raise

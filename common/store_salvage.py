@@ -23,7 +23,7 @@ from common.telemetry import outbox_rows as rows
 from common.telemetry.event import Event, EventError, decode_event
 from common.telemetry.outbox_tally import NewRow, Tally, kept_sizes
 
-UNREADABLE = (sqlite3.Error, MemoryError, OverflowError)
+UNREADABLE = (sqlite3.Error, MemoryError, OverflowError, UnicodeDecodeError)
 CHUNK = 100
 MOST_FAILURES = 20_000
 """Attempts to read around damage, before the rest is given up: a second or two."""

@@ -126,6 +126,7 @@ def head(heard: Heard, rows: Sequence[Row]) -> Html:
         fact(tr("Speed"), f"{count(speed)}\u202fmm/s"),
         fact(tr("Pace"), tr("{n} / min", n=count(pace))),
         fact(tr("Mode"), tr(mode) if mode else MISSING),
+        fact(tr("Data age"), heard.freshness.text),
         fact(tr("Model"), f"{model.text('name')} {model.text('version')}".strip() or MISSING),
     )
     known = element("div", *facts, cls="ls-facts ls-stale" if stale else "ls-facts")

@@ -89,9 +89,12 @@ def raises(change: Change) -> bool:
 
 def measure(
     patients: int = 100, days: float = 7.0, seed: int = 7, each: int = 4,
-    settings: Settings | None = None,
+    step_s: float = 1.0, settings: Settings | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Alarms of both ways and what became of every course, as JSON."""
+    """Alarms of both ways and what became of every course, as JSON.
+
+    `step_s` is how often the devices send; the ward's own time is what counts.
+    """
     settings = settings or Settings()
     courses = schedule(patients, days, each, seed)
     ward = SimulatedWard(patients, seed, courses)
@@ -99,30 +102,28 @@ def measure(
     perceive = Perceive(ward.patients, settings, None)
     decide = Protocol(settings.escalation, settings.advisory)
     state = start(patients, 0.0)
-    for number, second in enumerate(ward.seconds(0.0, days * DAY_S)):
+    for number, second in enumerate(ward.seconds(0.0, days * DAY_S, step_s)):
         new = together([second.devices, second.nurses])
         plain.watch(new)
         percept = perceive(Sample("", new, number, second.now, second.now))
         state, decision = decide(state, percept)
-        called = log.add(decision, 1.0)
+        called = log.add(decision, step_s)
         ward.follow(second.now, percept.due_s, called)
-    return report(patients, days, seed, plain, log, courses)
+    ended = [c for c in courses if c.crisis + GRACE_S <= days * DAY_S]
+    figures = report(patients, days, plain, log, ended)
+    return {"patients": patients, "days": days, "seed": seed, "step_s": step_s, **figures}
 
 
 def report(
-    patients: int, days: float, seed: int, plain: PlainLimits, log: Log,
-    courses: Sequence[Course],
-) -> dict[str, Any]:  # fmt: skip
-    """The figures."""
+    patients: int, days: float, plain: PlainLimits, log: Log, courses: Sequence[Course]
+) -> dict[str, Any]:
+    """The figures of one run."""
     patient_days = patients * days
     raised = log.raised()
     technical = [c for _, c in log.told if c.kind is Kind.TECHNICAL and c.now & ~c.was]
     ours, limits = len(raised) + len(technical), int(plain.alarms.sum())
     outside = [at for at, c in raised if not _during(courses, c.bed, at)]
     return {
-        "patients": patients,
-        "days": days,
-        "seed": seed,
         "alarms_per_patient_day": {
             "plain_limits": round(limits / patient_days, 2),
             "ours": round(ours / patient_days, 2),
@@ -185,8 +186,9 @@ def main() -> None:
     parser.add_argument("--days", type=float, default=7.0)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--each", type=int, default=4, help="courses of every kind")
+    parser.add_argument("--step", type=float, default=1.0, help="s between sendings")
     options = parser.parse_args()
-    figures = measure(options.patients, options.days, options.seed, options.each)
+    figures = measure(options.patients, options.days, options.seed, options.each, options.step)
     print(json.dumps(figures, indent=1))  # noqa: T201
 
 

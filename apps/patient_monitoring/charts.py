@@ -78,7 +78,7 @@ class Charts:
 
 def read_2019(folder: Path) -> Charts:
     """The .psv files below `folder`, loose or in tar files; raises ConfigError."""
-    found = sorted(_files(folder, ".psv"), key=lambda entry: entry[0])
+    found = sorted(files(folder, ".psv"), key=lambda entry: entry[0])
     if not found:
         raise ConfigError(f"{folder}: no .psv files here, neither loose nor in a tar file")
     tables = [_psv(name, text) for name, text in found]
@@ -127,7 +127,7 @@ def _hospital(name: str) -> str:
     return folder.rpartition("set")[2] or folder or "unnamed"
 
 
-def _files(folder: Path, suffix: str) -> Iterator[tuple[str, str]]:
+def files(folder: Path, suffix: str) -> Iterator[tuple[str, str]]:
     """(path, text) of every file of a kind below a folder, loose or in a tar file."""
     for path in sorted(folder.rglob("*")):
         if path.name.endswith((".tar", ".tar.gz", ".tgz")):

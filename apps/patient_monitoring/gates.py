@@ -24,18 +24,31 @@ PULSE_CONTRADICTS = {Extreme.BRADYCARDIA: 40.0, Extreme.TACHYCARDIA: 150.0}
 """A good pulse above (below) it: the ECG's low (high) rate is an artefact."""
 
 
-def implausible(sign: Array, value: Array, rules: SignRules) -> Array:
-    """int32 flags: beyond what a living adult has. NaN is not implausible but absent."""
-    low = np.array([rules.of(s).low for s in Sign])[sign]
-    high = np.array([rules.of(s).high for s in Sign])[sign]
-    return np.where((value < low) | (value > high), int(Flag.IMPLAUSIBLE), 0)
+class Gates:
+    """The masks of one ward's rules, looked up by sign."""
 
+    def __init__(self, rules: SignRules) -> None:
+        limits = [rules.of(sign) for sign in Sign]
+        self._low = np.array([one.low for one in limits])
+        self._high = np.array([one.high for one in limits])
+        self._weak_below = np.array(
+            [rules.perfusion_low if sign in UNDER_THE_OXIMETER else -np.inf for sign in Sign]
+        )
+        self._moved_above = np.array(
+            [rules.motion_high_mg if sign in FOOLED_BY_MOTION else np.inf for sign in Sign]
+        )
 
-def context(sign: Array, perfusion: Array, motion: Array, rules: SignRules) -> Array:
-    """int32 flags from the patient's present perfusion index and motion (NaN: not known)."""
-    weak = np.isin(sign, UNDER_THE_OXIMETER) & (perfusion < rules.perfusion_low)
-    moved = np.isin(sign, FOOLED_BY_MOTION) & (motion > rules.motion_high_mg)
-    return np.where(weak, int(Flag.LOW_SIGNAL), 0) | np.where(moved, int(Flag.MOTION), 0)
+    def implausible(self, sign: Array, value: Array) -> Array:
+        """Int32 flags: beyond what a living adult has. NaN is not implausible but absent."""
+        wrong = (value < self._low[sign]) | (value > self._high[sign])
+        return np.asarray(wrong * np.int32(Flag.IMPLAUSIBLE))
+
+    def context(self, sign: Array, perfusion: Array, motion: Array) -> Array:
+        """Int32 flags from the patient's present perfusion index and motion (NaN: unknown)."""
+        weak = perfusion < self._weak_below[sign]
+        moved = motion > self._moved_above[sign]
+        flags = weak * np.int32(Flag.LOW_SIGNAL) | moved * np.int32(Flag.MOTION)
+        return np.asarray(flags)
 
 
 def jumped(value: Array, recent: Array, limits: SignLimits) -> Array:

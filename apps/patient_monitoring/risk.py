@@ -82,7 +82,10 @@ def _sentence(feature: str, value: float) -> str:
         "now": f"{name} {amount}",
         "mean_6h": f"{name} {amount} over 6 h",
         "mean_24h": f"{name} {amount} over the day",
+        "spread_6h": f"{name} varies by ±{abs(value):.1f} {unit} over 6 h",
         "spread_24h": f"{name} varies by ±{abs(value):.1f} {unit} over the day",
+        "lowest_24h": f"{name} was down to {amount} within the day",
+        "highest_24h": f"{name} was up to {amount} within the day",
         "change": f"{name} {abs(value):.1f} {unit} {'above' if value > 0 else 'below'} "
         "the hours before",
     }[kind]

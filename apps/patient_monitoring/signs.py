@@ -19,6 +19,7 @@ WINDOW_S = 60
 RINGED = int(Sign.TEMP) + 1  # columns before it are measured again and again
 RECENT_S = 10.0  # how long a sensor's last word says what it sees now
 CONTEXT = (Sign.PI, Sign.MOTION)
+IS_CONTEXT = np.array([sign in CONTEXT for sign in Sign])
 
 
 class SignBoard:
@@ -26,6 +27,8 @@ class SignBoard:
 
     def __init__(self, beds: int, rules: SignRules, extremes: ExtremeRules) -> None:
         self._rules, self._extremes = rules, extremes
+        self._gates = gates.Gates(rules)
+        self._jumping = [sign for sign in Sign if rules.of(sign).jump]
         self._stale_s = np.array([rules.of(sign).stale_s for sign in Sign])
         self._ring = np.full((beds, RINGED, WINDOW_S), np.nan)
         self._second = -1
@@ -53,7 +56,7 @@ class SignBoard:
     def update(self, readings: Readings) -> None:
         """Take in what came, each value through its gates."""
         for batch in _one_of_each(readings):
-            beside = np.isin(batch.sign, CONTEXT)
+            beside = IS_CONTEXT[batch.sign]
             for part in (batch.where(beside), batch.where(~beside)):
                 if len(part):
                     self._take(part)
@@ -65,8 +68,8 @@ class SignBoard:
         if not len(new):
             return
         self._advance(float(new.at.max()))
-        flags = new.flags | gates.implausible(new.sign, new.value, self._rules)
-        flags |= gates.context(new.sign, *self._beside(new), self._rules)
+        flags = new.flags | self._gates.implausible(new.sign, new.value)
+        flags |= self._gates.context(new.sign, *self._beside(new))
         flags |= self._jumps(new, flags)
         self._seen[new.bed, new.sign], self._raw[new.bed, new.sign] = new.at, new.value
         self._flags[new.bed, new.sign] = flags
@@ -105,7 +108,7 @@ class SignBoard:
         found = np.zeros(len(new), np.int32)
         checked = np.isfinite(new.value) & (flags & gates.BLOCKING == 0)
         checked &= new.interval_s == CONTINUOUS
-        for sign in (s for s in Sign if self._rules.of(s).jump):
+        for sign in self._jumping:
             chosen = np.flatnonzero(checked & (new.sign == sign))
             if len(chosen):
                 weak = flags[chosen] & int(Flag.LOW_SIGNAL) != 0
@@ -117,7 +120,7 @@ class SignBoard:
         window = (self._second - np.arange(int(limits.jump_s) + 1)) % WINDOW_S
         began, value = self._held[:, bed, sign]
         before = np.where(np.isfinite(began), self._last[bed, sign], np.nan)[:, None]
-        recent = np.concatenate([self._ring[bed, sign][:, window], before], axis=1)
+        recent = np.hstack([self._ring[bed[:, None], sign, window], before])
         away = gates.jumped(new.value, recent, limits)
         same = np.abs(new.value - value) <= limits.jump / 2
         began = np.where(same, began, new.at)

@@ -51,7 +51,7 @@ class Nurse:
         """What is entered now: consciousness, oxygen, pressure, temperature."""
         here = np.flatnonzero(now >= self._next)
         rows: list[tuple[int, Sign, float, float]] = []
-        for bed in here:
+        for bed in here.tolist():
             systolic = float(np.rint(truth.sbp[bed] + 3 * self._rng.normal()))
             temperature = float((truth.temp[bed] + 0.1 * self._rng.normal()).round(1))
             rows += [

@@ -1,8 +1,8 @@
 """How good a risk is: ranking, calibration, alarms per patient-day, and the 2019 utility.
 
 AUROC hides the alarm load where few hours are followed by harm; so every method is also
-judged at the same number of alarms per patient-day. An alarm is an hour above the limit
-with none in the six hours before it: neither flicker nor a lasting score is counted twice.
+judged at the same number of alarms per patient-day. An alarm is an hour at or above the
+limit; a call is one with none in the six hours before it.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,8 @@ class Calibration:
 
 
 def calibration(label: Array, probability: Array) -> Calibration:
-    """Of probabilities strictly between 0 and 1."""
+    """Of probabilities; 0 and 1 are taken as nearly so."""
+    probability = probability.clip(1e-6, 1 - 1e-6)
     bins = np.array_split(np.argsort(probability, kind="stable"), 10)
     gaps = [abs(probability[b].mean() - label[b].mean()) * len(b) for b in bins]
     odds = np.log(probability / (1 - probability))
@@ -77,13 +78,18 @@ def calibration(label: Array, probability: Array) -> Calibration:
     )
 
 
+def sigmoid(odds: Array) -> Array:
+    """Log odds → probability, strictly between 0 and 1."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30.0, 30.0))))
+
+
 def fit_line(odds: Array, label: Array) -> Array:
     """[slope, offset] of the logistic regression of `label` on one input (Newton)."""
     inputs = np.stack([odds, np.ones_like(odds)], axis=1)
     found = np.array([1.0, 0.0])
     for _ in range(25):
-        p = 1 / (1 + np.exp(-inputs @ found))
-        bend = (inputs * (p * (1 - p) + 1e-12)[:, None]).T @ inputs
+        p = sigmoid(inputs @ found)
+        bend = (inputs * (p * (1 - p) + 1e-9)[:, None]).T @ inputs
         step = np.linalg.solve(bend, inputs.T @ (label - p))
         found = found + step
         if np.abs(step).max() < 1e-9:
@@ -116,10 +122,15 @@ class Stays:
         onset = np.where(start > 0, start + LABEL_LEAD_H, -1)
         return cls(charts.patient, column, shape, onset)
 
-    def alarms(self, flagged: Array) -> Array:
-        """Bool [patients, hours]: flagged hours with no alarm in the hours before."""
-        table = np.zeros(self.shape, bool)
-        table[self.row, self.column] = flagged
+    def table(self, flagged: Array) -> Array:
+        """Bool [patients, hours]"""
+        found = np.zeros(self.shape, bool)
+        found[self.row, self.column] = flagged
+        return found
+
+    def calls(self, flagged: Array) -> Array:
+        """Bool [patients, hours]: alarms with none in the hours before."""
+        table = self.table(flagged)
         quiet_until = np.zeros(self.shape[0], np.int64)
         told = np.zeros(self.shape, bool)
         for hour in range(self.shape[1]):
@@ -129,31 +140,30 @@ class Stays:
         return told
 
     def per_day(self, flagged: Array) -> float:
-        """Alarms per patient-day."""
-        return float(self.alarms(flagged).sum() / len(self.row) * 24)
+        """Calls per patient-day."""
+        return float(self.calls(flagged).sum() / len(self.row) * 24)
 
     def caught(self, flagged: Array) -> tuple[float, float | None]:
         """Share of the onsets seen coming, and the median lead of those in h."""
         ill = np.flatnonzero(self.onset >= 0)
         hours = np.arange(self.shape[1])
         lead = self.onset[ill][:, None] - hours
-        seen = self.alarms(flagged)[ill] & (lead >= 0) & (lead <= WINDOW_H)
+        seen = self.table(flagged)[ill] & (lead >= 0) & (lead <= WINDOW_H)
         hit = seen.any(axis=1)
         leads = np.where(seen, lead, -1).max(axis=1)[hit]
         return float(hit.mean()), float(np.median(leads)) if hit.any() else None
 
 
-def limit_for(stays: Stays, risk: Array, per_day: float) -> float:
-    """The lowest limit at which `risk` alarms no more often than `per_day`."""
-    levels = np.unique(np.quantile(risk, np.linspace(0, 1, 2001)))
-    low, high = 0, len(levels) - 1  # at the highest limit almost nothing is flagged
-    while low < high:
-        middle = (low + high) // 2
-        if stays.per_day(risk >= levels[middle]) <= per_day:
-            high = middle
-        else:
-            low = middle + 1
-    return float(levels[high])
+def limit_for(risk: Array, share: float) -> float:
+    """The lowest limit that no more than this share of hours reaches."""
+    ordered = np.sort(risk)
+    first = len(ordered) - int(share * len(ordered) + 1e-9)
+    above = ordered[first:]
+    if not len(above):
+        return float(np.nextafter(ordered[-1], np.inf))
+    if first and ordered[first - 1] == above[0]:  # a tie: all of it would be too many
+        above = above[above > above[0]]
+    return float(above[0]) if len(above) else float(np.nextafter(ordered[-1], np.inf))
 
 
 # ------------------------------------------------------------------ PhysioNet 2019
@@ -162,27 +172,33 @@ EARLY_H, BEST_H, LATE_H = -12, -6, 3
 HIT, MISS, FALSE_ALARM = 1.0, -2.0, -0.05
 
 
-def utility(charts: Charts, flagged: Array) -> float:
+def utility(worth: Array, flagged: Array) -> float:
     """The challenge's normalised utility: 0 for silence, 1 for the best possible."""
-    first = charts.first
-    alarm, silent = hourly_utility(charts, first)
+    alarm, silent = worth
     gained = np.where(flagged, alarm, silent).sum()
     best, inaction = np.maximum(alarm, silent).sum(), silent.sum()
     return float((gained - inaction) / (best - inaction))
 
 
-def hourly_utility(charts: Charts, first: Array) -> tuple[Array, Array]:
-    """What an alarm, and what silence, is worth in every hour."""
-    hour = np.arange(len(charts.patient)) - first[charts.patient]
-    septic = np.zeros(len(charts.names), bool)
-    septic[charts.patient[charts.label]] = True
+def best_limit(risk: Array, worth: Array) -> float:
+    """The limit with the greatest utility on these hours."""
+    order = np.argsort(-risk, kind="stable")
+    gained = np.cumsum((worth[0] - worth[1])[order])
+    ends = np.flatnonzero(np.r_[np.diff(risk[order]) != 0, True])  # ties go together
+    return float(risk[order][ends[gained[ends].argmax()]])
+
+
+def hourly_utility(charts: Charts) -> Array:
+    """[2, hours]: what an alarm, and what silence, is worth in every hour."""
+    hour = np.arange(len(charts.patient)) - charts.first[charts.patient]
     start = np.full(len(charts.names), 10**6)
     np.minimum.at(start, charts.patient[charts.label], hour[charts.label])
+    ill = (start < 10**6)[charts.patient]
     since = hour - (start + LABEL_LEAD_H)[charts.patient]
     rising = HIT * (since - EARLY_H) / (BEST_H - EARLY_H)
     falling = HIT * (LATE_H - since) / (LATE_H - BEST_H)
     alarm = np.where(since <= BEST_H, np.maximum(rising, FALSE_ALARM), falling)
     silent = np.where(since <= BEST_H, 0.0, MISS * (since - BEST_H) / (LATE_H - BEST_H))
-    ill, late = septic[charts.patient], since > LATE_H
+    late = since > LATE_H
     alarm = np.where(ill, np.where(late, 0.0, alarm), FALSE_ALARM)
-    return alarm, np.where(ill & ~late, silent, 0.0)
+    return np.stack([alarm, np.where(ill & ~late, silent, 0.0)])

@@ -14,7 +14,10 @@ MODEL_SIGNS = (Sign.HR, Sign.SPO2, Sign.TEMP, Sign.SBP, Sign.RR)
 HOURS = 24
 NOW_HOURS = {sign: 8 if sign is Sign.TEMP else 4 for sign in MODEL_SIGNS}
 """For how many hours the newest value stands for now; temperature is taken less often."""
-KINDS = ("now", "mean_6h", "mean_24h", "spread_24h", "change")
+KINDS = (
+    "now", "mean_6h", "mean_24h", "spread_6h", "spread_24h", "lowest_24h", "highest_24h",
+    "change",
+)  # fmt: skip
 FEATURES = (
     *(f"{sign.name.lower()}_{kind}" for sign in MODEL_SIGNS for kind in KINDS),
     "oxygen",
@@ -41,7 +44,10 @@ def features(hours: Array, oxygen: Array) -> Array:
             _newest(day[:, :recent]),
             _mean(day[:, :6]),
             _mean(day),
+            _spread(day[:, :6]),
             _spread(day),
+            np.fmin.reduce(day, axis=1),
+            np.fmax.reduce(day, axis=1),
             _mean(day[:, :recent]) - _mean(day[:, before:]),
         ]
     columns.append(np.where(oxygen == 1, 1.0, 0.0))

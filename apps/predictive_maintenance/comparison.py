@@ -7,6 +7,7 @@ inference serves all machines of a batch.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,10 @@ from apps.predictive_maintenance.vibration import Measured, band_name
 from common.inference.waveforms import BANDS
 
 CHANGES_SHOWN = 3
+CHANGED = 0.7
+"""Of the signature's limit: from here on it is worth saying what has changed."""
+Figures = dict[str, Any]
+"""Fields of Health, by name."""
 DB_PER_NEPER = 10 / float(np.log(10))
 
 
@@ -38,30 +43,39 @@ class Comparison:
 
     def __call__(self, found: list[Health], measured: Mapping[int, Measured]) -> None:
         """Replace, in place, each Health that was measured by one with its distances."""
-        compared = []
-        for at, figures in measured.items():
-            baseline = self._baselines.get(found[at].asset)
-            state = baseline.state_index(found[at].state.key) if baseline else None
-            if baseline is None or state is None:
-                why = "no baseline" if baseline is None else "state was never learned"
-                found[at] = replace(found[at], reason=why)
-                continue
-            found[at] = _usual(found[at], baseline, state)
-            residual = baseline.residual(figures.features, state)
-            if residual is None:
-                found[at] = replace(found[at], reason="does not fit its baseline")
-                continue
-            self._remember(baseline, residual)
-            compared.append(at)
-        self._distances(found, compared)
-        self._sequences(found, compared)
+        figures = {at: self._compare(found[at], measured[at]) for at in measured}
+        ready = [at for at, known in figures.items() if "velocity_baseline" in known]
+        ready = [at for at in ready if not figures[at].get("reason")]
+        self._distances(found, figures, ready)
+        self._sequences(found, figures, ready)
+        for at, known in figures.items():
+            found[at] = replace(found[at], **known)
 
-    def _remember(self, baseline: Baseline, residual: Array) -> None:
+    def _compare(self, health: Health, measured: Measured) -> Figures:
+        """What the machine usually shows in this state; remembers how far it is from that."""
+        baseline = self._baselines.get(health.asset)
+        if baseline is None:
+            return {"reason": "no baseline"}
+        state = baseline.state_index(health.state.key)
+        if state is None:
+            return {"reason": "state was never learned"}
+        usual: Figures = {
+            "velocity_baseline": float(baseline.velocity_mm_s[state]),
+            "acceleration_baseline": float(baseline.acceleration_m_s2[state]),
+            "acceleration_usual": baseline.acceleration_usual(state),
+            "kurtosis_baseline": baseline.kurtosis,
+        }
+        residual = baseline.residual(measured.features, state)
+        if residual is None:
+            return {**usual, "reason": "does not fit its baseline"}
         history = self._histories.setdefault(baseline.asset, [])
         history.append(residual)
         del history[: -max(baseline.smooth, self._steps)]
+        return usual
 
-    def _distances(self, found: list[Health], members: list[int]) -> None:
+    def _distances(
+        self, found: list[Health], figures: dict[int, Figures], members: list[int]
+    ) -> None:
         """Signature and PCA of the median of the last windows."""
         groups: dict[tuple[int, int], list[int]] = {}
         for at in members:
@@ -70,13 +84,15 @@ class Comparison:
                 groups.setdefault((baseline.smooth, len(history[-1])), []).append(at)
             else:
                 why = f"{len(history)} of {baseline.smooth} windows so far"
-                found[at] = replace(found[at], reason=why)
+                figures[at]["reason"] = why
         for (smooth, _), ready in groups.items():
             recent = np.stack([self._of(found[at])[1][-smooth:] for at in ready])
             for at, smoothed in zip(ready, np.median(recent, axis=1), strict=True):
-                found[at] = _compared(found[at], self._of(found[at])[0], smoothed)
+                figures[at] |= _compared(self._of(found[at])[0], smoothed)
 
-    def _sequences(self, found: list[Health], members: list[int]) -> None:
+    def _sequences(
+        self, found: list[Health], figures: dict[int, Figures], members: list[int]
+    ) -> None:
         """The network's distance of the last windows; all machines of equal axes at once."""
         groups: dict[int, list[int]] = {}
         for at in members:
@@ -87,7 +103,7 @@ class Comparison:
         for ready in groups.values():
             for at, distance in zip(ready, self._network(found, ready), strict=True):
                 limit = self._of(found[at])[0].limits["lstm"]
-                found[at] = replace(found[at], sequence=float(distance) / limit)
+                figures[at]["sequence"] = float(distance) / limit
 
     def _network(self, found: list[Health], members: list[int]) -> NDArray[np.float64]:
         sequences = []
@@ -102,25 +118,14 @@ class Comparison:
         return self._baselines[health.asset], self._histories[health.asset]
 
 
-def _usual(health: Health, baseline: Baseline, state: int) -> Health:
-    """What the machine's levels are when it is healthy and runs like this."""
-    return replace(
-        health,
-        velocity_baseline=float(baseline.velocity_mm_s[state]),
-        acceleration_baseline=float(baseline.acceleration_m_s2[state]),
-        acceleration_usual=baseline.acceleration_usual(state),
-        kurtosis_baseline=baseline.kurtosis,
-    )
-
-
-def _compared(health: Health, baseline: Baseline, smoothed: Array) -> Health:
+def _compared(baseline: Baseline, smoothed: Array) -> Figures:
     scatter, limits, row = baseline.scatter, baseline.limits, smoothed[None]
-    return replace(
-        health,
-        signature=float(scatter.signature(row)[0]) / limits["signature"],
-        reconstruction=float(scatter.reconstruction(row)[0]) / limits["pca"],
-        changes=_changes(smoothed, baseline),
-    )
+    signature = float(scatter.signature(row)[0]) / limits["signature"]
+    return {
+        "signature": signature,
+        "reconstruction": float(scatter.reconstruction(row)[0]) / limits["pca"],
+        "changes": _changes(smoothed, baseline) if signature >= CHANGED else (),
+    }
 
 
 def _changes(smoothed: Array, baseline: Baseline) -> tuple[BandChange, ...]:

@@ -54,7 +54,7 @@ class QualityRules:
     rate_tolerance: float = setting(0.01, low=0.0, high=0.5)
     min_samples: int = setting(256, low=16)
     clipped_share: float = setting(0.001, low=0.0, high=1.0)
-    flat_rms_m_s2: float = setting(1e-6, low=0.0, high=100.0, unit="m/s²")
+    flat_m_s2: float = setting(1e-6, low=0.0, high=100.0, unit="m/s²")
     held_samples: int = setting(32, low=4, high=1_000_000)
     bias_m_s2: float = setting(30.0, low=0.0, high=1e5, unit="m/s²")
     drift_ratio: float = setting(1.5, low=0.1, high=100.0)

@@ -143,7 +143,7 @@ class Health:
     lines: tuple[BearingLine, ...] = ()
     """Empty where geometry or speed is not known."""
     changes: tuple[BandChange, ...] = ()
-    """The bands that changed most, largest first."""
+    """The bands that changed most, largest first; empty while the signature is as usual."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.bearings import Suspect, fault_lines
@@ -26,7 +25,7 @@ from apps.predictive_maintenance.domain import (
 from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.signal_quality import record_faults, window_fault
 from apps.predictive_maintenance.states import state_of
-from apps.predictive_maintenance.vibration import Measured, Measurer
+from apps.predictive_maintenance.vibration import Measured, Measurer, Stack
 from common.ports import Sample
 from common.quality import Quality
 
@@ -58,32 +57,31 @@ class Perceive:
 
     def look(self, windows: Batch) -> tuple[tuple[Health, ...], dict[str, Measured]]:
         """Health of every window, and what was measured of the judged ones, by asset."""
-        faults = self._faults(windows)
-        found = [self._state(w, fault) for w, fault in zip(windows, faults, strict=True)]
-        judged = [at for at, health in enumerate(found) if health.judged]
-        measured = self._measure([windows[at] for at in judged])
-        lines = self._lines([windows[at] for at in judged], measured)
-        for at, figures, ours in zip(judged, measured, lines, strict=True):
-            found[at] = _levels(found[at], windows[at], figures, ours)
-        self._comparison(found, dict(zip(judged, measured, strict=True)))
-        assets = [windows[at].asset for at in judged]
-        return tuple(found), dict(zip(assets, measured, strict=True))
+        faults = self._form_faults(windows)
+        stacks = self._stacks(windows, faults)
+        for stack in stacks:
+            self._record_faults(windows, stack, faults)
+        states = [self._state(w, fault) for w, fault in zip(windows, faults, strict=True)]
+        judged = {at for at, state in enumerate(states) if state.motion is Motion.STEADY}
+        judged -= {at for at, fault in enumerate(faults) if fault}
+        measured = self._measure(windows, stacks, judged)
+        lines = self._lines(windows, measured)
+        found = [
+            _health(window, faults[at], states[at], measured.get(at), lines.get(at, ()))
+            for at, window in enumerate(windows)
+        ]
+        self._comparison(found, measured)
+        return tuple(found), {windows[at].asset: figures for at, figures in measured.items()}
 
     # ----------------------------------------------------------- may it be judged at all
 
-    def _faults(self, windows: Batch) -> list[str]:
-        """What is wrong with each window; empty: nothing."""
+    def _form_faults(self, windows: Batch) -> list[str]:
+        """What is wrong with each window's form; empty: nothing."""
         faults = [self._form_fault(window) for window in windows]
         first = {window.asset: at for at, window in reversed(list(enumerate(windows)))}
         for at, window in enumerate(windows):
             if first[window.asset] != at:
                 faults[at] = "a second window of this asset in one batch"
-        groups: dict[int, list[int]] = {}
-        for at, window in enumerate(windows):
-            if not faults[at]:
-                groups.setdefault(window.acceleration.shape[1], []).append(at)
-        for members in groups.values():
-            self._record_faults(windows, members, faults)
         return faults
 
     def _form_fault(self, window: Window) -> str:
@@ -97,68 +95,81 @@ class Perceive:
             return f"is {last.at_s - window.at_s:.3g} s older than the window before it"
         return window_fault(window, machine, self._quality)
 
-    def _record_faults(self, windows: Batch, members: list[int], faults: list[str]) -> None:
-        rows = np.concatenate([_float(windows[at].acceleration) for at in members])
-        owner = [at for at in members for _ in range(len(windows[at].acceleration))]
-        scale = np.array([self._machines[windows[at].asset].full_scale_m_s2 for at in owner])
-        for row, fault in enumerate(record_faults(rows, scale, self._quality)):
-            if fault and not faults[owner[row]]:
-                axis = row - owner.index(owner[row])
-                faults[owner[row]] = f"axis {axis + 1}: {fault}"
+    def _stacks(self, windows: Batch, faults: list[str]) -> list[Stack]:
+        whole = [at for at, fault in enumerate(faults) if not fault]
+        low = [self._machines[windows[at].asset].velocity_low_hz for at in whole]
+        return self._measurer.stack(windows, whole, low)
 
-    def _state(self, window: Window, fault: str) -> Health:
-        """What the window says before it is measured."""
-        quality = Quality.BAD if fault else Quality.GOOD
-        health = Health(
-            window.asset, window.at_s, window.wall_time, quality, fault, UNCLEAR,
-            rpm=window.rpm, load=window.load, temperature_c=window.temperature_c,
-        )  # fmt: skip
+    def _record_faults(self, windows: Batch, stack: Stack, faults: list[str]) -> None:
+        scales = [self._machines[windows[at].asset].full_scale_m_s2 for at in stack.owner]
+        found = record_faults(stack.rows, np.array(scales), self._quality)
+        for row, fault in enumerate(found):
+            at = int(stack.owner[row])
+            if fault and not faults[at]:
+                axis = row - int(np.searchsorted(stack.owner, at))
+                faults[at] = f"axis {axis + 1}: {fault}"
+
+    def _state(self, window: Window, fault: str) -> OperatingState:
         if fault:
-            return health
+            return UNCLEAR
         state = state_of(window, self._last.get(window.asset), self._states)
         self._last[window.asset] = replace(window, acceleration=window.acceleration[:, :0])
-        return replace(health, state=state, judged=state.motion is Motion.STEADY)
+        return state
 
     # ------------------------------------------------------------------ what it measures
 
-    def _measure(self, windows: list[Window]) -> list[Measured]:
-        low = [self._machines[window.asset].velocity_low_hz for window in windows]
-        wanted = any(w.rpm and self._machines[w.asset].bearings for w in windows)
-        plain = [replace(w, acceleration=_float(w.acceleration)) for w in windows]
-        return self._measurer(plain, low, spectra=wanted)
+    def _measure(
+        self, windows: Batch, stacks: list[Stack], judged: set[int]
+    ) -> dict[int, Measured]:
+        """Figures of the judged windows, by their place in the batch and in its order."""
+        found: dict[int, Measured] = {}
+        for stack in stacks:
+            known = any(self._turns(windows[at]) for at in stack.members)
+            found |= self._measurer(stack, judged, envelope=known)
+        return dict(sorted(found.items()))
 
-    def _lines(self, windows: list[Window], measured: list[Measured]) -> list[Lines]:
-        """The lines of each window's worst bearing; none where geometry is not known."""
-        found: list[Lines] = [()] * len(windows)
+    def _turns(self, window: Window) -> bool:
+        """Whether fault frequencies follow from what is known of the machine."""
+        return bool(window.rpm and self._machines[window.asset].bearings)
+
+    def _lines(self, windows: Batch, measured: Mapping[int, Measured]) -> dict[int, Lines]:
+        """The lines of each window's worst bearing, where geometry and speed are known."""
         groups: dict[tuple[int, float], list[tuple[int, Suspect]]] = {}
-        for at, (window, figures) in enumerate(zip(windows, measured, strict=True)):
+        for at, figures in measured.items():
+            window = windows[at]
             if figures.envelope is None or not window.rpm:
                 continue
             for bearing in self._machines[window.asset].bearings:
                 key = len(figures.envelope), figures.bin_hz
                 groups.setdefault(key, []).append((at, Suspect(bearing, window.rpm / 60)))
+        found: dict[int, Lines] = {}
         for (_, bin_hz), members in groups.items():
             spectra = np.stack([np.asarray(measured[at].envelope) for at, _ in members])
             lines = fault_lines(spectra, bin_hz, [suspect for _, suspect in members])
             for (at, _), ours in zip(members, lines, strict=True):
-                if not found[at] or (ours and ours[0].db > found[at][0].db):
+                if ours and (at not in found or ours[0].db > found[at][0].db):
                     found[at] = ours
         return found
 
 
-def _levels(health: Health, window: Window, figures: Measured, lines: Lines) -> Health:
+def _health(
+    window: Window, fault: str, state: OperatingState, figures: Measured | None, lines: Lines
+) -> Health:
+    """What is known of a window before it is compared; without figures it is not judged."""
+    quality = Quality.BAD if fault else Quality.GOOD
+    if figures is None:
+        return Health(
+            window.asset, window.at_s, window.wall_time, quality, fault, state,
+            rpm=window.rpm, load=window.load, temperature_c=window.temperature_c,
+        )  # fmt: skip
     worst = int(np.argmax(figures.acceleration_m_s2))
-    return replace(
-        health,
+    return Health(
+        window.asset, window.at_s, window.wall_time, quality, fault, state, judged=True,
         duration_s=window.acceleration.shape[1] / window.fs_hz,
+        rpm=window.rpm, load=window.load, temperature_c=window.temperature_c,
         velocity_mm_s=float(figures.velocity_mm_s.max()),
         acceleration_m_s2=float(figures.acceleration_m_s2[worst]),
         crest=float(figures.crest[worst]),
         kurtosis=float(figures.kurtosis.max()),
         lines=lines,
-    )
-
-
-def _float(samples: NDArray[np.generic]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
-        return np.asarray(samples, np.float32)
+    )  # fmt: skip

@@ -4,7 +4,7 @@ Features are logarithms, so that a doubling is the same step at every level: the
 of each half-octave band, and three measures of how impulsive the record is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ SHAPES = ("kurtosis", "crest factor", "envelope kurtosis")
 FEATURES = BANDS + len(SHAPES)
 QUIET = 1e-12
 """(m/s²)²: keeps the logarithm of an empty band finite."""
+Key = tuple[int, float, float]
+"""Samples, rate and where velocity begins."""
 Features = NDArray[np.float32]
 """[axes, FEATURES], natural logarithms; NaN in bands above the sampling rate."""
 
@@ -41,30 +43,81 @@ class Measured:
     """[lines] of the squared envelope over its background, mean of the axes; as power."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """Windows of one length and rate, whose channels lie in the rows of one array."""
+
+    samples: int
+    fs_hz: float
+    low_hz: float
+    """Where velocity begins."""
+    members: tuple[int, ...]
+    """Which windows of the batch these are."""
+    owner: NDArray[np.int64]
+    """[rows] the window of the batch that a row belongs to."""
+    rows: NDArray[np.float32]
+    """[rows, samples] m/s²."""
+
+
 class Measurer:
     """Measures windows together; what depends on rate and length alone is kept."""
 
     def __init__(self) -> None:
-        self._plans: dict[tuple[int, float, float], WaveformPlan] = {}
+        self._plans: dict[Key, WaveformPlan] = {}
+        self._rows: dict[Key, NDArray[np.float32]] = {}
+
+    def stack(
+        self, windows: Sequence[Window], members: Sequence[int], low_hz: Sequence[float]
+    ) -> list[Stack]:
+        """The windows of a batch that are `members`, by length, rate and their `low_hz`.
+
+        Valid until the next call: the memory is used again.
+        """
+        groups: dict[Key, list[int]] = {}
+        for at, low in zip(members, low_hz, strict=True):
+            key = windows[at].acceleration.shape[1], windows[at].fs_hz, low
+            groups.setdefault(key, []).append(at)
+        self._rows = {key: rows for key, rows in self._rows.items() if key in groups}
+        return [self._stack(key, windows, group) for key, group in groups.items()]
+
+    def _stack(self, key: Key, windows: Sequence[Window], group: list[int]) -> Stack:
+        counts = [len(windows[at].acceleration) for at in group]
+        rows = self._rows.get(key)
+        if rows is None or len(rows) < sum(counts):
+            rows = self._rows[key] = np.empty((sum(counts), key[0]), np.float32)
+        rows = rows[: sum(counts)]
+        with np.errstate(over="ignore"):  # what does not fit becomes infinite: refused later
+            samples = [windows[at].acceleration for at in group]
+            np.concatenate(samples, out=rows, casting="unsafe")
+        return Stack(*key, tuple(group), np.repeat(group, counts), rows)
 
     def __call__(
-        self, windows: Sequence[Window], low_hz: Sequence[float], *, spectra: bool = False
-    ) -> list[Measured]:
-        """One Measured per window; `low_hz` is where each one's velocity begins."""
-        groups: dict[tuple[int, float, float], list[int]] = {}
-        for at, (window, low) in enumerate(zip(windows, low_hz, strict=True)):
-            key = (window.acceleration.shape[1], window.fs_hz, low)
-            groups.setdefault(key, []).append(at)
-        found: dict[int, Measured] = {}
-        for key, members in groups.items():
-            rows = np.concatenate([windows[at].acceleration for at in members])
-            levels = self._plan(key).measure(rows, spectra=spectra)
-            counts = [len(windows[at].acceleration) for at in members]
-            parts = _split(levels, counts, self._plan(key).bin_hz)
-            found |= dict(zip(members, parts, strict=True))
-        return [found[at] for at in range(len(windows))]
+        self,
+        stack: Stack,
+        wanted: Collection[int],
+        *,
+        power: bool = False,
+        envelope: bool = False,
+    ) -> dict[int, Measured]:
+        """What was measured of those windows of a stack that are wanted."""
+        chosen = [at for at in stack.members if at in wanted]
+        if not chosen:
+            return {}
+        rows = stack.rows
+        if len(chosen) < len(stack.members):
+            rows = rows[np.isin(stack.owner, chosen)]
+        plan = self._plan(stack)
+        levels = plan.measure(rows, power=power, envelope=envelope)
+        counts = [int(np.count_nonzero(stack.owner == at)) for at in chosen]
+        return dict(zip(chosen, _split(levels, counts, plan.bin_hz), strict=True))
 
-    def _plan(self, key: tuple[int, float, float]) -> WaveformPlan:
+    def whole(self, window: Window, low_hz: float) -> Measured:
+        """One window with its spectra, for a person to look at."""
+        (stack,) = self.stack([window], [0], [low_hz])
+        return self(stack, [0], power=True, envelope=True)[0]
+
+    def _plan(self, stack: Stack) -> WaveformPlan:
+        key = stack.samples, stack.fs_hz, stack.low_hz
         if key not in self._plans:
             self._plans[key] = WaveformPlan(key[0], key[1], velocity_low_hz=key[2])
         return self._plans[key]

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 CHUNK = 1 << 16
@@ -41,10 +41,11 @@ class Wire:
     ) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         self._open |= {writer, far_writer}
-        await asyncio.gather(
-            self._pass_on(reader, far_writer, counted=True),
-            self._pass_on(far_reader, writer, counted=False),
-        )
+        with suppress(asyncio.CancelledError):  # the wire ends with its block
+            await asyncio.gather(
+                self._pass_on(reader, far_writer, counted=True),
+                self._pass_on(far_reader, writer, counted=False),
+            )
 
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool

@@ -24,7 +24,9 @@ TOP_SHARE = 0.49
 ENVELOPE_LOW_HZ, ENVELOPE_HIGH_HZ = 500.0, 10_000.0
 ENVELOPE_LINES_HZ = 1000.0
 """Envelope spectra are kept up to here."""
-CACHED_SAMPLES = 1 << 17
+CACHED_SAMPLES = 1 << 18
+LANES = 8
+"""Rows that one FFT takes at a time where the processor can."""
 QUIET = np.float32(1e-30)
 """Power of an envelope that is none: keeps a flat record's spectrum finite."""
 
@@ -69,6 +71,7 @@ class WaveformPlan:
     Velocity is A(f) / (2πf) between `velocity_low_hz` and `velocity_high_hz`, edges
     included: a Hann window spreads a line over its neighbours, so one more bin counts on
     each side. Below that nothing is integrated: drift would become velocity without end.
+    A plan keeps its working memory, so it serves one thread.
     """
 
     def __init__(
@@ -85,42 +88,45 @@ class WaveformPlan:
         )
         bins = samples // 2 + 1
         self.frequencies = np.arange(bins) * self.bin_hz
-        self._scale = np.full(bins, 2.0 / (samples * float(np.sum(self._window**2))))
+        scale = 2.0 / (samples * float(np.sum(self._window**2)))
+        self._scale = np.full(bins, scale, np.float32)
         self._scale[0] /= 2
         if samples % 2 == 0:
             self._scale[-1] /= 2
         self.band_count = _bands_below(TOP_SHARE * fs_hz)
         self._matrix = self._linear(velocity_low_hz, velocity_high_hz)
-        self._envelope = _EnvelopePlan(self.bin_hz, bins)
+        self._scratch = _Scratch()
+        self._envelope = _EnvelopePlan(self.bin_hz, bins, self._scratch)
 
-    def measure(self, records: Array, *, spectra: bool = False) -> Levels:
-        """Levels of `records` [rows, samples]; with `spectra` power and envelope too."""
-        step = max(1, CACHED_SAMPLES // self.samples)
+    def measure(self, records: Array, *, power: bool = False, envelope: bool = False) -> Levels:
+        """Levels of `records` [rows, samples], and the spectra that are asked for."""
+        step = LANES * max(1, CACHED_SAMPLES // (LANES * self.samples))
         parts = [
-            self._measure(records[at : at + step], spectra)
+            self._measure(records[at : at + step], power, envelope)
             for at in range(0, len(records), step)
         ]
         return parts[0] if len(parts) == 1 else _joined(parts)
 
-    def _measure(self, records: Array, spectra: bool) -> Levels:
-        x = records.astype(np.float32, copy=False)
-        mean = x.mean(axis=1, dtype=np.float64).astype(np.float32)
-        x = x - mean[:, None]
-        peak = np.maximum(x.max(axis=1), -x.min(axis=1))
-        squares = x * x
+    def _measure(self, records: Array, keep_power: bool, keep_envelope: bool) -> Levels:
+        count = len(records)
+        mean = records.mean(axis=1, dtype=np.float32)
+        x = np.subtract(records, mean[:, None], out=self._scratch("x", count, self.samples))
+        squares = np.multiply(x, x, out=self._scratch("squares", count, self.samples))
         mean_square = squares.mean(axis=1)
+        peak = np.sqrt(squares.max(axis=1))
         fourth = np.einsum("ij,ij->i", squares, squares) / self.samples
-        spectrum = fft.rfft(np.multiply(x, self._window, out=x), axis=1, overwrite_x=True)
+        x *= self._window
+        spectrum = fft.rfft(x, axis=1, overwrite_x=True)
         _remove_mean(spectrum)
-        power = _squared(spectrum)
+        power = self._scratch.squared("power", spectrum)
         linear = power @ self._matrix
-        bands = np.full((len(x), BANDS), np.nan, np.float32)
+        bands = np.full((count, BANDS), np.nan, np.float32)
         bands[:, : self.band_count] = linear[:, 1:]
-        kurtosis, envelope = self._envelope(spectrum, spectra)
+        kept = power * self._scale if keep_power else None
+        kurtosis, envelope = self._envelope(spectrum, keep_envelope)
         return Levels(
             mean, np.sqrt(mean_square), peak, _ratio(fourth, mean_square**2),
-            np.sqrt(linear[:, 0]) * 1000, bands, kurtosis,
-            (power * self._scale).astype(np.float32) if spectra else None, envelope,
+            np.sqrt(linear[:, 0]) * 1000, bands, kurtosis, kept, envelope,
         )  # fmt: skip
 
     def _linear(self, low_hz: float, high_hz: float) -> Array:
@@ -139,6 +145,26 @@ class WaveformPlan:
         return np.ascontiguousarray(columns, np.float32)
 
 
+class _Scratch:
+    """Arrays that are used again: fresh memory costs more than the arithmetic in it."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Array] = {}
+
+    def __call__(self, name: str, rows: int, columns: int) -> Array:
+        """[rows, columns] float32 of any content, the same memory for the same name."""
+        array = self._arrays.get(name)
+        if array is None or array.shape[1] != columns or len(array) < rows:
+            array = self._arrays[name] = np.empty((rows, columns), np.float32)
+        return array[:rows]
+
+    def squared(self, name: str, values: NDArray[np.complex64]) -> Array:
+        """Squares of the absolutes of complex [rows, columns]."""
+        parts = values.view(np.float32)
+        both = np.multiply(parts, parts, out=self(f"{name} parts", *parts.shape))
+        return np.add(both[:, 0::2], both[:, 1::2], out=self(name, *values.shape))
+
+
 class _EnvelopePlan:
     """Squared envelope of the band where bearings ring, and its spectrum.
 
@@ -146,7 +172,7 @@ class _EnvelopePlan:
     still bears the square root of the window that its spectrum wants, so none is applied.
     """
 
-    def __init__(self, bin_hz: float, bins: int) -> None:
+    def __init__(self, bin_hz: float, bins: int, scratch: _Scratch) -> None:
         nyquist = (bins - 1) * bin_hz
         low = min(ENVELOPE_LOW_HZ, nyquist / 4)
         high = min(ENVELOPE_HIGH_HZ, 2 * TOP_SHARE * nyquist)
@@ -158,23 +184,24 @@ class _EnvelopePlan:
         square = (0.5 - 0.5 * np.cos(2 * np.pi * phase)) ** 2
         self._square = np.asarray(square, np.float32)
         self._sums = float(square.sum()), float(np.sum(square**2))
+        self._scratch = scratch
 
     def __call__(
-        self, spectrum: NDArray[np.complex64], spectra: bool
+        self, spectrum: NDArray[np.complex64], keep: bool
     ) -> tuple[Array, Array | None]:
         """(kurtosis of the envelope, its spectrum or None) per row."""
         band = spectrum[:, self._first : self._first + self._count]
-        analytic = fft.ifft(band, axis=1)
-        squared = _squared(analytic)
+        squared = self._scratch.squared("envelope", fft.ifft(band, axis=1))
         total = squared.sum(axis=1)
         second = np.einsum("ij,ij->i", squared, squared)
         first, fourth = self._sums
         kurtosis = _ratio(second / fourth, (total / first) ** 2)
-        if not spectra:
+        if not keep:
             return kurtosis, None
-        level = np.maximum(total / first, QUIET)[:, None]
-        lines = fft.rfft(squared / level - self._square, axis=1)[:, : self.lines]
-        return kurtosis, _squared(lines) / np.float32(self._count) ** 2
+        squared /= np.maximum(total / first, QUIET)[:, None]
+        squared -= self._square
+        lines = fft.rfft(squared, axis=1)[:, : self.lines]
+        return kurtosis, (np.abs(lines) / self._count) ** 2
 
 
 _FIELDS = tuple(Levels.__dataclass_fields__)
@@ -184,11 +211,6 @@ def _remove_mean(spectrum: NDArray[np.complex64]) -> None:
     """Take a constant out of a Hann-windowed spectrum: it lies in the bins 0 and 1."""
     spectrum[:, 1] += spectrum[:, 0] / 2
     spectrum[:, 0] = 0
-
-
-def _squared(values: NDArray[np.complex64]) -> Array:
-    real, imaginary = values.real, values.imag
-    return np.asarray(real * real + imaginary * imaginary, np.float32)
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:

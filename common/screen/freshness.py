@@ -24,6 +24,11 @@ class Freshness:
         return not -AHEAD_S <= self.age_s <= STALE_AFTER_S
 
     @property
+    def text(self) -> str:
+        """The age as it stands beside fresh data, too; "–" when it is not known."""
+        return age_text(self.age_s) if self.age_s > -AHEAD_S else "–"
+
+    @property
     def tag(self) -> str:
         """What stands on every stale tile; empty while fresh."""
         if not self.stale:

@@ -51,6 +51,7 @@ def station_html(heard: Heard) -> Html:
         "div",
         element("b", heard.name),
         element("span", state_text(heard, UNKNOWN)),
+        element("span", tr("data age {age}", age=heard.freshness.text)),
         element("span", heard.trouble),
         cls="ls-row-head",
     )

@@ -146,7 +146,7 @@ def line_html(heard: Heard, screen: AppScreen) -> Html:
         two(heard.name, tr(screen.title) if screen.app else word.text("app")),
         two(state_text(heard, screen), heard.trouble or screen.subject(word)),
         _worst(heard, alarms),
-        two(_age(heard), tr("asked the station") if heard.asked else ""),
+        two(heard.freshness.text, tr("asked the station") if heard.asked else ""),
         two(
             f"MQTT {link_state(word.at('link').at('mqtt'))}",
             link_text(word.at("link").at("mqtt")),
@@ -173,11 +173,6 @@ def state_text(heard: Heard, screen: AppScreen) -> str:
     if not heard.word:
         return tr("no data") if heard.reading is None else tr("no data yet")
     return heard.freshness.sentence if heard.freshness.stale else screen.state(heard.word)
-
-
-def _age(heard: Heard) -> str:
-    age = heard.freshness.age_s
-    return MISSING if age != age else age_text(age)  # noqa: PLR0124 - NaN: it has said nothing
 
 
 def two(first: str, second: str = "") -> Html:

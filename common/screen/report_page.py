@@ -99,7 +99,7 @@ def _files(path: Path, told: Told) -> None:
     tables: tuple[tuple[str, str, Rows], ...] = (
         ("records", tr("Records"), partial(rows_of, path, kind, report.span)),
         ("alarms", tr("Alarms"), partial(rows_of, path, "alarm", report.span)),
-        ("audit", tr("Acts"), lambda: acts),
+        ("audit", tr("Operator actions"), lambda: acts),
     )
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="ls-files"

@@ -60,6 +60,7 @@ def head_html(heard: Heard, screen: AppScreen) -> Html:
     cls = "ls-state ls-abnormal" if stale else "ls-state"
     facts = (
         (tr("Station"), heard.name),
+        (tr("Data age"), heard.freshness.text),
         (tr("App"), word.text("app")),
         (tr("Software"), word.text("software")),
         (tr("Model"), model_of(word)),

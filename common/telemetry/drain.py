@@ -18,6 +18,8 @@ from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox_rows import Backlog, Row
 from common.telemetry.scan import Scan, Taken
 
+MANY = 1000
+"""Rows to be deleted that are worth a commit of their own: a fast drain must not wait."""
 RETRY_S = 1.0
 """Between attempts to have the store take what it refused."""
 CHUNK = 1000
@@ -217,6 +219,8 @@ class Drain:
         if now >= self._retry_at:
             for settled in self._settled:
                 settled.future = settled.future or self._submit(settled)
+        if sum(len(settled.seqs) for settled in self._settled) >= MANY:
+            self._store.hurry()
 
     def _submit(self, settled: _Settled) -> Future[None]:
         seqs, reason = list(settled.seqs), settled.dead_reason

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -72,19 +73,17 @@ def fill(store: Store) -> None:
 def payloads(path: Path) -> dict[tuple[str, str], tuple[bytes, bool]]:
     """Payload and soundness by event id and sink, of all rows that wait or are dead."""
     with closing(open_readonly(path)) as connection:
-        found = {}
-        for sink in (MQTT, WEBHOOK):
-            for row in rows.pending(connection, sink, EVERYTHING):
-                found[f"{row.epoch}-{row.event}", sink] = row.payload, row.sound
-        for letter in rows.dead_letters(connection, EVERYTHING):
-            found[f"{letter.epoch}-{letter.event}", letter.sink] = letter.payload, True
-        return found
+        found = connection.execute("SELECT epoch, event, sink, payload, crc32 FROM outbox")
+        return {
+            (f"{epoch}-{event}", sink): (payload, zlib.crc32(payload) == crc32)
+            for epoch, event, sink, payload, crc32 in found
+        }
 
 
 def told_epochs(path: Path) -> list[dict]:
     with closing(open_readonly(path)) as connection:
         audits = rows.pending(connection, MQTT, EVERYTHING, classes=("audit",))
-    events = [decode_event(json.loads(row.payload)) for row in audits]
+    events = [decode_event(json.loads(row.payload)) for row in audits if row.sound]
     return [dict(event.data, id=event.id) for event in events if event.type == EPOCH]
 
 

@@ -53,7 +53,8 @@ def _worth(everything: list[Figures]) -> list[str]:
         "## Network or PCA?",
         "",
         f"By AUROC the network {_compared(areas)} PCA on the same features; by the lead in "
-        f"runs to failure it {_compared(leads)} PCA. Its advice never asks for more than WATCH.",
+        f"runs to failure it {_compared(leads)} PCA.",
+        "Its advice alone never asks for more than WATCH.",
     ]  # fmt: skip
 
 

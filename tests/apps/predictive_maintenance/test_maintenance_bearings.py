@@ -62,7 +62,7 @@ def lines_of(damage, severity, seed=3):
     rotor = draw_rotor(rng)
     running = Running(rotor.nominal_rpm, 0.7, (0.0, 0.0), damage, severity)
     records = waveform(rotor, running, FS, (2, SAMPLES), rng)
-    levels = WaveformPlan(SAMPLES, FS).measure(records, spectra=True)
+    levels = WaveformPlan(SAMPLES, FS).measure(records, power=True, envelope=True)
     spectrum = over_background(levels.envelope, FS / SAMPLES).mean(axis=0)
     return fault_lines(
         spectrum[None], FS / SAMPLES, [Suspect(rotor.bearing, running.rpm / 60)]

@@ -75,7 +75,7 @@ def test_a_worn_gear_has_louder_mesh_and_sidebands():
         record = waveform(rotor, running, FS, (1, SAMPLES), np.random.default_rng(2))
         mesh = round(rotor.teeth * rotor.nominal_rpm / 60)
         side = round(rotor.nominal_rpm / 60)
-        power = plan.measure(record, spectra=True).power[0]
+        power = plan.measure(record, power=True, envelope=True).power[0]
         return [power[at - 2 : at + 3].sum() for at in (mesh - side, mesh, mesh + side)]
 
     new, worn = around_mesh(0.0), around_mesh(1.0)

@@ -98,9 +98,9 @@ def test_bands_above_the_sampling_rate_are_missing_not_empty():
 
 def test_the_power_spectrum_sums_to_the_mean_square():
     noise = np.random.default_rng(2).standard_normal((3, 4096)).astype(np.float32)
-    found = WaveformPlan(4096, FS).measure(noise, spectra=True)
+    found = WaveformPlan(4096, FS).measure(noise, power=True, envelope=True)
     assert found.power.sum(axis=1) == pytest.approx(found.rms**2, rel=0.1)
-    line = levels(sine(500, 2.0), spectra=True).power[0]
+    line = levels(sine(500, 2.0), power=True, envelope=True).power[0]
     assert line[498:503].sum() == pytest.approx(4.0, rel=1e-3)
 
 
@@ -111,7 +111,7 @@ def test_the_envelope_shows_the_rate_of_impacts_that_the_spectrum_hides():
     train = np.zeros(25_600)
     train[(np.arange(107) / 107.36 * FS).astype(int)] = 1.0
     signal = np.convolve(train, ring)[:25_600] * 8 + 0.3 * rng.standard_normal(25_600)
-    found = levels(signal.astype(np.float32), spectra=True)
+    found = levels(signal.astype(np.float32), power=True, envelope=True)
     lines = found.envelope[0]
     assert abs(int(lines[20:].argmax()) + 20 - 107) <= 1
     assert lines[107] > 30 * np.median(lines)
@@ -122,7 +122,10 @@ def test_records_are_measured_alike_alone_and_in_a_crowd():
     rows = CACHED_SAMPLES // 2048 * 2 + 3
     crowd = np.random.default_rng(4).standard_normal((rows, 2048)).astype(np.float32)
     plan = WaveformPlan(2048, FS)
-    together, alone = plan.measure(crowd, spectra=True), plan.measure(crowd[-1:], spectra=True)
+    together, alone = (
+        plan.measure(crowd, power=True, envelope=True),
+        plan.measure(crowd[-1:], power=True, envelope=True),
+    )
     for name in ("rms", "peak", "kurtosis", "velocity_rms", "bands", "power", "envelope"):
         last = getattr(together, name)[-1:]
         np.testing.assert_allclose(last, getattr(alone, name), rtol=1e-4)
@@ -131,13 +134,13 @@ def test_records_are_measured_alike_alone_and_in_a_crowd():
 @pytest.mark.parametrize("samples", [64, 255, 1001, 2560, 4099])
 def test_any_length_is_measured(samples):
     noise = np.random.default_rng(5).standard_normal((2, samples)).astype(np.float32)
-    found = WaveformPlan(samples, FS).measure(noise, spectra=True)
+    found = WaveformPlan(samples, FS).measure(noise, power=True, envelope=True)
     assert np.isfinite(found.velocity_rms).all()
     assert found.kurtosis == pytest.approx([3.0, 3.0], abs=1.5)
 
 
 def test_a_flat_record_has_no_shape():
-    found = levels(np.full(1000, 2.0, np.float32), spectra=True)
+    found = levels(np.full(1000, 2.0, np.float32), power=True, envelope=True)
     assert found.rms[0] == 0
     assert np.isnan(found.kurtosis[0])
     assert np.isnan(found.crest[0])

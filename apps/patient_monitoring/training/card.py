@@ -1,0 +1,182 @@
+"""A trained model as a bundle with its card: every figure comes from a run, none by hand.
+
+model.toml is contract and origin; results.json holds what `evaluate` said on the patients
+held out; trained_on.json knows every patient it was trained on by the content of the chart;
+golden.json keeps what the trained model itself answered, before it became a graph.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+
+from apps.patient_monitoring import NOT_A_DEVICE
+from apps.patient_monitoring.domain import Array
+from apps.patient_monitoring.evaluate import evaluate
+from apps.patient_monitoring.trends import FEATURES
+from common.inference.bundle import open_bundle, sha256
+from common.inference.selection import OpenRuntime, open_model
+
+VERSION = "1.0.0"
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the card says of the run."""
+
+    data: str
+    data_licence: str
+    recipe: dict[str, Any]
+    search: dict[str, float]
+    trained_on: tuple[str, ...]
+
+
+def write_model(folder: Path, facts: Facts, golden: Array, expected: dict[str, Array]) -> None:
+    """The shipped model's contract, and what was true of it when it was trained."""
+    outputs = {"risk": (1, "probability"), "contributions": (len(FEATURES), "log odds")}
+    head = _head("deterioration", facts, "additive logistic regression")
+    (folder / "model.toml").write_text(
+        "\n".join([head, _input("features", len(FEATURES), "NaN for what is not known"),
+                   *(_output(name, *of) for name, of in outputs.items()), _artefact(folder)])
+    )  # fmt: skip
+    _write_json(folder / "trained_on.json", sorted(facts.trained_on))
+    _golden(folder, golden, expected)
+
+
+def write_peers(
+    folder: Path, facts: Facts, golden: Array, expected: dict[str, Array],
+    names: tuple[str, ...],
+) -> None:  # fmt: skip
+    """The contract of what `evaluate` compares with."""
+    tool = f"scikit-learn {sklearn.__version__}; for comparison only, never for a station"
+    inputs = [
+        _input("features", len(FEATURES), "NaN for what is not known"),
+        _input("news2", 1, "lower bound"),
+        _input("stay_h", 1, "hours since admission: for the lines with_time only"),
+    ]
+    outputs = [_output(name, 1, "probability") for name in names]
+    text = "\n".join([_head("compared", facts, tool), *inputs, *outputs, _artefact(folder)])
+    (folder / "model.toml").write_text(text)
+    _golden(folder, golden, expected)
+    note = "Made beside `deterioration`, for `lineside evaluate` only. No station opens it:\n"
+    note += "some of these methods know the time since admission.\n"
+    (folder / "README.md").write_text(f"# compared {VERSION}\n\n{note}")
+
+
+def _head(name: str, facts: Facts, tool: str) -> str:
+    text = json.dumps  # a JSON string is a TOML string
+    return f"""\
+name = {text(name)}
+version = "{VERSION}"
+task = "risk"
+licence = "{LICENCE}"
+labels = {text(list(FEATURES))}
+
+[origin]
+data = {text(facts.data)}
+data_licence = {text(facts.data_licence)}
+split = "by patient: a fifth, by the content of the chart, was never trained on"
+command = "lineside train patient_monitoring --data DIR"
+commit = "{commit()}"
+tool = {text(tool)}
+"""
+
+
+def _input(name: str, width: int, layout: str) -> str:
+    return f'[[inputs]]\nname = "{name}"\nshape = [-1, {width}]\nlayout = "{layout}"\n'
+
+
+def _output(name: str, width: int, layout: str) -> str:
+    return f'[[outputs]]\nname = "{name}"\nshape = [-1, {width}]\nlayout = "{layout}"\n'
+
+
+def _artefact(folder: Path) -> str:
+    digest = sha256(folder / "fp32.onnx")
+    return (
+        '[[artefacts]]\nruntime = "onnxruntime"\nprecision = "fp32"\n'
+        f'file = "fp32.onnx"\nsha256 = "{digest}"\n'
+    )
+
+
+def _golden(folder: Path, features: Array, expected: dict[str, Array]) -> None:
+    rows = [[None if np.isnan(v) else float(v) for v in row] for row in features]
+    answers = {name: [float(v) for v in values] for name, values in expected.items()}
+    _write_json(folder / "golden.json", {"features": rows, **answers})
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, separators=(",", ":")) + "\n")
+
+
+def measure(out: Path, data: Path, facts: Facts, open_runtime: OpenRuntime) -> None:
+    """Evaluate on the patients held out and write the card for people."""
+    folder = out / "deterioration"
+    model = open_model(open_bundle(folder), open_runtime).model
+    compared = open_model(open_bundle(out / "compared"), open_runtime).model
+    results = evaluate(model, compared, frozenset(facts.trained_on), data)
+    model.close()
+    compared.close()
+    results = {"held_out": results, "training_folds": facts.search}
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "README.md").write_text(readme(facts, results))
+
+
+HEADS = (
+    "method", "AUROC", "AUPRC", "AUROC same hour", "sensitivity at NEWS2's alarms",
+    "onsets caught", "lead h", "calls per patient-day", "utility",
+)  # fmt: skip
+KEYS = (
+    "auroc", "auprc", "auroc_same_hour", "sensitivity_at_news2_alarm_rate", "onsets_caught",
+    "lead_h", "calls_per_patient_day", "utility",
+)  # fmt: skip
+
+
+def readme(facts: Facts, results: dict[str, Any]) -> str:
+    """The card for people, written from results.json alone."""
+    held = results["held_out"]
+    folds = results["training_folds"]
+    parts = [f"# deterioration {VERSION}", "", f"**{NOT_A_DEVICE}**", ""]
+    parts += ["Generated: change the recipe, not this file.", "", "| | |", "|---|---|"]
+    parts += [f"| {k} | {v} |" for k, v in (
+        ("data", facts.data), ("data licence", facts.data_licence),
+        ("trained on", f"{len(facts.trained_on)} patients"),
+        ("held out", f"{held['patients']} patients, {held['onsets']} onsets seen"),
+        ("hospitals", ", ".join(held["hospitals"])), ("commit", commit()),
+        ("recipe", " · ".join(f"{k} {v}" for k, v in facts.recipe.items())),
+        ("features", "level, spread, extremes and change of pulse, SpO2, temperature, systolic "
+         "pressure and respiration over a day; oxygen. No time, no laboratory, no age"),
+        ("NEWS2 has", held["news2_has"]),
+    )]  # fmt: skip
+    parts += ["", "## On patients held out", ""]
+    parts += [f"Alarms of NEWS2 ≥ 5 per patient-day: {held['alarms_per_patient_day']}.", ""]
+    parts += table(held["methods"])
+    parts += ["", "With the time since admission, which no shipped model knows:", ""]
+    parts += table(held["with_time"])
+    parts += ["", "## Calibration", ""]
+    parts += [f"* {k}: {v:g}" for k, v in held["methods"]["model"]["calibration"].items()]
+    parts += ["", "## In the folds of the training patients", ""]
+    parts += [f"* {key}: {value:.4f}" for key, value in folds.items()]
+    parts += ["", "## What the figures mean", ""]
+    parts += [f"* {key}: {meaning}" for key, meaning in held["definitions"].items()]
+    return "\n".join(parts) + "\n"
+
+
+def table(methods: dict[str, Any]) -> list[str]:
+    """One row per method."""
+    lines = [f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
+    for name, of in methods.items():
+        cells = [name, *("–" if of[key] is None else f"{of[key]:g}" for key in KEYS)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def commit() -> str:
+    """The commit that is checked out; "unknown" outside a repository."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() or "unknown"
