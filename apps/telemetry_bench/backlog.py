@@ -58,7 +58,7 @@ def _drained(
         begun = time.monotonic()
         uplink.start()
         try:
-            while live.backlog():
+            while live.backlog() or not live.waits_s:
                 if time.monotonic() - begun > PATIENCE_S:
                     raise LinesideError(f"{live.backlog()} of {events} events still wait")
                 live.turn()
