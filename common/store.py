@@ -3,7 +3,8 @@
     future = store.submit(lambda connection: records.add(connection, record))
 
 `submit` returns at once; the future resolves after the commit that made the operation
-durable. Many operations share one commit (group commit), each in a savepoint of its own.
+durable. Many operations share one commit (group commit), and one that fails costs no other
+anything. On a full disk the old yields to the new, lowest class first.
 """
 
 import os
@@ -11,22 +12,22 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from common import records, store_epoch
 from common.config import setting
 from common.pictures import Pictures
 from common.ports import Clock
 from common.retention import Retention, RetentionSettings
 from common.store_commit import Waiting, run_together
-from common.store_epoch import MarkFile, Replaces
+from common.store_epoch import MarkFile
 from common.store_failures import is_damage, is_full, is_storage_failure
-from common.store_file import StoreError, lock, open_file, suspect
+from common.store_file import StoreError, lock, suspect
 from common.store_queue import Queue
 from common.store_refusals import DISK, INVALID, QUEUE, Refusals
 from common.store_space import Reserve, set_limit, work_off_log
+from common.store_start import start
 from common.store_ticket import Ticket, begin, settle
 
 Result = TypeVar("Result")
@@ -73,8 +74,6 @@ class Store:
         """Where a damaged file was moved to at start; None when the file was sound."""
         self.damage = ""
         """What was wrong with the file at start; empty when it was sound."""
-        self.refused = 0
-        """Operations not taken since start: queue full, or closed."""
         self.failed = 0
         """Operations taken whose future failed since start."""
         self.healthy = True
@@ -110,10 +109,14 @@ class Store:
         future: Future[Result] = Ticket(self._hurry)
         refusal = self._queue.put(Waiting(operation, future, size, of_class))
         if refusal:
-            self.refused += 1
             self._refusals.add(of_class, QUEUE)
             future.set_exception(StoreRefused(f"{self.path}: {refusal}"))
         return future
+
+    @property
+    def refused(self) -> int:
+        """Operations not taken since start: queue full, or closed."""
+        return self._queue.refused
 
     def hurry(self) -> None:
         """Commit what waits now: so much of it that company is no longer worth the wait."""
@@ -153,42 +156,14 @@ class Store:
             os.close(descriptor)
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            connection = self._opened()
-        except (StoreError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
-            if is_damage(error) or isinstance(error, UnicodeDecodeError):
-                suspect(self.path, str(error))
-            elif not (is_full(error) and self._reserve.give()):
-                raise
-            connection = self._opened()
-        self._upkeep += [
-            Retention(self.pictures, self.settings.retention, self.clock).run,
-            self._refusals.write,
-        ]
-        self._reserve.take()
-        return connection
-
-    def _opened(self) -> sqlite3.Connection:
-        found = open_file(self.path, self.clock, self.settings.max_bytes)
-        connection = found.connection
-        self.epoch, self.replaced, self.damage = found.epoch, found.replaced, found.damage
-        try:
-            self.boot_id = store_epoch.boot_id(connection)
-            self.pictures.prepare(connection)
-            if found.replaces:
-                self._say_replaced(connection, found.replaces)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _say_replaced(self, connection: sqlite3.Connection, before: Replaces) -> None:
-        body = {**asdict(before), "replaced": before.epoch, "epoch": self.epoch}
-        wall, monotonic = self.clock.wall(), self.clock.monotonic()
-        records.add(
-            connection,
-            records.Record("store", "replaced", wall, monotonic, self.boot_id, body),
-        )
+        limit, reserve = self.settings.max_bytes, self._reserve
+        started = start(self.path, self.clock, limit, self.pictures, reserve)
+        opened, self.boot_id = started.opened, started.boot_id
+        self.epoch, self.replaced, self.damage = opened.epoch, opened.replaced, opened.damage
+        retention = Retention(self.pictures, self.settings.retention, self.clock)
+        self._upkeep += [retention.run, self._refusals.write]
+        reserve.take()
+        return opened.connection
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         due = self.clock.monotonic() + self.settings.upkeep_s
@@ -197,7 +172,8 @@ class Store:
             batch = self._queue.take(most, window_s, LOOK_UP_S)
             self._commit(connection, begin(batch))
             now = self.clock.monotonic()
-            due = due if self.healthy else min(due, now + LOOK_UP_S)
+            if not self.healthy or self._reserve.gone:
+                due = min(due, now + LOOK_UP_S)
             if now >= due:
                 more = self._keep_up(connection)
                 due = now + (LOOK_UP_S if more else self.settings.upkeep_s)

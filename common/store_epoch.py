@@ -79,10 +79,10 @@ class MarkFile:
 
     def keep(self, connection: sqlite3.Connection) -> None:
         """Write how far the file has come, in one piece and in place; after a commit."""
-        mark = present(connection)
-        if mark is None or mark == self._kept:
-            return
-        with suppress(OSError):  # a full disk: the next commit tries again
+        with suppress(OSError, sqlite3.Error):  # a full disk: the next commit tries again
+            mark = present(connection)
+            if mark is None or mark == self._kept:
+                return
             if self._descriptor is None:
                 flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
                 self._descriptor = os.open(self._path, flags, 0o600)

@@ -178,6 +178,22 @@ class Drop:
     """Of the last one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Operations with events in them that the store did not take, in total."""
+
+    of_class: str
+    reason: str
+    """"queue", "disk" or "invalid"."""
+    count: int
+
+
+def refusals(connection: sqlite3.Connection) -> list[Refusal]:
+    """All that was refused so far: it never became an event, and was not dropped as one."""
+    rows = connection.execute("SELECT class, reason, count FROM refused ORDER BY class, reason")
+    return [Refusal(*row) for row in rows]
+
+
 def drops(connection: sqlite3.Connection) -> list[Drop]:
     """All deletions so far."""
     return [Drop(*row) for row in connection.execute("SELECT * FROM drops")]

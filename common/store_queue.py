@@ -18,6 +18,8 @@ class Queue:
         self._waiting: deque[Waiting] = deque()
         self._bytes, self._since = 0, 0.0
         self._group = most
+        self.refused = 0
+        """How many were not taken."""
         self._urgent = self._closed = False
         self._changed = threading.Condition(threading.Lock())
 
@@ -25,6 +27,7 @@ class Queue:
         """Have it wait; gives "", or why it was not taken."""
         with self._changed:
             if refusal := self._why_refused(waiting.size):
+                self.refused += 1
                 return refusal
             self._waiting.append(waiting)
             self._bytes += waiting.size

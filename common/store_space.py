@@ -42,10 +42,10 @@ class Reserve:
 
     def give(self) -> bool:
         """Give it up; False when there was none."""
-        if not self._present():
-            return False
-        os.truncate(self._path, 0)
-        return True
+        given = self._present() > 0
+        with suppress(OSError):
+            os.truncate(self._path, 0)
+        return given
 
     @property
     def gone(self) -> bool:
@@ -61,12 +61,15 @@ class Reserve:
 
 def work_off_log(connection: sqlite3.Connection) -> None:
     """Have what is in the log go into the file, so that the log begins again at its start."""
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    with suppress(sqlite3.Error):  # there may still be no room
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def set_limit(connection: sqlite3.Connection, max_bytes: int) -> None:
     """Bound the file; at what it has now where that is more."""
-    connection.execute(f"PRAGMA max_page_count={max(1, max_bytes // PAGE_BYTES)}").fetchall()
+    pages = max(1, max_bytes // PAGE_BYTES)
+    with suppress(sqlite3.Error):  # that failed; what follows will say it better
+        connection.execute(f"PRAGMA max_page_count={pages}").fetchall()
 
 
 def missing_room(connection: sqlite3.Connection, share: float) -> float:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from apps.predictive_maintenance.config import Machine, QualityRules
 from apps.predictive_maintenance.domain import Window
 
+CACHED_ROWS = 8
+"""Looked at together: they stay in the processor's cache from one look to the next."""
+
 
 def window_fault(window: Window, machine: Machine, rules: QualityRules) -> str:
     """What is wrong with a window's form and its accompanying values; empty: nothing."""
@@ -51,22 +54,32 @@ def record_faults(
     `full_scale` [rows] is each sensor's range in m/s², 0 where it is not known: then only
     samples that stand on the row's own extreme tell clipping.
     """
-    halves = np.zeros((records.shape[1], 2), np.float32)
-    halves[: len(halves) // 2, 0] = halves[len(halves) // 2 :, 1] = 1.0
+    faults: list[str] = []
+    for at in range(0, len(records), CACHED_ROWS):
+        some = slice(at, at + CACHED_ROWS)
+        faults += _faults(records[some], full_scale[some], rules)
+    return faults
+
+
+def _faults(
+    records: NDArray[np.float32], full_scale: NDArray[np.float64], rules: QualityRules
+) -> list[str]:
+    half = records.shape[1] // 2
     with np.errstate(invalid="ignore", over="ignore"):
-        sums = records @ halves / halves.sum(axis=0)
-        high, low = records.max(axis=1), records.min(axis=1)
-    held = [int(np.count_nonzero(row[1:] == row[:-1])) for row in records]
+        parts = [part.mean(axis=1) for part in (records[:, :half], records[:, half:])]
+        means = np.stack(parts, axis=1).astype(np.float64)
+        high, low = (e.astype(np.float64) for e in (records.max(axis=1), records.min(axis=1)))
+        fine = np.isfinite(means).all(axis=1) & np.isfinite(high - low)
     faults = []
     for row in range(len(records)):
-        first, second = float(sums[row, 0]), float(sums[row, 1])
-        span = float(high[row]) - float(low[row])
-        if not (math.isfinite(first + second) and math.isfinite(span)):
+        if not fine[row]:
             faults.append("holds NaN or infinity")
             continue
+        held = int(np.count_nonzero(records[row, 1:] == records[row, :-1]))
+        first, second = means[row].tolist()
         facts = _Facts(
             records[row], float(high[row]), float(low[row]), (first + second) / 2,
-            second - first, held[row], float(full_scale[row]),
+            second - first, held, float(full_scale[row]),
         )  # fmt: skip
         faults.append(facts.fault(rules))
     return faults

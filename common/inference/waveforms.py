@@ -2,9 +2,8 @@
 
 A record is one channel of acceleration in m/s². All records of one call have the same
 length and rate and lie in the rows of one array; every figure is a row's own. The work is
-one real FFT per record, and for the envelope a smaller pair; everything linear in the
-power spectrum is one matrix product. Rows are taken a few at a time, so that they stay in
-the processor's cache.
+one real FFT per record, and for the envelope a smaller pair. Rows are taken a few at a time
+and memory is used again, so that they stay in the processor's cache.
 """
 
 from dataclasses import dataclass
@@ -94,7 +93,8 @@ class WaveformPlan:
         if samples % 2 == 0:
             self._scale[-1] /= 2
         self.band_count = _bands_below(TOP_SHARE * fs_hz)
-        self._matrix = self._linear(velocity_low_hz, velocity_high_hz)
+        self._prepare_bands()
+        self._prepare_velocity(velocity_low_hz, velocity_high_hz)
         self._scratch = _Scratch()
         self._envelope = _EnvelopePlan(self.bin_hz, bins, self._scratch)
 
@@ -118,31 +118,44 @@ class WaveformPlan:
         x *= self._window
         spectrum = fft.rfft(x, axis=1, overwrite_x=True)
         _remove_mean(spectrum)
-        power = self._scratch.squared("power", spectrum)
-        linear = power @ self._matrix
-        bands = np.full((count, BANDS), np.nan, np.float32)
-        bands[:, : self.band_count] = linear[:, 1:]
-        kept = power * self._scale if keep_power else None
+        parts = self._scratch.parts("power", spectrum)
+        bands, velocity = self._bands(parts), parts[:, self._inside] @ self._velocity
+        kept = (parts[:, 0::2] + parts[:, 1::2]) * self._scale if keep_power else None
         kurtosis, envelope = self._envelope(spectrum, keep_envelope)
         return Levels(
             mean, np.sqrt(mean_square), peak, _ratio(fourth, mean_square**2),
-            np.sqrt(linear[:, 0]) * 1000, bands, kurtosis, kept, envelope,
+            np.sqrt(velocity) * 1000, bands, kurtosis, kept, envelope,
         )  # fmt: skip
 
-    def _linear(self, low_hz: float, high_hz: float) -> Array:
-        """[bins, 1 + bands]: the square of velocity in m/s, then the bands."""
-        f = self.frequencies
-        guard = 1.01 * self.bin_hz
-        inside = (f >= low_hz - guard) & (f <= high_hz + guard) & (f > 0)
-        velocity = np.zeros(len(f))
-        velocity[inside] = 1.0 / (2 * np.pi * f[inside]) ** 2
+    def _bands(self, parts: Array) -> Array:
+        """[rows, BANDS] from the squares of real and imaginary parts, side by side.
+
+        Whole bins are added up, and of the bin at an edge the share that belongs there.
+        """
+        sums = np.add.reduceat(parts, 2 * self._first_bins, axis=1)[:, :-1]
+        edge = parts[:, 2 * self._first_bins] + parts[:, 2 * self._first_bins + 1]
+        edge *= self._edge_shares
+        bands = np.full((len(parts), BANDS), np.nan, np.float32)
+        scale = self._scale[1]
+        bands[:, : self.band_count] = (sums - edge[:, :-1] + edge[:, 1:]) * scale
+        return bands
+
+    def _prepare_bands(self) -> None:
+        """Per edge its bin, and the share of that bin that lies below the edge."""
         edges = np.minimum(band_edges(self.band_count), TOP_SHARE * self.fs_hz)
-        lower, upper = f[:, None] - self.bin_hz / 2, f[:, None] + self.bin_hz / 2
-        overlap = np.minimum(upper, edges[None, 1:]) - np.maximum(lower, edges[None, :-1])
-        bands = np.maximum(overlap, 0.0) / self.bin_hz
-        bands[0] = 0.0
-        columns = np.hstack([velocity[:, None], bands]) * self._scale[:, None]
-        return np.ascontiguousarray(columns, np.float32)
+        places = edges / self.bin_hz + 0.5  # a bin reaches half its width to both sides
+        self._first_bins = np.maximum(places.astype(int), 1)
+        shares = np.clip(places - self._first_bins, 0.0, 1.0)
+        self._edge_shares = np.asarray(shares, np.float32)
+
+    def _prepare_velocity(self, low_hz: float, high_hz: float) -> None:
+        """Which bins count, and each one's weight: (m/s)² per square of the spectrum."""
+        f, guard = self.frequencies, 1.01 * self.bin_hz
+        inside = np.flatnonzero((f >= low_hz - guard) & (f <= high_hz + guard) & (f > 0))
+        first, last = (int(inside[0]), int(inside[-1])) if len(inside) else (0, -1)
+        self._inside = slice(2 * first, 2 * last + 2)
+        weights = self._scale[first : last + 1] / (2 * np.pi * f[first : last + 1]) ** 2
+        self._velocity = np.repeat(weights, 2).astype(np.float32)
 
 
 class _Scratch:
@@ -158,10 +171,14 @@ class _Scratch:
             array = self._arrays[name] = np.empty((rows, columns), np.float32)
         return array[:rows]
 
-    def squared(self, name: str, values: NDArray[np.complex64]) -> Array:
-        """Squares of the absolutes of complex [rows, columns]."""
+    def parts(self, name: str, values: NDArray[np.complex64]) -> Array:
+        """[rows, 2 × columns] squares of real and imaginary parts, side by side."""
         parts = values.view(np.float32)
-        both = np.multiply(parts, parts, out=self(f"{name} parts", *parts.shape))
+        return np.multiply(parts, parts, out=self(f"{name} parts", *parts.shape))
+
+    def squared(self, name: str, values: NDArray[np.complex64]) -> Array:
+        """[rows, columns] squares of the absolutes."""
+        both = self.parts(name, values)
         return np.add(both[:, 0::2], both[:, 1::2], out=self(name, *values.shape))
 
 

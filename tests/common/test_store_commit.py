@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from common.clock import HeldClock, SystemClock
 from common.store import Store, StoreRefused, StoreSettings
 from common.store_commit import Waiting, run_together, shared
-from common.store_queries import open_readonly
+from common.store_queries import Refusal, open_readonly, refusals
 from common.store_queue import Queue
 from common.store_ticket import Ticket, begin, settle
 
@@ -287,11 +287,11 @@ def test_the_caller_is_not_held_up_by_a_writer_that_is(tmp_path: Path) -> None:
 # What is refused
 
 
-def refused(store: Store) -> list[tuple[str, str, int]]:
+def refused(store: Store) -> list[Refusal]:
     for operation in store._upkeep:
         store.submit(operation).result(WAIT_S)
     with closing(open_readonly(store.path)) as connection:
-        return connection.execute("SELECT class, reason, count FROM refused").fetchall()
+        return refusals(connection)
 
 
 def test_events_that_are_refused_are_counted_by_class_and_reason(tmp_path: Path) -> None:
@@ -312,4 +312,7 @@ def test_events_that_are_refused_are_counted_by_class_and_reason(tmp_path: Path)
         assert all(isinstance(f.exception(WAIT_S), ValueError) for f in taken)
         assert all(isinstance(f.exception(0), StoreRefused) for f in too_many)
         assert (store.refused, store.failed) == (3, 2)
-        assert refused(store) == [("metric", "invalid", 1), ("verdict", "queue", 3)]
+        assert refused(store) == [
+            Refusal("metric", "invalid", 1),
+            Refusal("verdict", "queue", 3),
+        ]

@@ -136,6 +136,83 @@ def test_on_a_full_disk_the_lowest_yields_to_the_highest_and_all_is_counted(
     assert sum(said["accepted"].values()) + sum(said["failed"].values()) == said["made"]
 
 
+READ_ONLY = """
+import subprocess, sys
+from contextlib import closing
+from pathlib import Path
+from common.clock import SystemClock
+from common.store import Store
+from common.store_file import StoreError
+
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "lineside", folder], check=True)
+path = folder / "s" / "station.db"
+Store(path, SystemClock()).close()
+before = sorted((file.name, file.read_bytes()) for file in path.parent.glob("s*"))
+subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+for _ in range(2):
+    try:
+        Store(path, SystemClock())
+    except StoreError as error:
+        print(error)
+assert before == sorted((file.name, file.read_bytes()) for file in path.parent.glob("s*"))
+"""
+
+
+def test_a_read_only_disk_is_one_clear_line_and_nothing_is_moved(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*private_mounts(), sys.executable, "-c", READ_ONLY, str(tmp_path)],
+        capture_output=True, check=False, text=True, timeout=55,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all("cannot be opened ([Errno 30] Read-only file system" in line for line in lines)
+
+
+FULL_START = """
+import subprocess, sys
+from contextlib import suppress
+from pathlib import Path
+from common.clock import SystemClock
+from common.store import Store, StoreSettings
+from common.store_file import StoreError
+
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "lineside", folder], check=True)
+path, settings = folder / "s" / "station.db", StoreSettings(reserve_bytes=1 << 20)
+Store(path, SystemClock(), settings).close()
+
+def fill():
+    with suppress(OSError), open(folder / "filler", "ab", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+
+fill()
+store = Store(path, SystemClock(), settings)
+store.submit(lambda c: c.execute("INSERT INTO meta VALUES('x', 'y')").close()).result(20)
+store.close()
+fill()
+try:
+    Store(path, SystemClock(), settings)
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_station_starts_on_a_full_disk_by_its_reserve_and_without_says_why_not(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [*private_mounts(), sys.executable, "-c", FULL_START, str(tmp_path)],
+        capture_output=True, check=False, text=True, timeout=55,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    assert "station.db" in line
+    assert "full" in line or "No space left" in line or "disk I/O" in line
+
+
 def test_a_reserve_is_given_and_taken_back_when_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
