@@ -114,7 +114,7 @@ def acknowledge(
     for number in range(rounds):
         since = time.time()
         station.command("raise", first=number)
-        row = page.locator(f".st-key-al-bench-1-event_{number:04}-row")
+        row = page.locator(f".st-key-al-7-bench-1-event_{number:04}-row")
         row.get_by_role("button", name="Acknowledge").click()
         clicked = page.evaluate("window.lsClicked") / 1000
         acked = partial(station.acknowledged_at, f"event_{number:04}", since)
@@ -166,7 +166,7 @@ def flood(
     shown = time.monotonic()
     first = page.locator(".ls-alarm").first.inner_text()
     since = time.time()
-    row = page.locator(".st-key-al-bench-1-event_0000-row")
+    row = page.locator(".st-key-al-7-bench-1-event_0000-row")
     row.get_by_role("button", name="Acknowledge").click()
     clicked = page.evaluate("window.lsClicked") / 1000
     audited = until(lambda: station.acknowledged_at("event_0000", since), "the audit row")

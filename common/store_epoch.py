@@ -58,8 +58,9 @@ class Replaces:
 class MarkFile:
     """The high-water mark beside the store, where damage to the one spares the other.
 
-    Written after each commit and left to the operating system to sync: a mark that is
-    behind after a power cut proves nothing, one that is ahead proves a loss.
+    Written after each commit, in place, and left to the operating system to sync: a mark
+    that is behind after a power cut proves nothing, one that is ahead proves a loss. Only
+    at a start it is synced, for a new file may else be found empty.
     """
 
     def __init__(self, store: Path) -> None:
@@ -76,6 +77,12 @@ class MarkFile:
             mark = Mark(line.split()[0], int(line.split()[1]))
             return mark if mark.line() == line else UNKNOWN
         return UNKNOWN
+
+    def sync(self) -> None:
+        """Have what was kept on the disk before this returns."""
+        with suppress(OSError):
+            if self._descriptor is not None:
+                os.fsync(self._descriptor)
 
     def keep(self, connection: sqlite3.Connection) -> None:
         """Write how far the file has come, in one piece and in place; after a commit."""

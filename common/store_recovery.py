@@ -34,6 +34,7 @@ def settle_epoch(connection: sqlite3.Connection, path: Path, damage: str) -> Beg
     else:
         begun = _new(connection, held, mark, aside, damage)
     marks.keep(connection)
+    marks.sync()
     marks.close()
     for file in aside:
         mark_saved(file)

@@ -43,15 +43,14 @@ add_words(Path(__file__).with_name("words"))
 
 def page() -> None:
     """The whole page, for the station chosen in the address or the first there is."""
-    stations = stations_of(look_around(var_folder()), APP)
-    if not stations:
-        wait_for_station()
-        draw_bar()
-        return
+    names = [one.name for one in stations_of(look_around(var_folder()), APP)]
     top = st.container()
-    name = draw_bar((one.name for one in stations), screen_commands.draw)
+    name = draw_bar(names, screen_commands.draw if names else None)
     with top:
-        _live(var_folder() / name / FILE)
+        if names:
+            _live(var_folder() / name / FILE)
+        else:
+            wait_for_station()
 
 
 @live

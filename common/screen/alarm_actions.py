@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import streamlit as st
 
 from common.screen import session
-from common.screen.alarm_list import Layout, alarm_html, clock_text, order
-from common.screen.alarms import WAITING, Alarm
+from common.screen.alarm_list import Layout, alarm_html, clock_text, order, stale_of
+from common.screen.alarms import HIDDEN, Alarm
 from common.screen.freshness import age_text
 from common.screen.language import mark, tr
 from common.screen.listening import port_of
@@ -19,7 +19,7 @@ from common.screen.markup import Html, element
 from common.screen.plant import Plant
 
 PANEL = Layout("pa", 0, stations=True)
-CHOSEN, RENEWED = "ls-chosen", "ls-chosen-form"
+CHOSEN, RENEWED, DRAWN = "ls-chosen", "ls-chosen-form", "ls-chosen-drawn"
 TIMES = {
     900.0: mark("15 minutes"),
     3600.0: mark("1 hour"),
@@ -42,35 +42,61 @@ def chosen(plant: Plant) -> Alarm | None:
     return next((a for a in (*plant.alarms, *plant.hidden) if a.key == key), None)
 
 
-def draw(plant: Plant) -> None:
-    """The chosen alarm, or how to choose one."""
+def begin(plant: Plant) -> Alarm | None:
+    """The alarm that `draw` will draw forms for; before anything that calls `follow`."""
+    alarm = chosen(plant)
+    st.session_state[DRAWN] = forms_for(alarm)
+    return alarm
+
+
+def draw(alarm: Alarm | None) -> None:
+    """The forms for the chosen alarm."""
+    shelved, out, listed = st.container(), st.container(), st.container()
+    if alarm is None or alarm.state == "SUPPRESSED_BY_DESIGN":
+        return
+    if alarm.state == "SHELVED":
+        label = tr("Unshelve · operator")
+        shelved.button(label, key="ls-unshelve", on_click=_order, args=("unshelve", alarm))
+    elif alarm.state == "OUT_OF_SERVICE":
+        with out:
+            _return_form(alarm)
+    else:
+        with listed:
+            _forms(alarm)
+
+
+def forms_for(alarm: Alarm | None) -> str:
+    """Names the forms that an alarm has: they are drawn anew only when this changes."""
+    if alarm is None:
+        return ""
+    hidden = alarm.state if alarm.state in HIDDEN else ""
+    return f"{alarm.station}/{alarm.id}/{hidden}"
+
+
+def follow(plant: Plant) -> None:
+    """Have the forms drawn anew where the chosen alarm now has others."""
+    if forms_for(chosen(plant)) != st.session_state.get(DRAWN, ""):
+        st.rerun()
+
+
+def chosen_html(plant: Plant) -> Html:
+    """The chosen alarm in full, or how to choose one."""
     alarm = chosen(plant)
     if alarm is None:
         text = tr("Press “More” beside an alarm to see its cause, shelve it or hand it over.")
-        st.html(element("div", text, cls="ls-empty-list"))
-        return
-    st.html(element("div", alarm_html(alarm, layout=PANEL), facts_html(alarm)))
-    if alarm.state == "SHELVED":
-        label = tr("Unshelve · operator")
-        st.button(label, key="ls-unshelve", on_click=_order, args=("unshelve", alarm))
-    elif alarm.state == "OUT_OF_SERVICE":
-        _return_form(alarm)
-    elif alarm.state != "SUPPRESSED_BY_DESIGN":
-        _forms(alarm)
+        return element("div", text, cls="ls-empty-list")
+    stale = stale_of(plant.freshness, alarm)
+    return element("div", alarm_html(alarm, stale=stale, layout=PANEL), facts_html(alarm))
 
 
 def _forms(alarm: Alarm) -> None:
     """One beside the other: each is short, and none is below the edge of the panel."""
-    names = [tr("Shelve"), tr("Out of service")]
-    if alarm.state in WAITING:
-        names.insert(0, tr("Acknowledge"))
-    tabs = st.tabs(names)
-    if alarm.state in WAITING:
-        with tabs[0]:
-            _comment_form(alarm)
-    with tabs[-2]:
+    tabs = st.tabs([tr("Acknowledge"), tr("Shelve"), tr("Out of service")])
+    with tabs[0]:
+        _comment_form(alarm)
+    with tabs[1]:
         _shelve_form(alarm)
-    with tabs[-1]:
+    with tabs[2]:
         _remove_form(alarm)
 
 
@@ -124,10 +150,11 @@ def _acknowledge(alarm: Alarm) -> None:
 
 def _shelve_form(alarm: Alarm) -> None:
     times = [seconds for seconds in TIMES if seconds <= alarm.shelve_max_s]
+    refused, allowed = st.container(), st.container()
     if not times:
-        st.caption(tr("This alarm must not be shelved."))
+        refused.caption(tr("This alarm must not be shelved."))
         return
-    with _line("shelve-form"):
+    with allowed, _line("shelve-form"):
         st.selectbox(
                 tr("Shelve for"), times, width=130, key=_key("seconds"),
                 format_func=lambda s: tr(TIMES[s]),

@@ -120,7 +120,7 @@ def draw_alarms(alarms: Sequence[Alarm], layout: Layout, *, stale: bool = False)
     """The first of the alarms with their buttons, and how many more there are."""
     with st.container(gap="small"):
         for alarm in alarms[: layout.most]:
-            key = f"{layout.key}-{alarm.station}-{alarm.id}"
+            key = f"{layout.key}-{alarm.name}"
             with row(key, beside=layout.wide):
                 st.html(alarm_html(alarm, stale=stale, layout=layout))
                 draw_action(alarm, key, BUTTON_PX if layout.wide else "stretch")

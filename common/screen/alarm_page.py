@@ -39,17 +39,25 @@ def alarm_page() -> None:
     """The whole page."""
     plant = look_around(var_folder())
     wanted = alarm_filter.draw(plant)
+    listed, told = st.container(), st.container()
     if wanted.history:
-        _history_corner()
-        _history(wanted)
+        with told:
+            _history_corner()
+            _history(wanted)
     else:
-        left, right = st.columns([0.66, 0.34], gap="small")
-        with left:
-            _list(wanted)
-        with right:
-            _beside()
-            alarm_actions.draw(plant)
+        with listed:
+            _list_and_forms(plant, wanted)
     draw_bar()
+
+
+def _list_and_forms(plant: Plant, wanted: Filter) -> None:
+    alarm = alarm_actions.begin(plant)
+    left, right = st.columns([0.66, 0.34], gap="small")
+    with left:
+        _list(wanted)
+    with right:
+        _beside()
+        alarm_actions.draw(alarm)
 
 
 @live
@@ -107,7 +115,7 @@ def _turn(to: int) -> None:
 
 
 def _row(alarm: Alarm, *, stale: bool) -> None:
-    key = f"al-{alarm.station}-{alarm.id}"
+    key = f"al-{alarm.name}"
     with row(key):
         st.html(alarm_html(alarm, stale=stale, layout=WIDE))
         draw_action(alarm, key, BUTTON_PX)
@@ -156,10 +164,12 @@ def _beside() -> None:
             with st.container(gap="small"):
                 for alarm in these:
                     _hidden_row(alarm)
+    st.html(alarm_actions.chosen_html(plant))
+    alarm_actions.follow(plant)
 
 
 def _hidden_row(alarm: Alarm) -> None:
-    key = f"hi-{alarm.station}-{alarm.id}"
+    key = f"hi-{alarm.name}"
     with row(key):
         st.html(hidden_html(alarm))
         _more(alarm, key)

@@ -78,6 +78,11 @@ class Alarm:
         return self.station, self.id
 
     @property
+    def name(self) -> str:
+        """The same as one text: no two of them are alike, whatever ids look like."""
+        return f"{len(self.station)}-{self.station}-{self.id}"
+
+    @property
     def sounds(self) -> bool:
         """Whether its state is one that sounds."""
         return annunciation(self.state).audible

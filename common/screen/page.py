@@ -7,7 +7,7 @@ A redraw sends only what changed; the page itself stays, and so does what a pers
 For that a live part has to draw the same kinds of things in the same order every time: where
 an element becomes a container, a browser that lags behind loses the page (Streamlit 1.67:
 "setIn cannot be called on an ElementNode"). What is not there is an empty element; lists
-stand in containers of their own.
+stand in containers of their own. So do parts of a page that take turns.
 """
 
 from collections.abc import Callable

@@ -53,16 +53,22 @@ def span_of(wanted: str, now: float) -> Span:
 
 def _draw(path: Path, screens: Screens, wanted: str) -> None:
     """The report as it was when it was asked for: paper does not change either."""
+    waits, ready = st.container(), st.container()
     if not path.exists():
         return
     try:
         told = _told(path, screens, wanted)
     except (StationUnreadable, ReportFailed) as error:
-        st.html(notice(tr("No data"), str(error)))
+        waits.html(notice(tr("No data"), str(error)))
         return
-    if told is None:
-        _wait(path, screens, wanted)
-        return
+    with ready if told else waits:
+        if told is None:
+            _wait(path, screens, wanted)
+        else:
+            _draw_report(path, told)
+
+
+def _draw_report(path: Path, told: Told) -> None:
     _files(path, told)
     report = told.report
     title = element("b", f"{report.station} · {span_text(report.span)}")

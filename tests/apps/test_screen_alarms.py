@@ -73,6 +73,13 @@ def test_alarms_of_all_stations_in_one_list_with_what_is_hidden_beside_it(var: A
         assert part in shown, part
 
 
+def test_ids_that_look_alike_together_with_their_stations_are_two_alarms(var: Any) -> None:
+    var.station("a").say(alarms=[var.alarm("b-c", 1), var.alarm("", 2)])
+    var.station("a-b").say(alarms=[var.alarm("c", 1)])
+    page = start()
+    assert len([b for b in page.button if b.label == "Acknowledge"]) == 3
+
+
 def test_a_silent_stations_alarms_are_hatched(var: Any) -> None:
     var.station("a").say(age_s=60.0, alarms=[var.alarm("x", 1)])
     assert "ls-alarm ls-p1 ls-stale" in text(start())
@@ -150,6 +157,19 @@ def test_an_engineer_takes_it_out_and_brings_it_back(var: Any, api: Any) -> None
         ("remove_from_service", "camera is exchanged"),
         ("return_to_service", "exchanged and tested"),
     ]
+
+
+def test_the_forms_follow_the_alarm_that_was_chosen(var: Any) -> None:
+    station = var.station("a")
+    station.say(alarms=[var.alarm("x", 2)])
+    page = press(start(), "More")
+    assert [b.label for b in page.button if "Shelve ·" in b.label]
+    station.say(hidden_alarms=[var.hidden("x", "SHELVED")])
+    run(page)
+    assert [b.label for b in page.button if "helve ·" in b.label] == ["Unshelve · operator"]
+    station.say(hidden_alarms=[var.hidden("x", "SUPPRESSED_BY_DESIGN")])
+    run(page)
+    assert not [b.label for b in page.button if "helve ·" in b.label]
 
 
 def test_a_comment_goes_with_the_acknowledgement(var: Any, api: Any) -> None:

@@ -139,7 +139,7 @@ def test_an_alarm_is_seen_acknowledged_and_audited(browser: Any, plant: Plant) -
     press = plant.stations[0]
     page = signed_in(browser, plant.server, "alarms", (USER, plant.password))
     press.command("raise", first=5)
-    row = page.locator(".st-key-al-press-event_0005-row")
+    row = page.locator(".st-key-al-5-press-event_0005-row")
     row.get_by_role("button", name="Acknowledge").click()
     row.get_by_text("acknowledged by bench").wait_for()
     assert press.acknowledged_at("event_0005", 0.0) is not None
@@ -155,16 +155,16 @@ def test_an_alarm_is_shelved_seen_among_the_hidden_and_brought_back(
     press = plant.stations[0]
     page = signed_in(browser, plant.server, "alarms", (USER, plant.password))
     press.command("raise", first=6)
-    page.locator(".st-key-al-press-event_0006-row").get_by_role("button", name="More").click()
+    page.locator(".st-key-al-5-press-event_0006-row").get_by_role("button", name="More").click()
     page.get_by_role("tab", name="Shelve").click()
     panel = page.get_by_role("tabpanel", name="Shelve")
     panel.get_by_label("Reason").fill("the sensor is being changed")
     panel.get_by_role("button", name="Shelve · operator").click()
-    hidden = page.locator(".st-key-hi-press-event_0006-row")
+    hidden = page.locator(".st-key-hi-5-press-event_0006-row")
     hidden.get_by_text("the sensor is being changed").wait_for()
     hidden.get_by_role("button", name="More").click()
     page.get_by_role("button", name="Unshelve · operator").click()
-    page.locator(".st-key-al-press-event_0006-row").wait_for()
+    page.locator(".st-key-al-5-press-event_0006-row").wait_for()
     press.command("clear", first=6)
     press.command("acknowledge", alarms={"event_0006": None})
     page.context.close()
@@ -174,7 +174,7 @@ def test_the_keyboard_alone_is_enough(browser: Any, plant: Plant) -> None:
     press = plant.stations[0]
     page = signed_in(browser, plant.server, "alarms", (USER, plant.password))
     press.command("raise", first=8)
-    button = page.locator(".st-key-al-press-event_0008-row").get_by_role("button").first
+    button = page.locator(".st-key-al-5-press-event_0008-row").get_by_role("button").first
     button.wait_for()
     for _ in range(60):
         page.keyboard.press("Tab")

@@ -17,6 +17,7 @@ RIDGE = 20.0
 FLAT = (0.5, 99.5)
 """Percentiles beyond which a line goes on flat: nobody learns from a handful of hours."""
 BATCH = 20_000
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +100,23 @@ def logistic(basis: Array, label: Array, weight: Array, ridge: float) -> Array:
     found[-1] = np.log(share / (1 - share))
     hold = np.full(len(found), ridge)
     hold[-1] = 1e-6
-    for _ in range(15):
-        odds = inputs @ found.astype(np.float32)
-        p = sigmoid(odds.astype(np.float64))
+    loss = _loss(inputs, label, weight, hold, found)
+    for _ in range(25):
+        p = sigmoid((inputs @ found.astype(np.float32)).astype(np.float64))
         slope = inputs.T @ (weight * (label - p)).astype(np.float32) - hold * found
         bend = (inputs * (weight * p * (1 - p)).astype(np.float32)[:, None]).T @ inputs
         step = np.linalg.solve(bend.astype(np.float64) + np.diag(hold), slope)
-        found += step
-        if np.abs(step).max() < 1e-3:
+        while (new := _loss(inputs, label, weight, hold, found + step)) > loss:
+            step = step / 2  # Newton overshoots where the start is far off
+            if np.abs(step).max() < TOLERANCE:
+                return found
+        found, loss = found + step, new
+        if np.abs(step).max() < TOLERANCE:
             break
     return found
+
+
+def _loss(inputs: Array, label: Array, weight: Array, hold: Array, at: Array) -> float:
+    odds = (inputs @ at.astype(np.float32)).astype(np.float64)
+    fit_loss = weight * (np.logaddexp(0, odds) - label * odds)
+    return float(fit_loss.sum() + (hold * at * at).sum() / 2)
