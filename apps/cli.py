@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from apps.openers import APPS, VAR, default_config
 from common.errors import BackendMissing, ConfigError, LinesideError
 
-APPS = ("defect_inspection",)
 DONE, FAILED, WRONG = 0, 1, 2
 
 
@@ -172,25 +172,25 @@ def _chaos_options(command: argparse.ArgumentParser) -> None:
 # Commands import what they need when they run: `lineside --help` loads no vendor library.
 
 
-def _config_path(options: argparse.Namespace, app: str = "defect_inspection") -> Path:
-    return options.config or Path(__file__).parent / app / "app.toml"
+def _config_path(options: argparse.Namespace, app: str) -> Path:
+    return options.config or default_config(app)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from apps import run  # noqa: PLC0415
+    from apps.run import run  # noqa: PLC0415
 
-    run.run_inspection(
-        _config_path(options, options.app), options.changes, options.var or run.VAR
-    )
+    config = _config_path(options, options.app)
+    run(options.app, config, options.changes, options.var or VAR)
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from apps import demo, run  # noqa: PLC0415
+    from apps import demo  # noqa: PLC0415
 
     plan = demo.Plan(
-        config=_config_path(options),
+        apps=tuple(options.apps) or APPS,
+        config=options.config,
         changes=tuple(options.changes),
-        var=options.var or run.VAR / "demo",
+        var=options.var or VAR / "demo",
         seconds=options.seconds,
         screen=not options.no_screen,
         quiet=options.json,
@@ -202,9 +202,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _screen(options: argparse.Namespace) -> int:
-    from apps import demo, run  # noqa: PLC0415
+    from apps import demo  # noqa: PLC0415
 
-    return demo.open_screen(options.port, run.VAR).wait()
+    return demo.open_screen(options.port, VAR).wait()
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -253,11 +253,10 @@ def _doctor(options: argparse.Namespace) -> int:
 def _user(options: argparse.Namespace) -> None:
     import getpass  # noqa: PLC0415
 
-    from apps import run  # noqa: PLC0415
     from common.clock import SystemClock  # noqa: PLC0415
     from common.users import Users  # noqa: PLC0415
 
-    folder = (options.var or run.VAR) / options.station
+    folder = (options.var or VAR) / options.station
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such station; start it once, then add users")
     users = Users(folder / "users.json", SystemClock())
@@ -279,17 +278,17 @@ def _gaps(options: argparse.Namespace) -> None:
 
 
 def _dead(options: argparse.Namespace) -> None:
-    from apps import dead, run  # noqa: PLC0415
+    from apps import dead  # noqa: PLC0415
 
-    folder = (options.var or run.VAR) / options.station
+    folder = (options.var or VAR) / options.station
     found = dead.resend(folder) if options.resend else dead.listed(folder)
     print(json.dumps(found, indent=2) if options.json else dead.as_text(found))
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from apps import audit, run  # noqa: PLC0415
+    from apps import audit  # noqa: PLC0415
 
-    found = audit.verify((options.var or run.VAR) / options.station, options.head)
+    found = audit.verify((options.var or VAR) / options.station, options.head)
     print(json.dumps(found, indent=2) if options.json else audit.as_text(found))
     return DONE if found["sound"] else FAILED
 

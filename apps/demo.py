@@ -1,4 +1,4 @@
-"""The whole plant in software: virtual PLC, broker, station, screens, one command.
+"""The whole plant in software: devices, broker, stations, screens, one command.
 
 Every part is a process of its own, as it is in a plant; the demo only starts them, looks
 at them from outside as an operator would, and counts at the end.
@@ -19,12 +19,10 @@ from typing import Any
 import httpx
 
 from apps.collect import gaps
-from apps.defect_inspection.config import Settings
-from apps.settings_table import settings_table
-from common.clock import SystemClock
-from common.config import from_table
-from common.errors import LinesideError
-from hardware.virtual_plc import SimulatorControl
+from apps.demo_shows import SHOWS
+from apps.openers import default_config, opener_of
+from common.errors import ConfigError, LinesideError
+from common.station_settings import AppSettings
 
 SCREEN_PORT = 8501
 START_S = 60.0
@@ -36,7 +34,9 @@ BEHIND_THE_LINE = ("nice", "-n", "15")  # who looks at the line must not slow it
 class Plan:
     """What to play."""
 
-    config: Path
+    apps: tuple[str, ...]
+    config: Path | None
+    """Instead of the app's own app.toml; only where one app plays."""
     changes: tuple[str, ...]
     var: Path
     seconds: float | None
@@ -44,26 +44,65 @@ class Plan:
     screen: bool
     quiet: bool
 
+    def __post_init__(self) -> None:
+        if len(self.apps) > 1 and (self.config or self.changes):
+            raise ConfigError("--config and --set are for one app: name it")
+
+
+@dataclass(frozen=True)
+class Player:
+    """One station of the demo."""
+
+    app: str
+    settings: AppSettings
+    process: "subprocess.Popen[bytes]"
+
+    def state(self) -> dict[str, Any]:
+        """What the station says of itself; {} while it says nothing."""
+        if self.process.poll() is not None:
+            raise LinesideError(f"{self.app} ended with code {self.process.returncode}")
+        url = f"http://127.0.0.1:{self.settings.station.api_port}/state"
+        try:
+            return dict(httpx.get(url, timeout=5).json())
+        except httpx.HTTPError:
+            return {}
+
+    def until_seen(self, started: float) -> float:
+        """Seconds from `started` until the app has shown that it works."""
+        show = SHOWS[self.app]
+        while time.monotonic() - started < START_S:
+            if show.seen(self.state()):
+                return time.monotonic() - started
+            time.sleep(0.2)
+        raise LinesideError(f"{self.app}: no {show.sign} within {START_S:g} s")
+
 
 def play(plan: Plan) -> dict[str, Any]:
-    """Run the plant; returns the figures counted by PLC and station."""
+    """Run the plant; returns the figures counted by the devices and the stations."""
     started = time.monotonic()
     plan.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = from_table(Settings, settings_table(plan.config, [*plan.changes]), plan.config)
     with ExitStack() as plant:
         port = plant.enter_context(broker(plan.var))
         archive = plan.var / "archive.sqlite"
         plant.enter_context(collector(port, archive))
-        changes = [*plan.changes, *telemetry_changes(port)]
-        station = plant.enter_context(station_process(plan.config, plan.var, changes))
+        players = [_player(plan, app, port, plant) for app in plan.apps]
         if plan.screen:
             plant.enter_context(ended(open_screen(SCREEN_PORT, plan.var)))
-        _say(plan, settings, port)
-        first = _first_reject(settings, station, started)
+        _say(plan, players, port)
+        first = {player.app: player.until_seen(started) for player in players}
         if not plan.quiet:
-            print(f"first rejected part after {first:.1f} s")  # noqa: T201
-        _wait(plan, started, station)
-        return _figures(settings, first, archive if port else None)
+            for app, seconds in first.items():
+                print(f"{app}: {SHOWS[app].sign} after {seconds:.1f} s")  # noqa: T201
+        _wait(plan, started, players)
+        return _figures(players, first, archive if port else None)
+
+
+def _player(plan: Plan, app: str, port: int | None, plant: ExitStack) -> Player:
+    config = plan.config or default_config(app)
+    changes = [*plan.changes, *telemetry_changes(port)]
+    settings = opener_of(app).load(config, changes)
+    process = plant.enter_context(station_process(app, config, plan.var, changes))
+    return Player(app, settings, process)
 
 
 def open_screen(port: int, var: Path) -> "subprocess.Popen[bytes]":
@@ -81,10 +120,10 @@ def open_screen(port: int, var: Path) -> "subprocess.Popen[bytes]":
 
 @contextmanager
 def station_process(
-    config: Path, var: Path, changes: list[str]
+    app: str, config: Path, var: Path, changes: list[str]
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`lineside run` as a process of its own, ended with the block."""
-    command = [sys.executable, "-m", "apps.cli", "run", "defect_inspection"]
+    command = [sys.executable, "-m", "apps.cli", "run", app]
     command += ["--config", str(config), "--var", str(var)]
     for change in changes:
         command += ["--set", change]
@@ -155,80 +194,55 @@ def ended(process: "subprocess.Popen[bytes]") -> Iterator["subprocess.Popen[byte
             process.wait()
 
 
-def _say(plan: Plan, settings: Settings, port: int | None) -> None:
+def _say(plan: Plan, players: list[Player], port: int | None) -> None:
     if plan.quiet:
         return
     lines = ["Lineside demo: a plant in software, nothing real moves."]
     if plan.screen:
         lines.append(f"Screens    http://127.0.0.1:{SCREEN_PORT}")
-    lines.append(f"Station    http://127.0.0.1:{settings.station.api_port}/health")
-    user = f"lineside user {settings.station.name} NAME --role engineer --var {plan.var}"
-    lines.append(f"Sign in    as the station says at its first start, or: {user}")
+    for player in players:
+        who = player.settings.station
+        lines.append(f"Station    http://127.0.0.1:{who.api_port}/health  {who.name}")
+    user = f"lineside user STATION NAME --role engineer --var {plan.var}"
+    lines.append(f"Sign in    as a station says at its first start, or: {user}")
     away = "no mosquitto here: events wait in the station (apt install mosquitto)"
     lines.append(f"Broker     127.0.0.1:{port}" if port else f"Broker     {away}")
     lines.append("Ctrl-C ends it." if plan.seconds is None else f"For {plan.seconds:g} s.")
     print("\n".join(lines), flush=True)  # noqa: T201
 
 
-def _first_reject(
-    settings: Settings, station: "subprocess.Popen[bytes]", started: float
-) -> float:
-    """Seconds until the PLC had proof of the first reject."""
-    url = f"http://127.0.0.1:{settings.station.api_port}/state"
-    while time.monotonic() - started < START_S:
-        if station.poll() is not None:
-            raise LinesideError(f"the station ended with code {station.returncode}")
-        try:
-            state = httpx.get(url, timeout=2).json()
-        except httpx.HTTPError:
-            state = {}
-        if state.get("counts", {}).get("reject", 0) and state["counts"]["confirmed"]:
-            return time.monotonic() - started
-        time.sleep(0.2)
-    raise LinesideError(f"no part was rejected within {START_S:g} s")
-
-
-def _wait(plan: Plan, started: float, station: "subprocess.Popen[bytes]") -> None:
+def _wait(plan: Plan, started: float, players: list[Player]) -> None:
     try:
         while plan.seconds is None or time.monotonic() - started < plan.seconds:
-            if station.poll() is not None:
-                raise LinesideError(f"the station ended with code {station.returncode}")
+            for player in players:
+                if player.process.poll() is not None:
+                    code = player.process.returncode
+                    raise LinesideError(f"{player.app} ended with code {code}")
             time.sleep(0.2)
     except KeyboardInterrupt:
         pass
 
 
-def _figures(settings: Settings, first: float, archive: Path | None) -> dict[str, Any]:
-    """What PLC, station and archive counted, each for itself."""
-    options = settings.plc.options
-    control = SimulatorControl(
-        str(options.get("host", "127.0.0.1")), int(options.get("port", 5020)), SystemClock(),
-        word_order=str(options.get("word_order", "CDAB")),
-    )  # fmt: skip
-    counters = control.counters()
-    control.close()
-    url = f"http://127.0.0.1:{settings.station.api_port}/state"
-    state = httpx.get(url, timeout=5).json()
-    inspection = {
-        "parts": counters.parts_total,
-        "passed": counters.passed,
-        "rejected": counters.rejected,
-        "passed_without_pass": counters.passed_without_pass,
-        "unaccounted": counters.unaccounted,
-        "late_verdicts": counters.late_verdicts,
-        "recorded": state["counts"]["parts"],
-        "latency_ms": state["latency_ms"].get("total", {}),
-    }
-    passed = not counters.passed_without_pass and not counters.unaccounted
+def _figures(
+    players: list[Player], first: dict[str, float], archive: Path | None
+) -> dict[str, Any]:
+    """What devices, stations and archive counted, each for itself."""
+    found, queued = {}, 0
+    for player in players:
+        state = player.state()
+        if not state:
+            raise LinesideError(f"{player.app} does not answer at the end")
+        figures = SHOWS[player.app].figures(player.settings, state)
+        found[player.app] = {"first_sign_s": round(first[player.app], 2), **figures}
+        queued += state["link"]["mqtt"]["queued"]
     return {
-        "first_alarm_s": round(first, 2),
-        "apps": {"defect_inspection": inspection},
-        "telemetry": _archived(archive, state["link"]["mqtt"]),
-        "passed": bool(passed and counters.rejected),
+        "apps": found,
+        "telemetry": _archived(archive, queued),
+        "passed": all(figures["passed"] for figures in found.values()),
     }
 
 
-def _archived(archive: Path | None, mqtt: dict[str, Any]) -> dict[str, Any] | None:
+def _archived(archive: Path | None, queued: int) -> dict[str, Any] | None:
     """What came into the archive, what is missing there, and what still waits."""
     if archive is None:
         return None
@@ -236,5 +250,5 @@ def _archived(archive: Path | None, mqtt: dict[str, Any]) -> dict[str, Any] | No
     return {
         "stored": sum(one["received"] for one in sources),
         "unexplained": sum(one["unexplained"] for one in sources),
-        "queued": mqtt["queued"],
+        "queued": queued,
     }

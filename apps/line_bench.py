@@ -19,8 +19,8 @@ from typing import Any, cast
 import httpx
 import numpy as np
 
+from apps.base import open_base
 from apps.defect_inspection import station
-from apps.defect_inspection.config import Settings
 from apps.demo import (
     BEHIND_THE_LINE,
     SCREEN_PORT,
@@ -30,10 +30,8 @@ from apps.demo import (
     station_process,
     telemetry_changes,
 )
-from apps.run import open_parts
-from apps.settings_table import settings_table
+from apps.open_inspection import definitions, load, open_parts, world
 from common.clock import SystemClock
-from common.config import from_table
 from common.errors import LinesideError
 from common.inference.benchmark import rss_mb
 from common.pipeline import percentiles
@@ -113,10 +111,10 @@ def run_line(path: Path, changes: list[str], seconds: float) -> dict[str, Any]:
 
 
 def _started(path: Path, var: Path, changes: list[str]) -> tuple[float, float]:
-    settings = from_table(Settings, settings_table(path, changes), path)
+    settings = load(path, changes)
     url = f"http://127.0.0.1:{settings.station.api_port}/health"
     begun = time.monotonic()
-    with station_process(path, var, changes) as process:
+    with station_process("defect_inspection", path, var, changes) as process:
         while time.monotonic() - begun < START_S and process.poll() is None:
             try:
                 if httpx.get(url, timeout=1).status_code == httpx.codes.OK:
@@ -147,10 +145,13 @@ def _browser(plant: ExitStack, var: Path) -> bool:
 def _at_full_speed(
     path: Path, changes: list[str], var: Path, seconds: float
 ) -> tuple[list[float], int]:
-    settings = from_table(Settings, settings_table(path, changes), path)
+    settings = load(path, changes)
     stop = threading.Event()
     with ExitStack() as opened:
-        parts, _ = open_parts(settings, path, var / settings.station.name, opened)
+        opened.enter_context(world(settings, path))
+        alarms = definitions(settings)
+        base = open_base("defect_inspection", settings, alarms, path, var, opened)
+        parts = open_parts(settings, path, base, opened)
         options = settings.plc.options
         reader = ModbusClient(
             str(options.get("host", "127.0.0.1")), int(options.get("port", 5020)),

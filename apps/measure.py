@@ -15,9 +15,7 @@ from apps.defect_inspection import evaluate as inspection_evaluate
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.simulate import SimulatedCamera
 from apps.line_bench import run_line
-from apps.run import open_inspection_model
-from apps.settings_table import settings_table
-from common.config import from_table
+from apps.open_inspection import load, open_inspection_model
 from common.errors import BackendMissing, ConfigError
 from common.inference.benchmark import machine
 from common.inference.bundle import Bundle, open_bundle
@@ -45,7 +43,7 @@ def evaluate(
     recipe_id: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Accuracy of the wanted artefact on a YOLO folder."""
-    settings = _settings(path, [*changes, *wanted.changes()])
+    settings = load(path, [*changes, *wanted.changes()])
     key = str(recipe_id) if recipe_id is not None else list(settings.recipes)[-1]
     if key not in settings.recipes:
         raise ConfigError(f"{path}: no recipe {key}; there are {', '.join(settings.recipes)}")
@@ -60,7 +58,7 @@ def evaluate(
 def bench(path: Path, changes: list[str], wanted: Wanted, *, quick: bool) -> dict[str, Any]:
     """Speed of the wanted artefact: pipeline, runtime, Ultralytics, and the line itself."""
     changes = [*changes, *wanted.changes()]
-    settings = _settings(path, changes)
+    settings = load(path, changes)
     choice = open_inspection_model(settings, path, wanted.runtime, wanted.precision)
     rounds = 20 if quick else inspection_bench.ROUNDS
     inspection = inspection_bench.Bench(settings, choice)
@@ -70,10 +68,6 @@ def bench(path: Path, changes: list[str], wanted: Wanted, *, quick: bool) -> dic
     choice.model.close()
     figures |= run_line(path, changes, seconds=10.0 if quick else 60.0)
     return {**figures, "machine": machine()}
-
-
-def _settings(path: Path, changes: list[str]) -> Settings:
-    return from_table(Settings, settings_table(path, changes), path)
 
 
 def _beside_ultralytics(

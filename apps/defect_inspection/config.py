@@ -7,40 +7,27 @@ from typing import Any
 
 from common.config import load, setting
 from common.inference.limits import FrameLimits
+from common.station_settings import (
+    DeviceSettings,
+    ModelSettings,
+    PictureRetention,
+    StationSettings,
+)
 
 APP = Path(__file__).parent
 RECIPE_ID = re.compile(r"0|[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True)
-class StationSettings:
-    """Who this station is and how long it may take."""
+class InspectionStation(StationSettings):
+    """Who this station is, and how it proves that it sees."""
 
     name: str = setting("defect-inspection")
-    tenant: str = setting("lineside")
-    site: str = setting("demo")
     area: str = setting("line-1")
     api_port: int = setting(8101, low=1024, high=65535)
     infer_endpoint: bool = setting(False)
     golden: str = setting("")
     golden_period_s: float = setting(0.5, low=0.1, high=10.0, unit="s")
-
-
-@dataclass(frozen=True)
-class DeviceSettings:
-    """A device by its backend's name; `options` are that backend's own settings."""
-
-    backend: str = setting()
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """Which model, on which runtime."""
-
-    bundle: Path = setting(Path("models/pcb"))
-    runtime: str = setting("auto")
-    precision: str = setting("auto", choices=("auto", "fp32", "fp16", "int8"))
 
 
 @dataclass(frozen=True)
@@ -118,12 +105,9 @@ class Simulation:
 
 
 @dataclass(frozen=True)
-class Retention:
-    """How long what stays here."""
+class InspectionRetention(PictureRetention):
+    """How long what stays here, and whether good parts' pictures are kept."""
 
-    records_days: float = setting(90.0, low=0.01, high=3650.0, unit="d")
-    pictures_days: float = setting(30.0, low=0.01, high=3650.0, unit="d")
-    pictures_mb: float = setting(2000.0, low=1.0, high=1e7, unit="MB")
     keep_pass_pictures: bool = setting(False)
 
 
@@ -131,14 +115,16 @@ class Retention:
 class Settings:
     """app.toml."""
 
-    station: StationSettings = field(default_factory=StationSettings)
+    station: InspectionStation = field(default_factory=InspectionStation)
     camera: DeviceSettings = field(default_factory=lambda: DeviceSettings("simulated"))
     plc: DeviceSettings = field(default_factory=lambda: DeviceSettings("modbus"))
-    model: ModelSettings = field(default_factory=ModelSettings)
+    model: ModelSettings = field(
+        default_factory=lambda: ModelSettings(Path("models/pcb"))
+    )
     line: LineRules = field(default_factory=LineRules)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     simulation: Simulation = field(default_factory=Simulation)
-    retention: Retention = field(default_factory=Retention)
+    retention: InspectionRetention = field(default_factory=InspectionRetention)
     telemetry: dict[str, Any] = field(default_factory=dict)
     webhook: dict[str, Any] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 def test_boards_are_rejected_and_every_part_is_accounted_for(tmp_path):
     command = [
         sys.executable, "-m", "apps.cli", "demo", "--for", "25", "--json", "--no-screen",
-        "--var", str(tmp_path),
+        "defect_inspection", "--var", str(tmp_path),
         "--set", "plc.options.port=5921", "--set", "station.api_port=8921",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -22,7 +22,7 @@ def test_boards_are_rejected_and_every_part_is_accounted_for(tmp_path):
     assert "Traceback" not in done.stderr
     figures = json.loads(done.stdout)
     inspection = figures["apps"]["defect_inspection"]
-    assert figures["first_alarm_s"] < 60
+    assert inspection["first_sign_s"] < 60
     assert inspection["rejected"] > 0
     assert inspection["passed_without_pass"] == 0
     assert inspection["unaccounted"] == 0

@@ -1,0 +1,56 @@
+"""What each app shows in the demo: the first sign that it works, and its figures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from apps.defect_inspection.config import Settings as Inspection
+from common.clock import SystemClock
+from hardware.virtual_plc import SimulatorControl
+
+State = dict[str, Any]
+"""What a station says of itself under /state."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """One app of the demo."""
+
+    sign: str
+    """What is waited for, in words."""
+    seen: Callable[[State], bool]
+    figures: Callable[[Any, State], dict[str, Any]]
+    """From settings and state; "passed" says whether it did what it must."""
+
+
+def _inspection(settings: Inspection, state: State) -> dict[str, Any]:
+    """What PLC and station counted, each for itself."""
+    options = settings.plc.options
+    control = SimulatorControl(
+        str(options.get("host", "127.0.0.1")), int(options.get("port", 5020)), SystemClock(),
+        word_order=str(options.get("word_order", "CDAB")),
+    )  # fmt: skip
+    counters = control.counters()
+    control.close()
+    safe = not counters.passed_without_pass and not counters.unaccounted
+    return {
+        "parts": counters.parts_total,
+        "passed_parts": counters.passed,
+        "rejected": counters.rejected,
+        "passed_without_pass": counters.passed_without_pass,
+        "unaccounted": counters.unaccounted,
+        "late_verdicts": counters.late_verdicts,
+        "recorded": state["counts"]["parts"],
+        "latency_ms": state["latency_ms"].get("total", {}),
+        "passed": bool(safe and counters.rejected),
+    }
+
+
+def _proof_of_reject(state: State) -> bool:
+    counts = state.get("counts", {})
+    return bool(counts.get("reject") and counts["confirmed"])
+
+
+SHOWS = {
+    "defect_inspection": Show("first rejected part", _proof_of_reject, _inspection),
+}
