@@ -115,7 +115,7 @@ def _events(old: sqlite3.Connection, fresh: sqlite3.Connection, saved: Salvaged)
                 continue
             seen.add((row.epoch, row.event, row.sink))
             tally.seq += 1
-            tally.add(row._replace(seq=tally.seq))
+            tally.add((row._replace(seq=tally.seq),))
             if row.epoch == saved.epoch:
                 saved.sequence = max(saved.sequence, row.event)
         tally.write(fresh)

@@ -63,7 +63,7 @@ def _arrivals(events: int, epoch: int) -> list[Arrival]:
     clock = SystemClock()
     envelope = Envelope(f"e{epoch}", SELF.source, "boot-1")
     encoded = [
-        envelope.encode(number, message, clock.wall(), "ntp")
+        envelope.recorded(clock.wall(), "ntp").encode(number, message)
         for number, message in enumerate(messages(events, clock, epoch), start=1)
     ]
     packed = [

@@ -54,7 +54,7 @@ class Device:
         for data in readings(count, dice.randrange(1 << 30)):
             self.sequence += 1
             message = Message("metric", TYPE, f"asset/{data['asset']}", data, clock.wall())
-            event = envelope.encode(self.sequence, message, clock.wall(), "ntp")
+            event = envelope.recorded(clock.wall(), "ntp").encode(self.sequence, message)
             self.waiting[self.sequence] = (event, 0.0)
             numbers.append(self.sequence)
         return numbers

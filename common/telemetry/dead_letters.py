@@ -34,7 +34,7 @@ class Letter:
 
 def listed(connection: sqlite3.Connection) -> dict[str, Any]:
     """How many there are by sink, and the newest of them, newest first; as JSON."""
-    counts = {sink: rows.backlog(connection, sink).dead for sink in sorted(rows.SINKS)}
+    counts = _used({sink: rows.backlog(connection, sink).dead for sink in rows.SINKS})
     letters = [asdict(_letter(one)) for one in rows.dead_letters(connection, MOST)]
     return {"dead": counts, "letters": letters}
 
@@ -59,7 +59,13 @@ def _letter(dead: rows.DeadLetter) -> Letter:
 
 def revived(connection: sqlite3.Connection) -> dict[str, int]:
     """Let all of them be sent again; gives how many by sink. For `Store.submit`."""
-    return {sink: rows.revive(connection, sink) for sink in sorted(rows.SINKS)}
+    return _used({sink: rows.revive(connection, sink) for sink in rows.SINKS})
+
+
+def _used(counts: dict[str, int]) -> dict[str, int]:
+    """The counts of the sinks that every station has, and of others where there are some."""
+    always = (rows.MQTT, rows.WEBHOOK)
+    return {sink: counts[sink] for sink in sorted(counts) if counts[sink] or sink in always}
 
 
 def resend(connection: sqlite3.Connection) -> str:

@@ -70,16 +70,29 @@ class Envelope:
         self._id = f',"datacontenttype":"application/json","id":{text(epoch + "-")[:-1]}'
         self._source = f'"source":{text(source)},"specversion":"1.0"'
 
-    def encode(
-        self, sequence: int, said: Said, recorded_time: float, clock_quality: str
-    ) -> bytes:
+    def recorded(self, time: float, clock_quality: str) -> "Recorded":
+        """For events that are recorded at the same moment."""
+        return Recorded(
+            f'{self._start}{canonical_json(clock_quality)},"data":',
+            self._id,
+            f'","recordedtime":"{iso_time(time)}","sequence":"',
+            f'",{self._source},',
+        )
+
+
+class Recorded(NamedTuple):
+    """The envelope of one moment, in pieces: between them stands what the events say."""
+
+    start: str
+    id: str
+    time: str
+    source: str
+
+    def encode(self, sequence: int, said: Said) -> bytes:
         """The JSON of event number `sequence`."""
+        start, id_, time, source = self
         data, rest = said.spelled
-        return (
-            f'{self._start}{canonical_json(clock_quality)},"data":{data}{self._id}{sequence}"'
-            f',"recordedtime":"{iso_time(recorded_time)}","sequence":"{sequence:012d}"'
-            f",{self._source},{rest}"
-        ).encode()
+        return f"{start}{data}{id_}{sequence}{time}{sequence:012d}{source}{rest}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,9 @@ class Event:
     def encode(self) -> bytes:
         """Its JSON; raises ValueError for NaN or infinity in `data`."""
         envelope = Envelope(self.epoch, self.source, self.boot_id)
-        return envelope.encode(self.sequence, self, self.recorded_time, self.clock_quality)
+        return envelope.recorded(self.recorded_time, self.clock_quality).encode(
+            self.sequence, self
+        )
 
 
 @dataclass(frozen=True, slots=True)

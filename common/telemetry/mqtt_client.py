@@ -76,13 +76,18 @@ class UplinkSettings:
             raise ValueError("password_file needs user")
 
 
-def make_client(client_id: str, settings: UplinkSettings) -> Client:
-    """A client that is not connected yet; raises ConfigError for TLS files it cannot use."""
+def make_client(
+    client_id: str, settings: UplinkSettings, *, reconnects: bool = False
+) -> Client:
+    """A client that is not connected yet; raises ConfigError for TLS files it cannot use.
+
+    The uplink reconnects on its own terms; who has none lets the client do it.
+    """
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         protocol=MQTTProtocolVersion.MQTTv5,
-        reconnect_on_failure=False,
+        reconnect_on_failure=reconnects,
     )
     client.connect_timeout = settings.connect_timeout_s
     client.max_inflight_messages = 0  # unlimited: the uplink keeps the window itself

@@ -26,7 +26,7 @@ from common.store_failures import StoreError
 from common.store_space import missing_room
 from common.telemetry import outbox_loss as losses
 from common.telemetry import outbox_rows as rows
-from common.telemetry.event import Envelope
+from common.telemetry.event import Envelope, Recorded
 from common.telemetry.message import BadMessage, Message
 from common.telemetry.outbox_loss import DROPPED, REFUSED
 from common.telemetry.outbox_rows import MQTT, NEVER_DROPPED, PENDING, PRIORITIES, WEBHOOK
@@ -97,21 +97,22 @@ class Outbox:
         Over the quota, lowest class and oldest first is dropped; raises OutboxFull when
         nothing but audit is left to drop, BadMessage for what cannot be an event.
         """
+        return f"{self._epoch}-{self.append_many(connection, (message,))[0]}"
+
+    def append_many(self, connection: sqlite3.Connection, messages: Iterable[Message]) -> range:
+        """Queue all of them as recorded at this moment, or, where one cannot be, none.
+
+        Gives their sequences in the epoch. Raises what `append` does.
+        """
         tally = tally_of(connection)
         if not tally.opened:
             self._begin(connection, tally)
-        self._insert(tally, message)
+        first = tally.sequence + 1
+        self._insert(tally, messages)
         tally.settle(connection)
-        event_id = f"{self._epoch}-{tally.sequence}"
         if tally.bytes > self._settings.max_bytes:
             self._keep_to_quota(connection)
-        return event_id
-
-    def append_many(
-        self, connection: sqlite3.Connection, messages: Iterable[Message]
-    ) -> list[str]:
-        """Queue all of them, or with the first that cannot be none."""
-        return [self.append(connection, message) for message in messages]
+        return range(first, tally.sequence + 1)
 
     def _begin(self, connection: sqlite3.Connection, tally: Tally) -> None:
         if tally.opened:
@@ -127,26 +128,32 @@ class Outbox:
         connection.execute("DELETE FROM meta WHERE key = ?", (UNTOLD,))
         data = {"first": tally.sequence + 1, "replaces": json.loads(untold[0])}
         message = Message(NEVER_DROPPED, EPOCH, "outbox", data, self._clock.wall())
-        self._insert(tally, message)
+        self._insert(tally, (message,))
 
-    def _insert(self, tally: Tally, message: Message) -> None:
-        event, wall = tally.sequence + 1, self._clock.wall()
-        payload, priority = self._payload(event, message, wall), PRIORITIES[message.of_class]
-        monotonic, crc32, size = self._clock.monotonic(), zlib.crc32(payload), len(payload)
-        for sink in message.sinks:
-            tally.seq += 1
-            row = NewRow(
-                tally.seq, self._epoch, event, sink, message.of_class, priority, wall,
-                monotonic, self._boot_id, crc32, size, PENDING, "", payload,
-            )  # fmt: skip
-            tally.add(row)
-        tally.sequence = event
+    def _insert(self, tally: Tally, messages: Iterable[Message]) -> None:
+        epoch, boot_id = self._epoch, self._boot_id
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        envelope = self._envelope.recorded(wall, self._clock_quality())
+        new: list[NewRow] = []
+        for message in messages:
+            event, of_class = tally.sequence + 1, message.of_class
+            payload = self._payload(envelope, event, message)
+            crc32, size, priority = zlib.crc32(payload), len(payload), PRIORITIES[of_class]
+            for sink in message.sinks:
+                tally.seq += 1
+                row = NewRow(
+                    tally.seq, epoch, event, sink, of_class, priority, wall,
+                    monotonic, boot_id, crc32, size, PENDING, "", payload,
+                )  # fmt: skip
+                new.append(row)
+            tally.sequence = event
+        tally.add(new)
 
-    def _payload(self, sequence: int, message: Message, wall: float) -> bytes:
+    def _payload(self, envelope: Recorded, sequence: int, message: Message) -> bytes:
         if message.wrong:
             raise message.bad(message.wrong)
         try:
-            payload = self._envelope.encode(sequence, message, wall, self._clock_quality())
+            payload = envelope.encode(sequence, message)
         except UnicodeError as error:
             raise message.bad(str(error)) from error
         if len(payload) > (most := self._settings.max_event_bytes):
@@ -221,6 +228,6 @@ class Outbox:
         tally, wall = tally_of(connection), self._clock.wall()
         for loss in losses.untold(connection):
             told = Message(NEVER_DROPPED, loss.TYPE, "outbox", loss.told(), wall, (loss.sink,))
-            self._insert(tally, told)
+            self._insert(tally, (told,))
             loss.note_told(connection, tally.seq)
         tally.write(connection)  # it must be seen to wait

@@ -19,7 +19,11 @@ PRIORITIES = {"alarm": 0, "audit": 1, "verdict": 2, "metric": 3, "sample": 4}
 """Class → order of sending; what goes last is dropped first."""
 NEVER_DROPPED = "audit"
 MQTT, WEBHOOK = "mqtt", "webhook"
-SINKS = frozenset((MQTT, WEBHOOK))
+EMAIL, PAGER = "email", "pager"
+"""Letters to people, and the webhook that calls them."""
+HL7, FHIR, SIEM = "hl7", "fhir", "siem"
+"""A hospital's: its alarm manager, its record, its security desk."""
+SINKS = frozenset((MQTT, WEBHOOK, EMAIL, PAGER, HL7, FHIR, SIEM))
 PENDING, DEAD = "pending", "dead"
 LAST = (1 << 63) - 1
 

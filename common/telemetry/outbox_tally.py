@@ -6,8 +6,10 @@ hundred events in one statement cost half of a hundred statements.
 """
 
 import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from common.store_commit import shared
@@ -60,6 +62,9 @@ class NewRow(NamedTuple):
     """The event's JSON."""
 
 
+_place: Callable[[NewRow], Place] = attrgetter("sink", "state", "priority")
+
+
 class Tally:
     """Rows and counts on top of what is in the file; they go there by `write`."""
 
@@ -79,10 +84,12 @@ class Tally:
         self._changed: set[Place] = set()
         self._written = (self.sequence, self.seq)
 
-    def add(self, row: NewRow) -> None:
-        """Put a row into the outbox."""
-        self._rows.append(row)
-        self.count((row.sink, row.state, row.priority), 1, row.size)
+    def add(self, rows: Sequence[NewRow]) -> None:
+        """Put rows into the outbox."""
+        self._rows += rows
+        for place, alike in groupby(rows, _place):
+            sizes = [row.size for row in alike]
+            self.count(place, len(sizes), sum(sizes))
 
     def count(self, place: Place, events: int, size: int) -> None:
         """So many events, of `size` bytes together, have come to a place, or gone from it."""

@@ -76,9 +76,9 @@ class _Answer:
 class Webhook:
     """One station's way to its MES; raises ConfigError for unusable TLS files."""
 
-    def __init__(self, store: Store, settings: WebhookSettings) -> None:
+    def __init__(self, store: Store, settings: WebhookSettings, sink: str = WEBHOOK) -> None:
         self._settings, self._clock = settings, store.clock
-        self._drain = Drain(store, WEBHOOK)
+        self._drain = Drain(store, sink)
         self._http = httpx.Client(
             verify=_tls(settings), timeout=settings.timeout_s, trust_env=False
         )
