@@ -176,7 +176,7 @@ class Courier(Generic[T]):
         if answer.verdict is Verdict.DELIVERED:
             self._drain.arrived([row])
         else:
-            log.warning("%s: refused for good: %s", self._sink, answer.reason)
+            log.warning("%s: a message is refused for good: a dead letter", self._sink)
             self._drain.refused([row], answer.reason)
         self._state_is(online=True, reason=answer.reason)
 

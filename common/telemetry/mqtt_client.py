@@ -1,6 +1,8 @@
 """An MQTT 5 client as the uplink needs it, and its settings."""
 
+import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from common.telemetry.remote import CommandSettings
 from common.telemetry.topics import Identity
 
 PUBACK, RECEIPT = "puback", "receipt"
+QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+"""Linux has it."""
 INBOUND_AT_ONCE = 20
 """Messages to this station that the broker may have under way."""
 
@@ -154,6 +158,19 @@ def greet(
         clean_start=clean_start,
         properties=connect,
     )
+
+
+def acknowledge_quickly(client: Client) -> None:
+    """Have TCP acknowledge what came at once, not up to 40 ms later.
+
+    Brokers leave Nagle's algorithm on: their next PUBACK waits for our kernel to acknowledge
+    the last one, and a window of batches stands still meanwhile. The kernel forgets it with
+    the next packets, so it is asked for anew; where it cannot be asked, nothing changes.
+    """
+    open_socket = client.socket()
+    if QUICKACK is not None and isinstance(open_socket, socket.socket):
+        with suppress(OSError):  # it has just been closed: the loop will find out
+            open_socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
 
 
 def status_notice(identity: Identity, *, online: bool, wall_time: float) -> Notice:

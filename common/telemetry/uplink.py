@@ -22,6 +22,7 @@ from common.telemetry.inbox import Inbox
 from common.telemetry.mqtt_client import (
     RECEIPT,
     UplinkSettings,
+    acknowledge_quickly,
     greet,
     hang_up,
     make_client,
@@ -153,6 +154,7 @@ class Uplink:
             elif self._sender.overdue(now):
                 return f"no acknowledgement for {self._settings.ack_timeout_s:g} s"
             else:
+                acknowledge_quickly(self._client)
                 self._turn(now)
         if self._connected_at is not None:
             self._farewell()
