@@ -1,6 +1,7 @@
 """What every station stands on, whatever its app: store, outbox, ways out, alarms, host.
 
-Opened from the tables that all apps share: [station], [retention], [telemetry], [webhook].
+Opened from the tables that all apps share: [station], [retention], [telemetry], [webhook],
+[notification].
 What an app has beside these its own opener adds: apps/open_inspection.py and its like.
 """
 
@@ -15,6 +16,8 @@ from fastapi import APIRouter
 
 from common.alarms.board import AlarmBoard
 from common.alarms.definition import AlarmDefinition
+from common.alarms.notification import NotificationSettings
+from common.alarms.notifier import Notifier
 from common.alarms.persist import stored_board
 from common.clock import SystemClock
 from common.config import from_table
@@ -24,6 +27,7 @@ from common.service_commands import Commanded
 from common.service_inference import Infer
 from common.station_settings import AppSettings, PictureRetention
 from common.store import Store, StoreSettings
+from common.telemetry.drain import SinkState
 from common.telemetry.mqtt_client import UplinkSettings
 from common.telemetry.outbox import MQTT, WEBHOOK, Outbox
 from common.telemetry.topics import Identity
@@ -60,6 +64,9 @@ class Opener(Protocol):
     def definitions(self, settings: Any) -> Mapping[str, AlarmDefinition]:
         """The alarms that this station can have."""
 
+    def ways(self, settings: Any, store: Store) -> Mapping[str, "Way"]:
+        """Sink → a way out that only this app has, not started; {} for none."""
+
     def world(self, settings: Any, path: Path) -> AbstractContextManager[None]:
         """The simulated devices that are processes of their own, where settings want them."""
 
@@ -67,6 +74,19 @@ class Opener(Protocol):
         self, settings: Any, path: Path, base: "Base", opened: ExitStack
     ) -> Running:
         """The station; `opened` closes what was opened for it."""
+
+
+class Way(Protocol):
+    """A way out of the station: a sink of the outbox with a thread of its own."""
+
+    def start(self) -> None:
+        """Begin to send."""
+
+    def stop(self) -> None:
+        """End; before the store is closed."""
+
+    def state(self) -> SinkState:
+        """How it fares."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,7 @@ class Base:
     outbox: Outbox
     ways_out: "WaysOut"
     alarms: AlarmBoard
+    notifier: Notifier
     host: Callable[[], dict[str, Any]]
     """Temperature, memory, disk and load of this device."""
     software: str
@@ -96,12 +117,7 @@ class Base:
 
 
 def open_base(
-    app: str,
-    settings: AppSettings,
-    definitions: Mapping[str, AlarmDefinition],
-    path: Path,
-    var: Path,
-    opened: ExitStack,
+    app: str, opener: Opener, settings: AppSettings, path: Path, var: Path, opened: ExitStack
 ) -> Base:
     """Everything of a station that is not its app's own; `opened` closes it all again."""
     clock, who = SystemClock(), settings.station
@@ -115,21 +131,32 @@ def open_base(
     )
     store.add_upkeep(outbox.keep_up)
     store.submit(outbox.begin, of_class="audit")
-    ways_out = WaysOut(settings, path, identity, store, opened)
-    board = stored_board(definitions, store, outbox if ways_out.names else None, ways_out.names)
+    ways_out = WaysOut(settings, path, identity, store, opener.ways(settings, store))
+    sinks = ways_out.names
+    board = stored_board(opener.definitions(settings), store, outbox if sinks else None, sinks)
+    people = from_table(NotificationSettings, settings.notification, path, "notification")
+    notifier = Notifier(board, store, outbox, people, clock, sinks=sinks)
+    for part in (ways_out, notifier):
+        part.start()
+        opened.callback(part.stop)
     return Base(
-        clock, folder, identity, store, outbox, ways_out, board, host_reader(folder),
-        f"lineside {version('lineside')}",
+        clock, folder, identity, store, outbox, ways_out, board, notifier,
+        host_reader(folder), f"lineside {version('lineside')}",
     )  # fmt: skip
 
 
 class WaysOut:
-    """The uplink and the webhook, where settings switch them on."""
+    """The uplink and the webhook, where settings switch them on, and the app's own."""
 
     def __init__(
-        self, settings: AppSettings, path: Path, who: Identity, store: Store, opened: ExitStack
+        self,
+        settings: AppSettings,
+        path: Path,
+        who: Identity,
+        store: Store,
+        more: Mapping[str, Way],
     ) -> None:
-        self._sinks: dict[str, Uplink | Webhook] = {}
+        self._sinks: dict[str, Way] = dict(more)
         self._station: Commanded | None = None
         broker = from_table(UplinkSettings, _rest(settings.telemetry), path, "telemetry")
         mes = from_table(WebhookSettings, _rest(settings.webhook), path, "webhook")
@@ -137,9 +164,16 @@ class WaysOut:
             self._sinks[MQTT] = Uplink(store, who, broker, self._from_afar)
         if settings.webhook.get("enabled") is True:
             self._sinks[WEBHOOK] = Webhook(store, mes)
+
+    def start(self) -> None:
+        """Begin to send."""
         for sink in self._sinks.values():
             sink.start()
-            opened.callback(sink.stop)
+
+    def stop(self) -> None:
+        """End; before the store is closed."""
+        for sink in self._sinks.values():
+            sink.stop()
 
     def serve(self, station: Commanded) -> None:
         """From now on commands from afar reach `station`."""
@@ -157,14 +191,15 @@ class WaysOut:
 
     def state(self) -> dict[str, Any]:
         """How each way out fares, in the screens' form; "off" where there is none."""
-        return {name: _told(self._sinks.get(name)) for name in (MQTT, WEBHOOK)}
+        names = dict.fromkeys((MQTT, WEBHOOK, *self._sinks))
+        return {name: _told(self._sinks.get(name)) for name in names}
 
 
 def _rest(table: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key != "enabled"}
 
 
-def _told(sink: Uplink | Webhook | None) -> dict[str, Any]:
+def _told(sink: Way | None) -> dict[str, Any]:
     if sink is None:
         return {"state": "off", "reason": "", "queued": 0, "oldest_age_s": None, "dead": 0}
     state = sink.state()

@@ -30,7 +30,8 @@ from apps.demo import (
     station_process,
     telemetry_changes,
 )
-from apps.open_inspection import definitions, load, open_parts, world
+from apps.open_inspection import load, open_parts, world
+from apps.openers import opener_of
 from common.clock import SystemClock
 from common.errors import LinesideError
 from common.inference.benchmark import rss_mb
@@ -149,8 +150,8 @@ def _at_full_speed(
     stop = threading.Event()
     with ExitStack() as opened:
         opened.enter_context(world(settings, path))
-        alarms = definitions(settings)
-        base = open_base("defect_inspection", settings, alarms, path, var, opened)
+        app = "defect_inspection"
+        base = open_base(app, opener_of(app), settings, path, var, opened)
         parts = open_parts(settings, path, base, opened)
         options = settings.plc.options
         reader = ModbusClient(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.base import Base, Running
+from apps.base import Base, Running, Way
 from apps.defect_inspection import config, station
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.perceive import Perceive
@@ -22,6 +22,7 @@ from common.config import from_table
 from common.inference.bundle import open_bundle
 from common.inference.selection import Choice, open_model
 from common.ports import Camera
+from common.store import Store
 from hardware import catalog
 
 PLC_START_S = 10.0
@@ -37,6 +38,12 @@ def definitions(settings: Settings) -> Mapping[str, AlarmDefinition]:
     """The alarms of alarms.toml."""
     del settings
     return load_definitions(config.APP / "alarms.toml")
+
+
+def ways(settings: Settings, store: Store) -> Mapping[str, Way]:
+    """No way out of its own."""
+    del settings, store
+    return {}
 
 
 def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Running:
@@ -59,7 +66,7 @@ def open_parts(settings: Settings, path: Path, base: Base, opened: ExitStack) ->
     return station.Parts(
         camera=camera, gate=gate, model=choice, store=base.store, outbox=base.outbox,
         alarms=base.alarms, clock=base.clock, sinks=base.sinks, link=base.link,
-        host=base.host, software=base.software,
+        host=base.host, notification=base.notifier.state, software=base.software,
     )  # fmt: skip
 
 

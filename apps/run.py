@@ -25,7 +25,7 @@ def run(app: str, path: Path, changes: list[str], var: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as opened:
         opened.enter_context(opener.world(settings, path))
-        base = open_base(app, settings, opener.definitions(settings), path, var, opened)
+        base = open_base(app, opener, settings, path, var, opened)
         running = opener.open_station(settings, path, base, opened)
         base.ways_out.serve(running.station)
         users = Users(base.folder / "users.json", base.clock)

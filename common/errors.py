@@ -7,6 +7,7 @@
     └── DeviceError            a device failed while in use: the loop makes a Fault of it
         ├── CameraError
         ├── PlcError
+        ├── SensorError
         └── RuntimeFailure
 
 A message says what happened, to which thing, and what to do.
@@ -43,6 +44,10 @@ class CameraError(DeviceError):
 
 class PlcError(DeviceError):
     """The PLC did not answer, refused, or answered nonsense."""
+
+
+class SensorError(DeviceError):
+    """A source of measurements is away, or gives what is none."""
 
 
 class RuntimeFailure(DeviceError):

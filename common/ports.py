@@ -135,6 +135,69 @@ class PlcView:
     recipe_id: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class VibrationReading:
+    """One record of one machine's accelerometer, as a source delivered it: not yet judged."""
+
+    asset: str
+    acceleration: np.ndarray
+    """[axes, samples] in m/s²; no samples: only the values beside it came, or nothing."""
+    fs_hz: float
+    sensor: str = ""
+    """Its serial number or address; "" where the source does not say."""
+    sequence: int | None = None
+    """The sensor's own count of records; None is not counted."""
+    wall_time: float | None = None
+    """When it was taken by the sensor's clock: UTC, s since 1970; None is not known."""
+    elapsed_s: float | None = None
+    """A replay's or simulator's own time; None: it counts from when it arrives."""
+    rpm: float | None = None
+    rpm_change: float | None = None
+    """r/min from the first to the last sample."""
+    load: float | None = None
+    """Share of the rated load."""
+    temperature_c: float | None = None
+    missing: int = 0
+    """Samples that the sensor knows to be lost in it."""
+    fault: str = ""
+    """Why nothing of it may be used; empty when it came whole."""
+
+
+class VibrationSource(Protocol):
+    """Delivers records of machines' vibration.
+
+    `poll` gives what has come, waiting at most `timeout_s` for the first; what came broken
+    is a reading with a fault. It raises SensorError while the source is away, and
+    reconnects by itself.
+    """
+
+    name: str
+    dropped: int
+    """Readings given up since the start because nobody fetched them in time."""
+
+    def poll(self, timeout_s: float) -> list[VibrationReading]: ...
+    def close(self) -> None: ...
+
+
+class LightState(IntEnum):
+    """What a stack light says of a plant's machines; FAULT: nothing is known."""
+
+    FAULT = 0
+    RUN = 1
+    WATCH = 2
+    PLAN = 3
+    STOP = 4
+
+
+class StatusLight(Protocol):
+    """A light that people see; `show` raises PlcError when it cannot be told."""
+
+    name: str
+
+    def show(self, state: LightState) -> None: ...
+    def close(self) -> None: ...
+
+
 class PartGate(Protocol):
     """The PLC as an inspection sees it: triggers in, verdicts out, fail-safe.
 

@@ -71,3 +71,7 @@ class AppSettings(Protocol):
     @property
     def webhook(self) -> dict[str, Any]:
         """[webhook]: `enabled`, and its own settings."""
+
+    @property
+    def notification(self) -> dict[str, Any]:
+        """[notification]: who is told of alarms that nobody acknowledges."""

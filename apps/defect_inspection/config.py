@@ -127,6 +127,7 @@ class Settings:
     retention: InspectionRetention = field(default_factory=InspectionRetention)
     telemetry: dict[str, Any] = field(default_factory=dict)
     webhook: dict[str, Any] = field(default_factory=dict)
+    notification: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.recipes:

@@ -1,15 +1,14 @@
 """The station's state as one document: for the screens, the API and Prometheus."""
 
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from apps.defect_inspection.domain import Challenge
-from common.alarms.document import document as alarm_document
 from common.meta import put
 from common.ports import PlcView
+from common.snapshot import shared
 
 if TYPE_CHECKING:
     from apps.defect_inspection.station import Station
@@ -22,16 +21,12 @@ class Snapshots:
         self._station = station
         self.last: dict[str, Any] = {}
 
-    def take(self, plc: PlcView | None, link: dict[str, Any], host: dict[str, Any]) -> None:
+    def take(self, plc: PlcView | None) -> None:
         """Make the document of this moment."""
         station = self._station
-        state, store = station.pipeline.state, station.parts.store
+        state, parts = station.pipeline.state, station.parts
         document = {
-            "station": station.settings.station.name,
-            "app": "defect_inspection",
-            "wall_time": station.parts.clock.wall(),
-            "api_port": station.settings.station.api_port,
-            "software": station.parts.software,
+            **shared(station.settings.station, "defect_inspection", parts),
             "model": self._model(),
             "healthy": not station.failures,
             "faults": [f"{device}: {cause}" for device, cause in station.failures.items()],
@@ -41,20 +36,9 @@ class Snapshots:
             "challenge": _challenge(state.challenge),
             "latency_ms": station.pipeline.timings.percentiles(),
             "deadline_ms": station.settings.line.deadline_ms,
-            "link": link,
-            "store": {
-                "healthy": store.healthy,
-                "refused": store.refused,
-                "failed": store.failed,
-                "error": store.last_error,
-            },
-            "alarms": [alarm_document(alarm) for alarm in station.parts.alarms.summary()],
-            "hidden_alarms": [alarm_document(a) for a in station.parts.alarms.hidden()],
-            "alarm_burden": asdict(station.parts.alarms.burden()),
-            "host": host,
         }
         self.last = document
-        store.submit(partial(put, key="snapshot", document=document))
+        parts.store.submit(partial(put, key="snapshot", document=document))
 
     def _model(self) -> dict[str, Any]:
         choice = self._station.parts.model

@@ -55,6 +55,8 @@ class Parts:
     """State of the ways out, for the screen: mqtt and webhook."""
     host: Callable[[], dict[str, Any]] = dict
     """Temperature, memory, disk and load of this device."""
+    notification: Callable[[], dict[str, Any]] = dict
+    """Who was told of alarms, and what became of it."""
     software: str = ""
 
 
@@ -200,7 +202,7 @@ class Station:
         self._tell_plc()
         link = self.parts.link()
         self._set_alarms(plc, link)
-        self._snapshots.take(plc, link, self.parts.host())
+        self._snapshots.take(plc)
 
     def _set_alarms(self, plc: PlcView | None, link: dict[str, Any]) -> None:
         store, mqtt = self.parts.store, link.get("mqtt", {})

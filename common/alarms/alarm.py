@@ -1,8 +1,9 @@
 """The nouns of the alarm system: an alarm, a change of it, and the answer to a command."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from common.alarms.definition import AlarmDefinition
 from common.alarms.engine import ABNORMAL, AlarmState, State
@@ -38,6 +39,8 @@ class Alarm:
     """The more urgent priority that the process gave this occurrence."""
     first_out: str = ""
     """The alarm of its group that came first, perhaps itself; empty outside of groups."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What the app says of the occurrence, e.g. whom it concerns; JSON values only."""
 
     @property
     def priority(self) -> int:

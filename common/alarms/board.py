@@ -9,6 +9,7 @@ refused, so that of two operators none acts on what the other has already change
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from common.alarms import engine, flood, shelving
 from common.alarms.alarm import (
@@ -90,12 +91,20 @@ class AlarmBoard:
     # -------------------------------------------------------------------- what moves alarms
 
     def set(
-        self, alarm_id: str, active: bool, detail: str = "", priority: int | None = None
+        self,
+        alarm_id: str,
+        active: bool,
+        detail: str = "",
+        priority: int | None = None,
+        *,
+        about: Mapping[str, Any] | None = None,
+        again: bool = False,
     ) -> None:
         """The process is abnormal, or normal again; raises KeyError for an unknown alarm.
 
         A `priority` (1 … 4) more urgent than the definition's holds for this occurrence;
-        when it rises, an acknowledged alarm sounds again.
+        when it rises, an acknowledged alarm sounds again. So it does with `again`: it has
+        become worse at the same priority. `about` says whom the occurrence concerns.
         """
         if priority not in (None, 1, 2, 3, 4):
             raise ValueError(f"{alarm_id}: priority = {priority!r} must be 1 to 4")
@@ -103,8 +112,14 @@ class AlarmBoard:
             alarm = self._alarms[alarm_id]
             self._said[alarm_id] = Said(active, priority)
             if active and detail and detail != alarm.detail:
-                self._alarms[alarm_id] = replace(alarm, detail=detail[:LONGEST_DETAIL])
+                alarm = replace(alarm, detail=detail[:LONGEST_DETAIL])
+            if active and about is not None:
+                alarm = replace(alarm, about=about)
+            self._alarms[alarm_id] = alarm
             self._follow(alarm_id, self._clock.monotonic())
+            alarm = self._alarms[alarm_id]
+            if active and again:
+                self._put(replace(alarm, state=engine.raised(alarm.state)), BY_PROCESS)
 
     def tick(self) -> None:
         """Let timers run out; to be called a few times a second."""

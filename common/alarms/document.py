@@ -19,7 +19,7 @@ from common.alarms.shelving import Moment
 _DEFINED = tuple(f.name for f in fields(AlarmDefinition) if f.name not in ("id", "priority"))
 _KEPT = (
     *("detail", "occurrence", "active_since", "returned_at", "ack_user", "ack_time"),
-    *("ack_comment", "raised_to", "first_out"),
+    *("ack_comment", "raised_to", "first_out", "about"),
 )
 NOT_RECORDED = "not recorded"
 """For what a file of an earlier version does not know of an alarm."""

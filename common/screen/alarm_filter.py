@@ -19,7 +19,7 @@ SPANS = {
     7 * 24 * HOUR_S: mark("last 7 days"),
     30 * 24 * HOUR_S: mark("last 30 days"),
 }
-LIST, HISTORY = mark("List"), mark("History")
+LIST, HISTORY, TOLD = mark("List"), mark("History"), mark("Messages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ class Filter:
     words: str = ""
     """Words that must all occur, in any order and spelling of letters."""
     span_s: float = 8 * HOUR_S
-    """Of the history: how far back from now."""
+    """Of history and messages: how far back from now."""
+    told: bool = False
+    """Who was told of alarms, instead of the alarms themselves."""
 
     def takes(self, alarm: Alarm) -> bool:
         """Whether an alarm is wanted."""
@@ -56,7 +58,7 @@ def draw(plant: Plant) -> Filter:
         horizontal=True, vertical_alignment="center", key="ls-filter", gap="small"
     ):
         shown = st.segmented_control(
-            tr("Show"), (LIST, HISTORY), default=LIST, required=True, format_func=tr,
+            tr("Show"), (LIST, HISTORY, TOLD), default=LIST, required=True, format_func=tr,
             key="ls-f-show", label_visibility="collapsed",
         )  # fmt: skip
         stations = _several(mark("Station"), [one.name for one in plant.heard], "ls-f-station")
@@ -68,13 +70,14 @@ def draw(plant: Plant) -> Filter:
             label_visibility="collapsed", max_chars=100, width=150,
         )  # fmt: skip
         span = 8 * HOUR_S
-        if shown == HISTORY:
+        if shown != LIST:
             span = st.selectbox(
                 tr("Time"), list(SPANS), format_func=lambda s: tr(SPANS[s]), key="ls-f-span",
                 label_visibility="collapsed", width=150,
             )  # fmt: skip
     return Filter(
-        shown == HISTORY, tuple(stations), tuple(priorities), tuple(states), words or "", span
+        shown == HISTORY, tuple(stations), tuple(priorities), tuple(states), words or "", span,
+        told=shown == TOLD,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ nobody hears must not be one that nobody sees.
 
 import streamlit as st
 
-from common.screen import alarm_actions, alarm_filter, alarm_history
+from common.screen import alarm_actions, alarm_filter, alarm_history, notifications
 from common.screen.alarm_filter import Filter
 from common.screen.alarm_list import (
     BUTTON_PX,
@@ -39,11 +39,11 @@ def alarm_page() -> None:
     """The whole page."""
     plant = look_around(var_folder())
     wanted = alarm_filter.draw(plant)
-    listed, told = st.container(), st.container()
-    if wanted.history:
-        with told:
-            _history_corner()
-            _history(wanted)
+    listed, past = st.container(), st.container()
+    if wanted.history or wanted.told:
+        with past:
+            _corner()
+            _past(wanted)
     else:
         with listed:
             _list_and_forms(plant, wanted)
@@ -136,9 +136,14 @@ def acknowledge_all(alarms: list[Alarm]) -> None:
 
 
 def burden_text(plant: Plant) -> str:
-    """What is more than an operator can follow: floods, chattering and stale alarms."""
+    """What is more than an operator can follow: floods, chattering and stale alarms.
+
+    And that nobody else will be told, for then all depends on who stands here.
+    """
     said = []
     for one in plant.heard:
+        if trouble := notifications.trouble_text(one):
+            said.append(trouble)
         burden = one.word.at("alarm_burden")
         since = burden.number("flood_since")
         if since is not None:
@@ -164,7 +169,8 @@ def _beside() -> None:
             with st.container(gap="small"):
                 for alarm in these:
                     _hidden_row(alarm)
-    st.html(alarm_actions.chosen_html(plant))
+    told = notifications.told_html(plant, alarm_actions.chosen(plant))
+    st.html(element("div", alarm_actions.chosen_html(plant), told))
     alarm_actions.follow(plant)
 
 
@@ -188,10 +194,10 @@ def hidden_html(alarm: Alarm) -> Html:
 
 
 @live
-def _history_corner() -> None:
+def _corner() -> None:
     draw_corner(look_around(var_folder()))
 
 
 @live_every(HISTORY_S)
-def _history(wanted: Filter) -> None:
-    alarm_history.draw(wanted)
+def _past(wanted: Filter) -> None:
+    (notifications if wanted.told else alarm_history).draw(wanted)

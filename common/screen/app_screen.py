@@ -9,12 +9,16 @@ functions of those and no state.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Protocol
 
 from common.records import Record
-from common.screen.document import Document
+from common.screen.document import MISSING, Document
 from common.screen.language import mark, tr
 
+OWN_NAME = "lineside "
+OWN = f"{OWN_NAME}{version('lineside')}"
+"""What a station of this version says of its software."""
 Said = tuple[str, str]
 """A name and what there is to say, both as they are shown."""
 
@@ -70,6 +74,14 @@ def model_of(word: Document) -> str:
     """Name and version of the model; empty where there is none."""
     model = word.at("model")
     return f"{model.text('name')} {model.text('version')}".strip()
+
+
+def software_of(word: Document) -> str:
+    """The station's software, and that it is another version than this screen is."""
+    text = word.text("software")
+    if not text.startswith(OWN_NAME) or text == OWN:
+        return text or MISSING
+    return f"{text} ({tr('this screen: {version}', version=OWN.removeprefix(OWN_NAME))})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,14 @@ class Document:
         found = tuple(v for v in values if v is not None)
         return found if len(found) == len(values) else ()
 
+    def values(self, key: str) -> tuple[float | None, ...]:
+        """A list with gaps: None for everything in it that is no finite number."""
+        return tuple(_number(v) for v in self._list(key))
+
+    def names(self) -> tuple[str, ...]:
+        """What it has entries for."""
+        return tuple(name for name in self._value if isinstance(name, str))
+
     def _list(self, key: str) -> list[Any]:
         value = self._value.get(key)
         return value if isinstance(value, list) else []

@@ -13,7 +13,7 @@ from common.screen.bar import draw_bar
 from common.screen.document import MISSING, Document, count, measure, share
 from common.screen.freshness import age_text
 from common.screen.language import decimal, mark, tr
-from common.screen.links import link_state, total
+from common.screen.links import link_state, total, ways
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
 from common.screen.overview import nothing_yet, state_text
@@ -26,7 +26,6 @@ from common.store_queries import drops, open_readonly
 
 HOT_C, FULL, LITTLE_MB = 85.0, 0.9, 500.0
 """From here a value has a heavy edge; whether it is an alarm is the station's to say."""
-WAYS = ("mqtt", "webhook")
 DEVICE_ALARMS = ("camera_failed", "plc_unreachable", "sensor_failed", "inference_failed")
 CLOCKS = {True: mark("synchronised"), False: mark("NOT SYNCHRONISED")}
 
@@ -61,7 +60,7 @@ def station_html(heard: Heard) -> Html:
 def tiles(heard: Heard) -> tuple[Tile, ...]:
     """What its device, its store and its ways out say."""
     word, alarms = heard.word, alarms_of(heard.word, heard.name)
-    links = [word.at("link").at(way) for way in WAYS]
+    links = ways(word)
     return (
         temperature_tile(word.at("host")),
         memory_tile(word.at("host")),

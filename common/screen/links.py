@@ -9,6 +9,13 @@ from common.screen.language import mark, tr
 STATES = {"online": mark("online"), "offline": mark("offline"), "off": mark("off")}
 
 
+def ways(word: Document) -> list[Document]:
+    """All ways out of a station, the broker first: of events, and of messages to people."""
+    links, channels = word.at("link"), word.at("notification").at("channels")
+    others = [links.at(name) for name in links.names() if name != "mqtt"]
+    return [links.at("mqtt"), *others, *(channels.at(name) for name in channels.names())]
+
+
 def link_state(link: Document) -> str:
     """Online, offline or off; "–" where the station does not say."""
     state = link.text("state")

@@ -6,12 +6,12 @@ import streamlit as st
 
 from common.screen.alarm_list import Layout, draw_alarms, headline, row
 from common.screen.alarms import HIDDEN, Alarm, alarms_of, waiting, worst
-from common.screen.app_screen import UNKNOWN, AppScreen, model_of
+from common.screen.app_screen import UNKNOWN, AppScreen, model_of, software_of
 from common.screen.bar import draw_bar
 from common.screen.document import MISSING, count
 from common.screen.freshness import Freshness, age_text
 from common.screen.language import mark, tr
-from common.screen.links import link_state, link_text, total
+from common.screen.links import link_state, link_text, total, ways
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
 from common.screen.page import live
@@ -89,7 +89,7 @@ def by_severity(heard: tuple[Heard, ...]) -> list[Heard]:
 
 def tiles(plant: Plant) -> tuple[Tile, ...]:
     """The sums of the plant."""
-    links = [one.word.at("link").at(way) for one in plant.heard for way in ("mqtt", "webhook")]
+    links = [way for one in plant.heard for way in ways(one.word)]
     queued = total(link.whole("queued") for link in links)
     dead = total(link.whole("dead") for link in links)
     oldest = max((link.number("oldest_age_s") or 0.0 for link in links), default=0.0)
@@ -151,7 +151,7 @@ def line_html(heard: Heard, screen: AppScreen) -> Html:
             f"MQTT {link_state(word.at('link').at('mqtt'))}",
             link_text(word.at("link").at("mqtt")),
         ),
-        two(word.text("software") or MISSING, model_of(word)),
+        two(software_of(word), model_of(word)),
         cls=f"{cls} ls-marked ls-p{alarms[0].priority}" if alarms else cls,
         data_station=heard.name,
     )

@@ -12,6 +12,7 @@ from common.records import Label, Record
 from common.screen.document import Document
 from common.store_file import StoreError
 from common.store_queries import latest, open_readonly
+from common.store_schema import MIGRATIONS
 
 FILE = "station.sqlite"
 SNAPSHOT = "snapshot"
@@ -61,12 +62,23 @@ def read_station(path: Path, kind: str = "", limit: int = 0) -> Reading:
     try:
         with closing(open_readonly(path, LOCKED_S)) as connection:
             connection.execute("BEGIN")
+            _require_known(connection)
             snapshot = Document(meta.get(connection, SNAPSHOT))
             records = latest(connection, kind, limit=limit) if limit else []
             labels = _labels(connection, records)
     except (StoreError, sqlite3.Error, ValueError) as error:
         raise StationUnreadable(f"{path.parent.name}: cannot be read ({error})") from error
     return Reading(snapshot, tuple(Row(r, labels.get(r.seq)) for r in records))
+
+
+def _require_known(connection: sqlite3.Connection) -> None:
+    """Raises StoreError for a file of newer software: it may mean something else by it."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"it is of another version: schema {version}, this screen knows {len(MIGRATIONS)}; "
+            "update the screens"
+        )
 
 
 def _labels(connection: sqlite3.Connection, records: list[Record]) -> dict[int, Label]:

@@ -292,7 +292,7 @@ def test_a_challenge_that_got_stuck_can_be_asked_for_again(station, gate):
 DOCUMENT = {
     "station", "app", "wall_time", "api_port", "software", "model", "healthy", "faults",
     "line", "counts", "reject_rate", "challenge", "latency_ms", "deadline_ms", "link",
-    "store", "alarms", "hidden_alarms", "alarm_burden", "host",
+    "store", "alarms", "hidden_alarms", "alarm_burden", "host", "notification",
 }  # fmt: skip
 LINE = {
     "mode", "state", "speed_mm_s", "recipe_id", "recipe", "plc", "plc_alive",
