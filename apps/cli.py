@@ -21,7 +21,9 @@ DONE, FAILED, WRONG = 0, 1, 2
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    options = parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(typed)
+    options.typed = typed
     try:
         return int(options.run(options) or DONE)
     except (ConfigError, BackendMissing) as error:
@@ -176,6 +178,13 @@ def _config_path(options: argparse.Namespace, app: str) -> Path:
     return options.config or default_config(app)
 
 
+def _json(figures: dict[str, Any], options: argparse.Namespace) -> str:
+    """Measured figures, with what they were measured with."""
+    from apps.measured import measured  # noqa: PLC0415
+
+    return json.dumps(measured(figures, options.typed), indent=2)
+
+
 def _run(options: argparse.Namespace) -> None:
     from apps.run import run  # noqa: PLC0415
 
@@ -197,7 +206,7 @@ def _demo(options: argparse.Namespace) -> int:
     )
     figures = demo.play(plan)
     if options.json:
-        print(json.dumps(figures, indent=2))
+        print(_json(figures, options))
     return DONE if figures["passed"] else FAILED
 
 
@@ -214,7 +223,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         _config_path(options, options.app), options.changes, options.data, options.split,
         measure.Wanted(options.model, options.runtime, options.artefact), options.recipe,
     )  # fmt: skip
-    print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
+    print(_json(figures, options) if options.json else measure.table(figures))
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -225,13 +234,13 @@ def _bench(options: argparse.Namespace) -> None:
 
         part = telemetry_bench if options.subject == "telemetry" else screen_bench
         figures = part.bench(quick=options.quick)
-        print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
+        print(_json(figures, options) if options.json else measure.table(figures))
         return
     wanted = measure.Wanted(options.model, options.runtime, options.artefact)
     figures = measure.bench(
         _config_path(options, options.subject), options.changes, wanted, quick=options.quick
     )
-    print(json.dumps(figures, indent=2) if options.json else measure.table(figures))
+    print(_json(figures, options) if options.json else measure.table(figures))
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -304,7 +313,7 @@ def _chaos(options: argparse.Namespace) -> int:
     from apps import chaos  # noqa: PLC0415
 
     figures = chaos.play(kills=options.kills, cuts=options.cuts, seed=options.seed)
-    print(json.dumps(figures, indent=2) if options.json else chaos.as_text(figures))
+    print(_json(figures, options) if options.json else chaos.as_text(figures))
     return DONE if chaos.passed(figures) else FAILED
 
 

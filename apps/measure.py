@@ -17,7 +17,6 @@ from apps.defect_inspection.simulate import SimulatedCamera
 from apps.line_bench import run_line
 from apps.open_inspection import load, open_inspection_model
 from common.errors import BackendMissing, ConfigError
-from common.inference.benchmark import machine
 from common.inference.bundle import Bundle, open_bundle
 from common.ports import Trigger
 
@@ -67,7 +66,7 @@ def bench(path: Path, changes: list[str], wanted: Wanted, *, quick: bool) -> dic
     figures |= _beside_ultralytics(settings, bundle, choice.model.artefact.file, inspection)
     choice.model.close()
     figures |= run_line(path, changes, seconds=10.0 if quick else 60.0)
-    return {**figures, "machine": machine()}
+    return figures
 
 
 def _beside_ultralytics(

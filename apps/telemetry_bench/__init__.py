@@ -8,7 +8,6 @@ for the collector. What a program is missing for is null, never zero.
 from typing import Any
 
 from apps.telemetry_bench import archive, backlog, drain, enqueue, flash, fleet
-from common.inference.benchmark import machine
 
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
@@ -20,5 +19,4 @@ def bench(*, quick: bool = False) -> dict[str, Any]:
         **archive.figures(events=5_000 if quick else 50_000, rounds=2 if quick else 5),
         "backlog": backlog.figures(backlog.WEEK // 50 if quick else backlog.WEEK),
         "fleet": fleet.figures(devices=100 if quick else 1_000, seconds=5.0 if quick else 30.0),
-        "machine": machine(),
     }

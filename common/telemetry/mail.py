@@ -238,7 +238,8 @@ def _answer(
 def _said(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return f"{error.smtp_code} {_words(error.smtp_error)}"
-    return (str(error) or type(error).__name__)[:SHOWN]
+    plain = error.strerror if isinstance(error, OSError) else ""
+    return (plain or str(error) or type(error).__name__)[:SHOWN]
 
 
 def _words(text: bytes | str) -> str:

@@ -37,7 +37,7 @@ class Row(NamedTuple):
     of_class: str
     payload: bytes
     sound: bool
-    """Whether the payload still has the checksum it was stored with."""
+    """Whether the payload has the checksum it was stored with, and the row's own number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,14 @@ def pending(
             ),
         )
         found += [
-            Row(seq, epoch, event, name, payload, zlib.crc32(payload) == crc32)
+            Row(seq, epoch, event, name, payload, _sound(epoch, event, payload, crc32))
             for seq, epoch, event, name, payload, crc32 in values
         ]
     return found
+
+
+def _sound(epoch: str, event: int, payload: bytes, crc32: int) -> bool:
+    return zlib.crc32(payload) == crc32 and f'"id":"{epoch}-{event}"'.encode() in payload
 
 
 def newest(connection: sqlite3.Connection) -> int:
