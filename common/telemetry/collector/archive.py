@@ -61,7 +61,10 @@ class Archive:
     def _store(self, batch: Batch, now: float, *, trust: bool) -> Stored:
         self._engine.prepare(batch.rows)
         keys = {(row.source, row.epoch) for row in batch.rows}
-        keys |= {(one.source, one.epoch) for one in batch.tidings if isinstance(one, Dropped)}
+        for one in batch.tidings:
+            keys.add((one.source, one.epoch))
+            if isinstance(one, Began) and one.replaces:
+                keys.add((one.source, one.replaces))
         with self._engine.transaction():
             before = self._engine.lock(sorted(keys))
             fresh, learned = self._sorted_out(batch.rows, before, trust=trust)
@@ -148,6 +151,9 @@ def _advanced(
         key = (tiding.source, tiding.epoch)
         if isinstance(tiding, Began):
             after[key] = ledger.with_start(after[key], tiding)
+            if tiding.replaces:
+                ended = tiding.source, tiding.replaces
+                after[ended] = ledger.with_end(after[ended], tiding)
         else:
             after[key] = ledger.with_told(after[key], tiding.window, tiding.count)
     return after

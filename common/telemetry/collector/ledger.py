@@ -41,6 +41,8 @@ class Stream:
     """Received; what lies in `folded` counts as received here."""
     begins: int | None = None
     """The epoch's first sequence, once its first event has told; None before."""
+    ends: int | None = None
+    """Its last, once the epoch that replaced it has told where it goes on; None before."""
     folded: Range | None = None
     """In it only numbers are known, not which; None while all is known one by one."""
     folded_missing: int = 0
@@ -76,7 +78,7 @@ class Stream:
     def last(self) -> int | None:
         """The highest sequence known of."""
         known = [last for _, last in self.ranges[-1:]] + [one.last for one in self.told[-1:]]
-        return max(known, default=None)
+        return max([*known, *([self.ends] if known and self.ends else [])], default=None)
 
     @property
     def received(self) -> int:
@@ -197,6 +199,11 @@ def with_start(stream: Stream, began: Began) -> Stream:
         replaces=began.replaces,
         lost_unknown=began.lost_unknown,
     )
+
+
+def with_end(stream: Stream, began: Began) -> Stream:
+    """An epoch that replaces this one goes on after the last number this one gave out."""
+    return replace(stream, ends=began.first - 1)
 
 
 def with_told(stream: Stream, window: Range, number: int) -> Stream:

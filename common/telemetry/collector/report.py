@@ -14,7 +14,7 @@ def gaps(url: str) -> dict[str, Any]:
 
     Raises ConfigError for an address that is none, ArchiveError where nothing can be read.
     """
-    sources = [_entry(stream) for stream in _read(url)]
+    sources = [_entry(stream) for stream in _read(url) if stream.last is not None]
     return {
         "format": FORMAT,
         "sources": sources,
@@ -44,6 +44,7 @@ def _entry(stream: Stream) -> dict[str, Any]:
         "first": stream.first,
         "last": stream.last,
         "begins": stream.begins,
+        "ends": stream.ends,
         "missing": [list(one) for one in stream.missing],
         "missing_count": stream.missing_count,
         "told_dropped": stream.told_dropped,

@@ -201,7 +201,8 @@ def test_gaps_tell_all_streams_and_sums(archive, archive_url):
     assert {**first, "last_seen": None} == {
         "source": SOURCE, "epoch": EPOCH, "received": 2, "first": 1, "last": 4, "begins": 1,
         "missing": [[2, 3]], "missing_count": 2, "told_dropped": 0, "unexplained": 2,
-        "gone": [], "asks": 0, "last_seen": None, "replaces": None, "lost_unknown": False,
+        "gone": [], "asks": 0, "ends": None, "last_seen": None,
+        "replaces": None, "lost_unknown": False,
     }  # fmt: skip
     assert (second["begins"], second["missing"]) == (None, [])
 

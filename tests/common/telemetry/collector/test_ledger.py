@@ -92,6 +92,24 @@ def test_an_epochs_beginning_makes_its_front_count():
     assert (ours.first, ours.missing) == (2, [(2, 4)])
 
 
+def test_a_lost_end_is_seen_when_the_next_epoch_goes_on_after_it():
+    began = Began("s", "f", 9, 9, "e")
+    ours = ledger.with_end(ledger.with_received(Stream("s", "e"), [1, 2, 3]), began)
+    assert ours.missing == [(4, 8)]
+    assert ours.unexplained == 5
+    assert ours.wanted() == [(4, 8)]
+    late = ledger.with_received(ours, [4, 5, 6, 7, 8])
+    assert late.unexplained == 0
+    assert ledger.parse(ledger.dump(ours)) == ours
+
+
+def test_of_an_epoch_that_nothing_came_of_nothing_is_missing_until_something_comes():
+    ours = ledger.with_end(Stream("s", "e"), Began("s", "f", 9, 9, "e"))
+    assert ours.unexplained == 0
+    assert ours.last is None
+    assert ledger.with_received(ours, [6, 7]).missing == [(8, 8)]
+
+
 def test_a_loss_at_the_end_is_seen_when_it_is_told():
     ours = ledger.with_told(taken(1, 2), (3, 9), 4)
     assert (ours.last, ours.missing_count, ours.unexplained) == (9, 7, 3)
