@@ -184,12 +184,14 @@ class Recorder(apsw.VFS):
         opened.number = self._files[base]
         return opened
 
-    def note(self, path: Path) -> None:
-        """A small file beside SQLite's was written anew, and not synced."""
+    def note(self, path: Path, *, synced: bool = False) -> None:
+        """A small file beside SQLite's was written anew; its name is never synced."""
         if path.name not in self._files:
             self._files[path.name] = next(self._numbers)
             self.tape.append(Link(path.name, self._files[path.name]))
         self.tape.append(Write(self._files[path.name], 0, path.read_bytes()))
+        if synced:
+            self.tape.append(Sync(self._files[path.name], folder=False))
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         """Delete it; durably only with `syncdir`."""

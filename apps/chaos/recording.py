@@ -54,6 +54,7 @@ def record(folder: Path, change: str, rng: random.Random) -> Recording:
     recorder, clock = Recorder(f"recorder-{id(rng)}"), HeldClock()
     with instead_of_sqlite3(recorder):
         opened = open_file(folder / FILE, clock, MAX_BYTES)
+        recorder.note(folder / f"{FILE}.mark", synced=True)
     with closing(opened.connection) as connection:
         connection.execute(change)
         workload = _Workload(connection, recorder, rng)
@@ -116,7 +117,7 @@ class _Workload:
         return operation
 
     def keep_mark(self, folder: Path) -> None:
-        """As the store does it after a commit: beside SQLite, and never synced."""
+        """As the store does it after a commit: beside SQLite, and not synced again."""
         with closing(MarkFile(folder / FILE)) as mark:
             mark.keep(self._connection)
         self._recorder.note(folder / f"{FILE}.mark")
