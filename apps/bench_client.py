@@ -55,6 +55,15 @@ class Station:
             row = connection.execute(f"{query} AND wall_time > ?", (target, since)).fetchone()
         return float(row[0]) if row else None
 
+    def annunciated(self, prefix: str) -> int:
+        """How many alarms of that name its history has as having come, each counted once."""
+        query = (
+            "SELECT count(DISTINCT subject) FROM records WHERE kind = 'alarm'"
+            " AND subject LIKE ? || '%' AND body ->> 'state' = 'UNACK'"
+        )
+        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as connection:
+            return int(connection.execute(query, (prefix,)).fetchone()[0])
+
     def close(self) -> None:
         """End it."""
         self.process.terminate()

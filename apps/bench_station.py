@@ -88,7 +88,7 @@ class BenchStation:
         board = self._board
         self._last = {
             "station": self._name, "app": "bench", "wall_time": wall, "api_port": self.port,
-            "software": "lineside bench", "healthy": True, "faults": [],
+            "software": "bench", "healthy": True, "faults": [],
             "values": [self._value(number, wall) for number in range(VALUES)],
             "alarms": [document(alarm) for alarm in board.summary()],
             "hidden_alarms": [document(alarm) for alarm in board.hidden()],

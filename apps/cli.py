@@ -10,12 +10,16 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from apps.openers import APPS, VAR, default_config
+from apps.openers import APPS, VAR, default_config, measure_of
 from common.errors import BackendMissing, ConfigError, LinesideError
 
+if TYPE_CHECKING:
+    from apps.asked import Asked
+
 DONE, FAILED, WRONG = 0, 1, 2
+DATA = "a folder: see the app's README"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,14 +114,18 @@ def _model_options(command: argparse.ArgumentParser) -> None:
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, required=True, help="a YOLO folder")
-    command.add_argument("--split", default="val")
+    command.add_argument(
+        "--data", type=Path, required=True, help="a folder: see the app's README"
+    )
+    command.add_argument("--split", help="of a YOLO folder; default: val")
     command.add_argument("--recipe", type=int, help="default: the last, ready-made pictures")
     _model_options(command)
 
 
 def _train_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, required=True, help="a YOLO folder")
+    command.add_argument(
+        "--data", type=Path, required=True, help="a folder: see the app's README"
+    )
     command.add_argument("--out", type=Path, default=Path("runs/train"))
     command.add_argument("--name", help="of the bundle; default: the data folder's name")
     command.add_argument("--data-licence", default="as the data's owner says")
@@ -216,39 +224,53 @@ def _screen(options: argparse.Namespace) -> int:
     return demo.open_screen(options.port, VAR).wait()
 
 
-def _evaluate(options: argparse.Namespace) -> None:
-    from apps import measure  # noqa: PLC0415
+def _asked(options: argparse.Namespace, app: str) -> "Asked":
+    from apps.asked import Asked  # noqa: PLC0415
 
-    figures = measure.evaluate(
-        _config_path(options, options.app), options.changes, options.data, options.split,
-        measure.Wanted(options.model, options.runtime, options.artefact), options.recipe,
-    )  # fmt: skip
-    print(_json(figures, options) if options.json else measure.table(figures))
+    return Asked(
+        config=_config_path(options, app),
+        changes=tuple(options.changes),
+        data=getattr(options, "data", None),
+        split=getattr(options, "split", None),
+        recipe=getattr(options, "recipe", None),
+        model=options.model,
+        runtime=options.runtime,
+        precision=options.artefact,
+        quick=getattr(options, "quick", False),
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    asked = _asked(options, options.app)
+    _show(measure_of(options.app).evaluate(asked), options)
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from apps import measure  # noqa: PLC0415
+    if options.subject == "telemetry":
+        from apps import telemetry_bench  # noqa: PLC0415
 
-    if options.subject in ("telemetry", "screen"):
-        from apps import screen_bench, telemetry_bench  # noqa: PLC0415
+        _show(telemetry_bench.bench(quick=options.quick), options)
+    elif options.subject == "screen":
+        from apps import screen_bench  # noqa: PLC0415
 
-        part = telemetry_bench if options.subject == "telemetry" else screen_bench
-        figures = part.bench(quick=options.quick)
-        print(_json(figures, options) if options.json else measure.table(figures))
-        return
-    wanted = measure.Wanted(options.model, options.runtime, options.artefact)
-    figures = measure.bench(
-        _config_path(options, options.subject), options.changes, wanted, quick=options.quick
-    )
-    print(_json(figures, options) if options.json else measure.table(figures))
+        _show(screen_bench.bench(quick=options.quick), options)
+    else:
+        asked = _asked(options, options.subject)
+        _show(measure_of(options.subject).bench(asked), options)
+
+
+def _show(figures: dict[str, Any], options: argparse.Namespace) -> None:
+    from apps.figures_text import table  # noqa: PLC0415
+
+    print(_json(figures, options) if options.json else table(figures))
 
 
 def _train(options: argparse.Namespace) -> int:
-    from apps import measure  # noqa: PLC0415
+    from apps.train import train  # noqa: PLC0415
 
     name = options.name or options.data.name
     extra = ["--data-licence", options.data_licence, *["--smoke"] * options.smoke]
-    return measure.train(options.app, options.data, options.out, name, *extra)
+    return train(options.app, options.data, options.out, name, *extra)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -100,6 +100,8 @@ def play(plan: Plan) -> dict[str, Any]:
 def _player(plan: Plan, app: str, port: int | None, plant: ExitStack) -> Player:
     config = plan.config or default_config(app)
     changes = [*plan.changes, *telemetry_changes(port)]
+    if port is not None:
+        changes += SHOWS[app].with_broker(port)
     settings = opener_of(app).load(config, changes)
     process = plant.enter_context(station_process(app, config, plan.var, changes))
     return Player(app, settings, process)

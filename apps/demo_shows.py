@@ -21,6 +21,8 @@ class Show:
     seen: Callable[[State], bool]
     figures: Callable[[Any, State], dict[str, Any]]
     """From settings and state; "passed" says whether it did what it must."""
+    with_broker: Callable[[int], list[str]] = lambda port: []  # noqa: ARG005
+    """Changes of the settings where there is a broker at this port."""
 
 
 def _inspection(settings: Inspection, state: State) -> dict[str, Any]:
@@ -51,6 +53,32 @@ def _proof_of_reject(state: State) -> bool:
     return bool(counts.get("reject") and counts["confirmed"])
 
 
+def _ward(settings: Any, state: State) -> dict[str, Any]:
+    """What the gateway heard, refused and called for."""
+    del settings
+    counts, beds = state["counts"], state["beds"]
+    called = [tile["bed"] for tile in beds if tile["priority"] != "NONE"]
+    return {
+        "patients": state["ward"]["occupied"],
+        "messages": counts["messages"],
+        "refused": counts["refused"],
+        "beats_missed": counts["beats_missed"],
+        "beds_called_for": len(called),
+        "complete_scores": sum(bool(t["score"] and t["score"]["complete"]) for t in beds),
+        "latency_ms": state["latency_ms"].get("total", {}),
+        "passed": bool(counts["messages"] and called and not state["refused"]),
+    }
+
+
+def _nurse_called(state: State) -> bool:
+    return any(tile["priority"] != "NONE" for tile in state.get("beds", ()))
+
+
+def _wearables(port: int) -> list[str]:
+    return ["wearables.backend=mqtt", f"wearables.options.port={port}"]
+
+
 SHOWS = {
     "defect_inspection": Show("first rejected part", _proof_of_reject, _inspection),
+    "patient_monitoring": Show("first nurse call", _nurse_called, _ward, _wearables),
 }

@@ -3,13 +3,18 @@
 import importlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    from apps.asked import Asked
     from apps.base import Opener
 
 VAR = Path(os.environ.get("LINESIDE_VAR", "var"))
-OPENERS = {"defect_inspection": "apps.open_inspection"}
+OPENERS = {
+    "defect_inspection": "apps.open_inspection",
+    "predictive_maintenance": "apps.open_maintenance",
+    "patient_monitoring": "apps.open_ward",
+}
 """Imported when an app is chosen: its libraries are its own."""
 APPS = tuple(OPENERS)
 
@@ -17,6 +22,21 @@ APPS = tuple(OPENERS)
 def opener_of(app: str) -> "Opener":
     """The opener of one of APPS."""
     return cast("Opener", importlib.import_module(OPENERS[app]))
+
+
+class Measure(Protocol):
+    """What an app's measure module gives `evaluate` and `bench`."""
+
+    def evaluate(self, asked: "Asked") -> dict[str, Any]:
+        """Accuracy on data, beside plain methods."""
+
+    def bench(self, asked: "Asked") -> dict[str, Any]:
+        """Speed, beside the bare parts."""
+
+
+def measure_of(app: str) -> Measure:
+    """The measure module of one of APPS."""
+    return cast("Measure", importlib.import_module(OPENERS[app].replace("open_", "measure_")))
 
 
 def default_config(app: str) -> Path:

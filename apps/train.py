@@ -1,17 +1,39 @@
-"""`lineside train APP` runs this where torch is installed: in .venv-train, as a process."""
+"""`lineside train APP`: runs an app's recipe where torch is, here or in .venv-train.
+
+Called as a module it is that process.
+"""
 
 import argparse
+import importlib
+import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 
-DRAWN_LICENCE = "none needed: every board is drawn by this software"
+from apps.openers import APPS
+from common.errors import BackendMissing
+
+PYTHON = Path(".venv-train/bin/python")
+PACKAGE = "torch"
+
+
+def train(app: str, data: Path, out: Path, name: str, *extra: str) -> int:
+    """Run the recipe as a process; returns its exit code. Raises BackendMissing."""
+    here = importlib.util.find_spec(PACKAGE) is not None
+    if not here and not PYTHON.exists():
+        raise BackendMissing(
+            "training needs torch and its company in their own environment: make setup-train"
+        )
+    python = sys.executable if here else str(PYTHON.absolute())
+    command = [python, "-m", "apps.train", app, str(data), str(out), name]
+    return subprocess.run([*command, *extra], check=False).returncode  # noqa: S603
 
 
 def main() -> int:
     """Train, export, evaluate, write the card; returns the exit code."""
     parser = argparse.ArgumentParser(prog="lineside train")
-    parser.add_argument("app", choices=("defect_inspection",))
+    parser.add_argument("app", choices=APPS)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("name")
@@ -22,24 +44,14 @@ def main() -> int:
     os.environ.setdefault("YOLO_CONFIG_DIR", str(options.out.resolve() / "ultralytics"))
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
-    from apps.defect_inspection.training import card, train  # noqa: PLC0415
     from hardware.catalog import open_runtime  # noqa: PLC0415
 
-    recipe = train.smoke() if options.smoke else train.Recipe()
-    work = options.out / options.name
-    made = train.train(options.data, work, recipe)
-    for stage, checkpoint in made.items():
-        facts = card.Facts(
-            name=options.name if stage == "trained" else f"{options.name}-drawn",
-            data=options.data.name if stage == "trained" else "drawn boards only",
-            data_licence=options.data_licence if stage == "trained" else DRAWN_LICENCE,
-            command=f"lineside train defect_inspection --data DIR --name {options.name}",
-            recipe=recipe,
-            pictures=tuple(train.trained_on(options.data, work, stage)),
-        )
-        folder = work / "bundles" / facts.name
-        size = train.input_size(options.data)
-        card.publish(checkpoint, folder, options.data, facts, size, open_runtime)
+    recipe = importlib.import_module(f"apps.{options.app}.training.train")
+    bundles = recipe.run(
+        options.data, options.out, options.name, open_runtime=open_runtime,
+        data_licence=options.data_licence, smoke=options.smoke,
+    )  # fmt: skip
+    for folder in sorted(bundles.iterdir()):
         print(f"bundle: {folder}")  # noqa: T201
     return 0
 

@@ -67,7 +67,7 @@ def _cuts_fine(settings: dict[str, dict[str, int]]) -> bool:
 
 def as_text(figures: dict[str, Any]) -> str:
     """The figures for people, with the verdict first."""
-    from apps.measure import table  # noqa: PLC0415 - the forked processes need none of it
+    from apps.figures_text import table  # noqa: PLC0415 - the forked processes need none of it
 
     verdict = "nothing lost" if passed(figures) else "FAILED"
     return f"{verdict}\n{table(figures)}"

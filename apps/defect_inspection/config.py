@@ -118,9 +118,7 @@ class Settings:
     station: InspectionStation = field(default_factory=InspectionStation)
     camera: DeviceSettings = field(default_factory=lambda: DeviceSettings("simulated"))
     plc: DeviceSettings = field(default_factory=lambda: DeviceSettings("modbus"))
-    model: ModelSettings = field(
-        default_factory=lambda: ModelSettings(Path("models/pcb"))
-    )
+    model: ModelSettings = field(default_factory=lambda: ModelSettings(Path("models/pcb")))
     line: LineRules = field(default_factory=LineRules)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     simulation: Simulation = field(default_factory=Simulation)

@@ -11,6 +11,7 @@ from common.screen import overview
 from common.screen.document import Document
 from common.screen.language import use
 from common.screen.listening import hear
+from common.screen.plant import look_around
 
 
 def start(**parameters: str) -> AppTest:
@@ -104,10 +105,19 @@ def test_names_from_outside_stay_names(var: Any) -> None:
 
 
 def test_an_app_without_a_page_still_has_its_line(var: Any) -> None:
-    var.station("ward").say(app="patient_monitoring", line=None)
+    var.station("mill").say(app="milling", line=None)
     shown = text(start())
-    assert "patient_monitoring" in shown
+    assert "milling" in shown
     assert "working" in shown
+
+
+def test_the_menu_names_the_apps_that_are_here(var: Any) -> None:
+    every = {one.app for one in screen.SCREENS}
+    assert screen.apps_here(look_around(var.folder)) == every
+    var.station("a").say()
+    assert screen.apps_here(look_around(var.folder)) == {"defect_inspection"}
+    var.station("b")  # has not said yet what it is
+    assert screen.apps_here(look_around(var.folder)) == every
 
 
 @pytest.mark.parametrize(

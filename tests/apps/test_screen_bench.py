@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps import bench_station, screen_bench
+from apps import bench_station, screen_bench, screen_soak
 from apps.bench_station import EVENTS, STANDING, VALUES, BenchStation
 from apps.browser import until
 from common.clock import SystemClock
@@ -64,3 +64,43 @@ def test_its_events_are_alarms_that_an_operator_can_take(station: BenchStation) 
 
 def test_there_are_alarms_enough() -> None:
     assert len(bench_station.definitions()) == STANDING + EVENTS
+
+
+FIGURES: dict[str, Any] = {
+    "event_to_visible_ms": {"p95": 900.0, "p99": 1200.0},
+    "acknowledge_ms": {"most": 300.0},
+    "layout_shift": 0.0,
+    "ready_s": {"most": 2.0},
+    "server_cpu_share": 0.03,
+    "memory": {"flat": True},
+    "ten_browsers": {"event_to_visible_ms": {"p99": 2000.0}, "ready_s": {"most": 2.5}},
+    "flood": {"counted": 1000, "raised": 1000, "first_out_on_top": True},
+    "silent_after_s": 2.0,
+}
+
+
+def test_every_aim_is_judged() -> None:
+    good = screen_bench.reached(FIGURES)
+    assert all(good.values())
+    bad = screen_bench.reached(
+        {**FIGURES, "server_cpu_share": 0.2, "flood": {**FIGURES["flood"], "counted": 999}}
+    )
+    assert [name for name, was in bad.items() if not was] == [
+        "server ≤ 15 % of a core",
+        "flood: none lost",
+    ]
+
+
+def test_memory_that_grows_is_seen_and_a_warm_up_is_none() -> None:
+    minutes = [60.0 * n for n in range(121)]
+    grows = [(at, 100 + at / 3600 * 8) for at in minutes]
+    warm = [(at, 100 + min(at, 600) / 30) for at in minutes]
+    assert screen_soak.mb_per_h(grows) == pytest.approx(8.0)
+    assert not screen_soak.is_flat(grows)
+    assert screen_soak.is_flat(warm)
+
+
+def test_a_short_watch_sees_only_a_leap() -> None:
+    assert screen_soak.is_flat([(0.0, 100.0), (60.0, 110.0)])
+    assert not screen_soak.is_flat([(0.0, 100.0), (60.0, 130.0)])
+    assert screen_soak.mb_per_h([(0.0, 100.0)]) is None

@@ -68,12 +68,58 @@ def test_everybody_can_use_every_page(
 ) -> None:
     page = show(browser, plant.server, f"{path}?theme={theme}&station=press")
     page.wait_for_timeout(2000)
+    wrong, passed = violations(page, axe)
+    page.context.close()
+    assert wrong == {}
+    assert passed > 20
+
+
+def violations(page: Any, axe: str) -> tuple[dict[str, list[str]], int]:
+    """What axe-core finds wrong (rule → elements), and how many rules are kept."""
     page.evaluate(axe + ";0")
     found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    page.context.close()
     wrong = {v["id"]: [n["html"][:150] for n in v["nodes"]][:3] for v in found["violations"]}
+    return wrong, len(found["passes"])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("shown", ["History", "Messages", "More", "Sign in"])
+def test_everybody_can_use_what_a_button_of_the_alarm_page_shows(
+    browser: Any, plant: Plant, axe: str, shown: str, theme: str
+) -> None:
+    page = show(browser, plant.server, f"alarms?theme={theme}")
+    button = page.get_by_role("button", name=shown, exact=True)
+    button.or_(page.get_by_role("radio", name=shown, exact=True)).first.click()
+    page.wait_for_timeout(3000)
+    wrong, passed = violations(page, axe)
+    page.context.close()
     assert wrong == {}
-    assert len(found["passes"]) > 20
+    assert passed > 20
+
+
+def test_the_focus_goes_from_the_menu_through_the_page_to_its_foot(
+    browser: Any, plant: Plant
+) -> None:
+    """In the order in which things are seen; nothing keeps it, nothing is jumped to."""
+    page = show(browser, plant.server, "alarms")
+    page.wait_for_timeout(2000)
+    places = []
+    for _ in range(70):
+        page.keyboard.press("Tab")
+        places.append(page.evaluate(PLACE))
+        if places[-1] == "foot" and places.count("foot") > 2:
+            break
+    order = [place for place in dict.fromkeys(places) if place]
+    assert order == ["menu", "page", "foot"]
+    page.context.close()
+
+
+PLACE = """() => {
+  const e = document.activeElement;
+  if (e.closest('[data-testid=stHeader]')) return 'menu';
+  if (e.closest('.st-key-ls-bar')) return 'foot';
+  return e.closest('.stMainBlockContainer') ? 'page' : '';
+}"""
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -183,6 +183,24 @@ def test_of_two_operators_none_acts_on_what_the_other_has_changed(bench: Bench) 
     )
 
 
+def test_a_command_for_an_alarm_that_has_returned_changes_nothing_and_is_audited(
+    bench: Bench,
+) -> None:
+    page = signed_in()
+    raised(bench, page)
+    assert bench.send("clear", "bert", first=1).is_success
+    press(page, "Acknowledge")  # of what it showed before it went
+    assert "it has changed since it was looked at, and is RTNUN now" in text(page)
+    assert bench.send("acknowledge", "bert", alarm_id="event_0001").is_success
+    reply = bench.send("acknowledge", "anna", alarm_id="event_0001")
+    assert reply.json() == {"result": "nothing to acknowledge: it is back to normal"}
+    several = bench.send("acknowledge", "anna", alarms={"event_0001": None, "nobody": None})
+    assert several.json()["result"]["nobody"] == "there is no alarm nobody"
+    wanted = ("anna", "command without effect", "command/acknowledge")
+    until(lambda: bench.trail().count(wanted) == 2, "both in the trail")
+    assert not any(act == ("anna", "acknowledge", "event_0001") for act in bench.trail())
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "why"),
     [

@@ -58,8 +58,9 @@ def model(artefact, runtime):
     return Model(BUNDLE.card, artefact, runtime)
 
 
-def test_every_runtime_of_the_catalogue_has_an_artefact_and_none_is_unknown():
-    assert {artefact.runtime for artefact in BUNDLE.card.artefacts} == set(RUNTIMES)
+def test_no_artefact_is_for_a_runtime_that_the_catalogue_does_not_know():
+    named = {artefact.runtime.partition(":")[0] for artefact in BUNDLE.card.artefacts}
+    assert named <= set(RUNTIMES)
 
 
 class TestContract:

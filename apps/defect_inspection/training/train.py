@@ -24,7 +24,9 @@ from apps.defect_inspection.evaluate import DataSet, open_dataset, split_held_ou
 from apps.defect_inspection.training.draw import draw_dataset
 from apps.defect_inspection.training.tiles import TileDataset
 from apps.defect_inspection.training.trainer import TileTrainer
+from common.inference.selection import OpenRuntime
 
+DRAWN_LICENCE = "none needed: every board is drawn by this software"
 NEARLY_NOTHING = 0.02  # share of the learning rate that is left at the end of a run
 
 
@@ -40,7 +42,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training run is made of; `smoke()` is the same in seconds."""
+    """What a training run is made of; `small()` is the same in seconds."""
 
     network: str = "yolo11n.yaml"
     tile_px: int = 320
@@ -55,7 +57,35 @@ class Recipe:
     seed: int = 1
 
 
-def smoke() -> Recipe:
+def run(
+    data: Path,
+    out: Path,
+    name: str,
+    *,
+    open_runtime: OpenRuntime,
+    data_licence: str = "as the data's owner says",
+    smoke: bool = False,
+) -> Path:
+    """Train into out/name, export, evaluate, write the cards; returns the bundles' folder."""
+    from apps.defect_inspection.training import card  # noqa: PLC0415 - it needs the recipe
+
+    recipe, work = small() if smoke else Recipe(), out / name
+    for stage, checkpoint in train(data, work, recipe).items():
+        real = stage == "trained"
+        facts = card.Facts(
+            name=name if real else f"{name}-drawn",
+            data=data.name if real else "drawn boards only",
+            data_licence=data_licence if real else DRAWN_LICENCE,
+            command=f"lineside train defect_inspection --data DIR --name {name}",
+            recipe=recipe,
+            pictures=tuple(trained_on(data, work, stage)),
+        )
+        folder = work / "bundles" / facts.name
+        card.publish(checkpoint, folder, data, facts, input_size(data), open_runtime)
+    return work / "bundles"
+
+
+def small() -> Recipe:
     """A run of seconds that proves the way through; its weights are worth nothing."""
     one = Phase(1, 0.01)
     return Recipe(batch=4, drawn_boards=8, traced_boards=2, pretrain=one, phases=(one, one))

@@ -79,9 +79,19 @@ def band_values(parameter, low, high):
     return [float(value) for value in (*whole, *edges)]
 
 
-@pytest.mark.parametrize(("key", "bands"), CHART.items(), ids=str)
-def test_every_value_of_every_band(key, bands):
-    parameter, scale2, oxygen = key
+def everywhere(chart):
+    """The bands of every parameter on both scales, on air and on oxygen."""
+    for (parameter, scale2, oxygen), bands in chart.items():
+        if parameter is Parameter.SPO2:
+            yield parameter, scale2, oxygen, bands
+        else:
+            yield from ((parameter, s, o, bands) for s in (S1, S2) for o in (AIR, O2))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "scale2", "oxygen", "bands"), list(everywhere(CHART)), ids=str
+)
+def test_every_value_of_every_band(parameter, scale2, oxygen, bands):
     for low, high, points in bands:
         for value in band_values(parameter, low, high):
             row = list(NORMAL)
@@ -89,6 +99,32 @@ def test_every_value_of_every_band(key, bands):
             made = score_rows([row], scale2)
             assert made.parts[0, parameter] == points, (value, low, high)
             assert not made.missing[0, parameter], value
+            assert made.complete[0]
+
+
+@pytest.mark.parametrize("scale2", [S1, S2])
+@pytest.mark.parametrize(
+    ("parameter", "value", "points"),
+    [(Parameter.OXYGEN, AIR, 0), (Parameter.OXYGEN, O2, 2), (Parameter.CONSCIOUSNESS, A, 0),
+     *((Parameter.CONSCIOUSNESS, level, 3) for level in (C, V, P, U))],
+)  # fmt: skip
+def test_every_word_that_is_scored(parameter, value, points, scale2):
+    row = list(NORMAL)
+    row[parameter] = value
+    made = score_rows([row], scale2)
+    assert made.parts[0, parameter] == points
+    assert made.complete[0]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [*((Parameter.OXYGEN, value) for value in (2, 0.5, -1)),
+     *((Parameter.CONSCIOUSNESS, value) for value in (5, 1.5, -1))],
+)  # fmt: skip
+def test_what_is_no_word_of_the_chart_is_missing(parameter, value):
+    row = list(NORMAL)
+    row[parameter] = value
+    assert score_rows([row], S1).missing[0].tolist() == [p == parameter for p in Parameter]
 
 
 @pytest.mark.parametrize("parameter", [p for p, _, _ in CHART])

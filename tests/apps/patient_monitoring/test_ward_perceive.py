@@ -89,6 +89,17 @@ def test_only_a_complete_score_is_observed_less_often():
     assert due.tolist() == [every[Risk.ROUTINE], every[Risk.HIGH]]
 
 
+def test_a_score_that_rose_since_somebody_looked_is_observed_within_the_hour():
+    ward, worse = Ward(), {"HR": 95, "PULSE": 95, "SPO2": 95}
+    ward.observe()
+    assert ward.run(70).due_s[0] == EscalationRules().routine_s
+    found = ward.run(90, **worse)
+    assert found.score.at_least[0] == 2
+    assert found.due_s[0] == EscalationRules().medium_s
+    ward.observe()  # somebody looked: by the chart again
+    assert ward.run(5, **worse).due_s[0] == EscalationRules().low_s
+
+
 @pytest.mark.parametrize(
     ("heart", "pulse", "differ", "expected"),
     [(80, 82, False, 80), (NONE, 82, False, 82), (80, NONE, False, 80), (80, 140, True, 140),

@@ -142,10 +142,7 @@ def test_the_utility_is_the_challenges(flagged):
     charts = chart(50, 15, 25, septic=[(0, 31), (1, 2)])
     worth = skill.hourly_utility(charts)
     edges = charts.first
-    parts = [
-        official(charts.label[a:b].tolist(), flagged[a:b])
-        for a, b in pairwise(edges)
-    ]
+    parts = [official(charts.label[a:b].tolist(), flagged[a:b]) for a, b in pairwise(edges)]
     gained, best, inaction = (sum(part[k] for part in parts) for k in range(3))
     expected = (gained - inaction) / (best - inaction)
     assert skill.utility(worth, np.array(flagged)) == pytest.approx(expected)

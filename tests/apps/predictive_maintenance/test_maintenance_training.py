@@ -16,12 +16,12 @@ SMOKE = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from apps.predictive_maintenance.training import card, train
+from apps.predictive_maintenance.training import card, recipe as recipes, train
 from hardware.catalog import open_runtime
 data, work, share = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-recipe = replace(train.smoke(), real_share=share)
+recipe = replace(recipes.smoke(), real_share=share)
 networks = train.train(data, work, recipe)
-facts = card.Facts("smoke", "test data", "ours", "a command", recipe, simulated_weeks=0.0)
+facts = card.Facts("smoke", "test data", "ours", "a command", recipe)
 card.publish(networks, work / "bundles" / "smoke", data, facts, open_runtime)
 print(" ".join(sorted(networks)))
 """

@@ -211,3 +211,14 @@ def test_all_stations_by_name(tmp_path: Path) -> None:
     for name in ("b", "a"):
         Station(tmp_path, name, None).say(-1.0)
     assert [heard.name for heard in hear_all(tmp_path)] == ["a", "b"]
+
+
+def test_a_station_whose_file_is_gone_is_silent_and_not_forgotten(tmp_path: Path) -> None:
+    station = Station(tmp_path, "a", None)
+    station.say(-1.0)
+    assert not hear_all(tmp_path)[0].freshness.stale
+    station.file.rename(tmp_path / "elsewhere")
+    (heard,) = hear_all(tmp_path)
+    assert heard.name == "a"
+    assert heard.freshness.stale
+    assert "cannot be read" in heard.trouble

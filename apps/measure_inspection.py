@@ -1,0 +1,65 @@
+"""Defect inspection measured: accuracy on a YOLO folder; speed beside the bare parts."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+
+from apps.asked import Asked
+from apps.defect_inspection import bench as inspection_bench
+from apps.defect_inspection import evaluate as inspection_evaluate
+from apps.defect_inspection.config import Settings
+from apps.defect_inspection.simulate import SimulatedCamera
+from apps.line_bench import run_line
+from apps.open_inspection import load, open_inspection_model
+from apps.train import PYTHON as TRAIN_PYTHON
+from common.errors import ConfigError
+from common.inference.bundle import Bundle, open_bundle
+from common.ports import Trigger
+
+
+def evaluate(asked: Asked) -> dict[str, Any]:
+    """Accuracy of the wanted artefact on a YOLO folder."""
+    settings = load(asked.config, asked.all_changes)
+    recipe = str(asked.recipe) if asked.recipe is not None else list(settings.recipes)[-1]
+    if recipe not in settings.recipes:
+        have = ", ".join(settings.recipes)
+        raise ConfigError(f"{asked.config}: no recipe {recipe}; there are {have}")
+    dataset = inspection_evaluate.open_dataset(asked.folder, asked.split or "val")
+    choice = open_inspection_model(settings, asked.config)
+    try:
+        return inspection_evaluate.evaluate(choice.model, settings.recipes[recipe], dataset)
+    finally:
+        choice.model.close()
+
+
+def bench(asked: Asked) -> dict[str, Any]:
+    """Speed of the wanted artefact: pipeline, runtime, Ultralytics, and the line itself."""
+    changes, quick = asked.all_changes, asked.quick
+    settings = load(asked.config, changes)
+    choice = open_inspection_model(settings, asked.config)
+    inspection = inspection_bench.Bench(settings, choice)
+    figures = inspection.run(20 if quick else inspection_bench.ROUNDS)
+    bundle = open_bundle(asked.config.parent / settings.model.bundle)
+    figures |= _beside_ultralytics(settings, bundle, choice.model.artefact.file, inspection)
+    choice.model.close()
+    return figures | run_line(asked.config, changes, seconds=10.0 if quick else 60.0)
+
+
+def _beside_ultralytics(
+    settings: Settings, bundle: Bundle, file: str, ours: inspection_bench.Bench
+) -> dict[str, Any]:
+    """Ratios to `predict` on the same file and on the ONNX file; None without Ultralytics."""
+    keys = ("ultralytics_same_ratio", "ultralytics_default_ratio")
+    if not TRAIN_PYTHON.exists():
+        return dict.fromkeys(keys)
+    plain = ("onnxruntime", "fp32")
+    onnx = next(a.file for a in bundle.card.artefacts if (a.runtime, a.precision) == plain)
+    with TemporaryDirectory() as folder:
+        picture = Path(folder) / "part.png"
+        camera = SimulatedCamera(settings.simulation.seed, 1.0, pool=1)
+        cv2.imwrite(str(picture), camera.capture(Trigger(1)))
+        peer = inspection_bench.Peer(TRAIN_PYTHON.absolute())
+        ratios = [peer.ratio(bundle, name, picture, ours.whole) for name in (file, onnx)]
+    return dict(zip(keys, ratios, strict=True))

@@ -1,0 +1,156 @@
+"""Opens what predictive maintenance's app.toml names: sources, stack light, model, shelf."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from apps.base import Base, Running
+from apps.predictive_maintenance import bench as maintenance_bench
+from apps.predictive_maintenance import station, watch
+from apps.predictive_maintenance.config import Settings
+from apps.predictive_maintenance.learning import shelf_of
+from apps.predictive_maintenance.plant import PlantSource, settings_of
+from apps.predictive_maintenance.sequence import SequenceModel
+from apps.settings_table import settings_table
+from common.alarms.definition import AlarmDefinition
+from common.config import from_table
+from common.errors import ConfigError
+from common.inference.bundle import open_bundle
+from common.inference.selection import Choice, open_model
+from common.ports import Runtime, StatusLight, VibrationSource
+from hardware import catalog
+
+CMMS_STOP_S = 10.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def load(path: Path, changes: list[str]) -> Settings:
+    """The settings in `path` with `changes` laid over them; raises ConfigError.
+
+    In a simulated plant the machines are those that the simulator draws.
+    """
+    settings = from_table(Settings, settings_table(path, changes), path)
+    if settings.simulation.enabled:
+        return replace(settings, machines=settings_of(settings.simulation))
+    if not settings.machines:
+        raise ConfigError(f"{path}: machines: at least one [machines.ASSET] is needed")
+    if not settings.sources:
+        raise ConfigError(f"{path}: sources: at least one [sources.NAME] is needed")
+    return settings
+
+
+def definitions(settings: Settings) -> Mapping[str, AlarmDefinition]:
+    """The alarms of alarms.toml, those of machines once for each."""
+    return watch.definitions(settings.machines)
+
+
+def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Running:
+    """The station with its sources, light and model."""
+    choice = open_sequence_model(settings, path)
+    if choice is not None:
+        opened.callback(choice.model.close)
+    parts = station.Parts(
+        sources=_sources(settings, path, base, opened),
+        model=SequenceModel(choice.model) if choice else None,
+        shelf=shelf_of(base.folder), store=base.store, outbox=base.outbox,
+        alarms=base.alarms, clock=base.clock, light=_light(settings, path, base, opened),
+        sinks=base.sinks, link=base.link, host=base.host, software=base.software,
+        model_facts=_facts(choice),
+    )  # fmt: skip
+    says = choice.reason if choice else "no sequence model: signature and rules alone"
+    return Running(station.build(settings, parts), says)
+
+
+def open_sequence_model(
+    settings: Settings, path: Path, runtime: str = "", precision: str = ""
+) -> Choice | None:
+    """The sequence model of `settings`; None where they switch it off."""
+    if not settings.model.enabled:
+        return None
+    folder = settings.model.bundle
+    if not folder.is_absolute():
+        folder = path.parent / folder
+    return open_model(
+        open_bundle(folder),
+        _open_small,
+        runtime or settings.model.runtime,
+        precision or settings.model.precision,
+    )
+
+
+def _open_small(name: str, path: Path, **options: Any) -> Runtime:
+    """The network is small: more than one thread costs more than it brings."""
+    threads = {"threads": 1} if name == "onnxruntime" else {}
+    return catalog.open_runtime(name, path, **{**threads, **options})
+
+
+def _sources(
+    settings: Settings, path: Path, base: Base, opened: ExitStack
+) -> list[VibrationSource]:
+    if settings.simulation.enabled:
+        learned = [name for name in settings.machines if shelf_of(base.folder).versions(name)]
+        history = len(learned) < len(settings.machines)
+        return [PlantSource(settings.simulation, base.clock, history=history)]
+    sources = []
+    for source in settings.sources.values():
+        opened_source = catalog.open_sensor(source.backend, source.options, path, base.clock)
+        opened.callback(opened_source.close)
+        sources.append(opened_source)
+    return sources
+
+
+def _light(settings: Settings, path: Path, base: Base, opened: ExitStack) -> StatusLight | None:
+    if settings.light.backend == "none":
+        return None
+    light = catalog.open_light(settings.light.backend, settings.light.options, path, base.clock)
+    opened.callback(light.close)
+    return light
+
+
+def _facts(choice: Choice | None) -> dict[str, Any]:
+    if choice is None:
+        return {}
+    model = choice.model
+    return {
+        "name": model.card.name,
+        "version": model.card.version,
+        "artefact": f"{model.artefact.runtime}/{model.artefact.precision}",
+        "device": model.runtime.device,
+        "sha256": model.artefact.sha256,
+        "reason": choice.reason,
+    }
+
+
+@contextmanager
+def world(settings: Settings, path: Path) -> Iterator[None]:
+    """A virtual CMMS as its own process, until the block ends; none beside a real plant."""
+    del path
+    url = urlsplit(str(settings.webhook.get("url", "")))
+    ours = settings.simulation.enabled and settings.webhook.get("enabled") is True
+    if not ours or url.hostname not in LOOPBACK:
+        yield
+        return
+    command = [sys.executable, "-m", "hardware.virtual_cmms", "--with-parent"]
+    command += ["--port", str(url.port or 80)]
+    process = subprocess.Popen(command)  # noqa: S603 - our own module
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(CMMS_STOP_S)
+
+
+def bench(settings: Settings, path: Path, *, quick: bool) -> dict[str, Any]:
+    """Speed of the app with its sequence model; see apps/predictive_maintenance/bench.py."""
+    choice = open_sequence_model(settings, path)
+    if choice is None:
+        return maintenance_bench.bench(settings, path, quick)
+    try:
+        return maintenance_bench.bench(settings, path, quick, SequenceModel(choice.model))
+    finally:
+        choice.model.close()

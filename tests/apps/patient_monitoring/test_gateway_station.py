@@ -1,0 +1,386 @@
+"""The gateway from the wire to the nurse: alarms, restarts, records, commands, snapshot."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from apps.patient_monitoring import NOT_A_DEVICE, again
+from apps.patient_monitoring.config import PauseRules, Settings, WardSettings
+from apps.patient_monitoring.risk import RiskModel
+from common import audit
+from common.errors import LinesideError, RuntimeFailure
+from common.inference.bundle import open_bundle
+from common.inference.selection import open_model
+from common.users import User
+from hardware import catalog
+
+BUNDLE = Path(__file__).parents[3] / "apps/patient_monitoring/models/deterioration"
+ILL = {"SPO2": 88.0, "RR": 26.0}
+ALARM_S = 95
+"""30 s for the median to follow, 60 s to persist, and a little."""
+
+
+def ill(gateway, bed="1", seconds=ALARM_S, **others):
+    gateway.observe(bed)
+    gateway.run(10, **{f"b{bed}": {}}, **others)
+    gateway.run(seconds, **{f"b{bed}": ILL}, **others)
+
+
+@pytest.fixture(scope="module")
+def model():
+    choice = open_model(open_bundle(BUNDLE), catalog.open_runtime, "onnxruntime")
+    yield choice
+    choice.model.close()
+
+
+# ------------------------------------------------------------------ what is called for
+
+
+def test_a_patient_who_gets_worse_is_called_for_after_the_stated_delays(gateway):
+    gateway.observe("1")
+    gateway.run(60, b1={}, b2={})
+    gateway.run(88, b1=ILL, b2={})
+    assert gateway.state("bed_risk/1") == "NORM"
+    gateway.run(5, b1=ILL, b2={})
+    assert gateway.state("bed_risk/1") == "UNACK"
+    tile = gateway.tile("1")
+    assert (tile["risk"], tile["priority"]) == ("MEDIUM", "MEDIUM")
+    assert tile["score"]["red"] == ["RESPIRATION", "SPO2"]
+    assert [alarm["id"] for alarm in tile["alarms"]] == ["bed_risk/1"]
+    assert gateway.tile("2")["alarms"] == []
+
+
+def test_an_extreme_is_called_for_after_its_hold_and_waits_for_no_score(gateway):
+    gateway.run(20, b1={})
+    gateway.run(12, b1={"SPO2": 70})
+    assert gateway.state("bed_extreme/1") == "NORM"
+    gateway.run(1, b1={"SPO2": 70})
+    assert gateway.state("bed_extreme/1") == "UNACK"
+    assert gateway.tile("1")["priority"] == "HIGH"
+    assert not gateway.tile("1")["score"]["complete"]
+
+
+def test_a_monitor_that_falls_silent_is_a_technical_alarm_and_no_normal_score(gateway):
+    gateway.observe("1")
+    gateway.run(60, b1={})
+    assert gateway.tile("1")["score"]["complete"]
+    gateway.run(95)
+    tile = gateway.tile("1")
+    assert gateway.state("bed_technical/1") == "UNACK"
+    assert tile["technical"] == ["device silent"]
+    assert not tile["score"]["complete"]
+    assert tile["signs"]["HR"]["value"] is None
+    assert tile["invalid_since"] < gateway.clock.wall()
+
+
+def test_a_model_that_fails_leaves_the_ward_knowing_that_nobody_watches(gateway, monkeypatch):
+    gateway.run(5, b1={})
+
+    def fail(sample):
+        raise RuntimeFailure("model", "the accelerator hangs")
+
+    monkeypatch.setattr(gateway.station.pipeline, "perceive", fail)
+    gateway.beat()
+    assert gateway.state("ward_unmonitored") == "UNACK"
+    gateway.station._look_around(gateway.clock.monotonic())
+    snapshot = gateway.station.snapshot()
+    assert not snapshot["healthy"]
+    assert "accelerator hangs" in snapshot["ward"]["fault"]
+    assert len(gateway.records("fault")) == 1
+    gateway.beat(3.0)
+    assert len(gateway.records("fault")) == 1, "told once, as it began"
+    monkeypatch.undo()
+    gateway.beat()
+    assert gateway.state("ward_unmonitored") == "LATCHED_UNACK"
+    assert gateway.station.fault == ""
+
+
+# ------------------------------------------------------------------ restarts
+
+
+def test_a_restart_in_an_escalation_loses_neither_alarm_nor_patient_nor_round(gateway):
+    ill(gateway)
+    gateway.command("take", alarm_id="bed_risk/1")
+    before = gateway.tile("1")
+    gateway.beat(1.0)
+    gateway.restart(20.0)
+    gateway.beat()
+    after = gateway.tile("1")
+    assert after["patient"] == before["patient"]
+    assert gateway.state("bed_risk/1") == "ACKED", "in force until the ward is known again"
+    assert after["owner"] == "anna"
+    assert after["score"]["parts"]["SYSTOLIC"] == 0, "what was entered is as old as it is"
+    assert after["signs"]["SBP"]["age_s"] > 95
+    assert not after["score"]["complete"]
+    gateway.run(ALARM_S, b1=ILL)
+    assert gateway.state("bed_risk/1") == "ACKED"
+    assert gateway.tile("1")["risk"] == "MEDIUM"
+    gateway.observe("1")
+    gateway.run(400, b1={})
+    assert gateway.state("bed_risk/1") == "NORM"
+
+
+def test_a_restart_does_not_bring_back_who_left(gateway):
+    gateway.command("discharge", bed="1", patient=gateway.tile("1")["patient"], reason="home")
+    gateway.beat()
+    gateway.restart()
+    gateway.beat()
+    assert gateway.tile("1")["patient"] is None
+    assert gateway.tile("2")["patient"] is not None
+
+
+# ------------------------------------------------------------------ records and proof
+
+
+def test_every_alert_comes_out_again_from_the_record(make_gateway, model):
+    gateway = make_gateway(model=model)
+    gateway.admit("1", "2")
+    gateway.observe("2", TEMP=39.2, SBP=95)
+    ill(gateway, b2={"HR": 112.0})
+    alerts = gateway.records("alert")
+    assert {body["kind"] for body in alerts} >= {"risk"}
+    risk = RiskModel(model.model)
+    for body in alerts:
+        sha256 = model.model.artefact.sha256
+        found = again.again(gateway.folder, body["alert_id"], risk, sha256)
+        assert found["same"], found
+        assert found["news2"]["same"]
+    known = [body for body in alerts if body["model_risk"] is not None]
+    assert known, "the model had its say in at least one of them"
+    found = again.again(gateway.folder, known[0]["alert_id"], risk, model.model.artefact.sha256)
+    assert found["model"]["same"] is True
+    other = again.again(gateway.folder, known[0]["alert_id"], risk, "another")
+    assert (other["model"]["same"], other["same"]) == (None, True)
+
+
+def test_a_record_that_was_changed_does_not_come_out_again(gateway):
+    ill(gateway)
+    body = gateway.records("alert")[-1]
+    assert again.score_again(body)["same"]
+    forged = {**body, "inputs": {**body["inputs"], "SPO2": {"value": 99.0}}}
+    assert not again.score_again(forged)["same"]
+    with pytest.raises(LinesideError, match="no alert x"):
+        again.again(gateway.folder, "x", None, "")
+
+
+def test_an_alert_keeps_inputs_age_and_quality_and_leaves_in_the_same_transaction(gateway):
+    ill(gateway)
+    body = gateway.records("alert")[-1]
+    assert body["inputs"]["SPO2"]["value"] == 88
+    assert body["inputs"]["SYSTOLIC"]["age_s"] == pytest.approx(90, abs=10)
+    assert body["score"]["missing"] == []
+    assert body["not_a_device"] == NOT_A_DEVICE
+    events = [json.loads(payload) for (payload,) in gateway.query("SELECT payload FROM outbox")]
+    told = [e["data"] for e in events if e["type"] == "lineside.ward.alert.v1"]
+    assert [one["alert_id"] for one in told] == [
+        one["alert_id"] for one in gateway.records("alert")
+    ]
+
+
+def test_nothing_in_the_stations_file_says_who_a_patient_is(gateway):
+    message = b"MSH|^~\\&|ADT|HOSP|||20260101000000+0000||ADT^A01|Z1|T|2.6\r"
+    message += b"PID|||SIMSECRET7^^^HOSP^MR||Geheimrat^Zacharias||19500101\rPV1||I|W7^^BED4\r"
+    assert gateway.say(message) == "AA"
+    gateway.measure("4", mrn="SIMSECRET7")
+    gateway.measure("4", mrn="SIMOTHER8")
+    ill(gateway)
+    gateway.tile("4")
+    gateway.settle()
+    gateway.stop()
+    folder = list(gateway.folder.rglob("*"))
+    kept = b"".join(path.read_bytes() for path in folder if path.is_file())
+    for secret in (b"SIMSECRET7", b"SIMOTHER8", b"Geheimrat", b"Zacharias", b"ZG", b"SIM1"):
+        assert secret not in kept.replace(b"SIMPLE", b""), secret
+    gateway.start()
+
+
+def test_once_a_minute_the_wards_signs_are_kept(gateway):
+    gateway.run(130, b1={})
+    bodies = gateway.records("signs")
+    assert len(bodies) == 3
+    assert bodies[-1]["beds"] == [0, 1, 2]
+    assert bodies[-1]["HR"] == [72.0, None, None]
+    assert bodies[-1]["complete"] == [False, False, False]
+
+
+# ------------------------------------------------------------------ commands
+
+
+def test_what_a_nurse_enters_is_scored_kept_and_audited(gateway):
+    patient = gateway.tile("1")["patient"]
+    told = gateway.command(
+        "enter", bed="1", patient=patient, values={"ACVPU": "V", "OXYGEN": "oxygen", "SBP": 88}
+    )
+    assert told == "entered: ACVPU, OXYGEN, SBP"
+    gateway.beat()
+    tile = gateway.tile("1")
+    assert tile["score"]["at_least"] == 8
+    assert tile["risk"] == "HIGH", "a person looked: there is no need to wait"
+    assert gateway.records("entry")[-1]["user"] == "anna"
+    actions = [row[0] for row in gateway.query("SELECT action FROM audit")]
+    assert "enter" in actions
+    assert gateway.store.submit(audit.verify).result() is None
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "values must be an object"),
+        ({"SBP": 400}, "SBP must be 30 to 300"),
+        ({"SBP": "120"}, "SBP must be a number"),
+        ({"SBP": True}, "SBP must be a number"),
+        ({"SBP": float("nan")}, "SBP must be 30 to 300"),
+        ({"ACVPU": "X"}, "ACVPU must be one of A, C, V, P, U"),
+        ({"OXYGEN": 1}, "OXYGEN must be one of air, oxygen"),
+        ({"PI": 3}, "PI cannot be entered"),
+    ],
+)
+def test_what_cannot_be_entered_is_said(gateway, values, words):
+    patient = gateway.tile("1")["patient"]
+    with pytest.raises(ValueError, match=words):
+        gateway.command("enter", bed="1", patient=patient, values=values)
+
+
+def test_a_command_for_whoever_lay_there_before_does_nothing(gateway):
+    one, two = gateway.tile("1")["patient"], gateway.tile("2")["patient"]
+    values = {"SBP": 80}
+    with pytest.raises(ValueError, match="another patient"):
+        gateway.command("enter", bed="1", patient=two, values=values)
+    with pytest.raises(ValueError, match="nobody is admitted"):
+        gateway.command("enter", bed="6", patient=one, values=values)
+    with pytest.raises(ValueError, match="another patient"):
+        gateway.command("discharge", bed="2", patient=one, reason="wrong")
+    gateway.beat()
+    assert gateway.tile("1")["signs"] == {}
+
+
+def test_scale_2_takes_an_order_with_who_and_why(gateway):
+    patient = gateway.tile("1")["patient"]
+    with pytest.raises(ValueError, match="clinician"):
+        gateway.command("order_scale2", bed="1", patient=patient, on=True, reason="COPD")
+    gateway.observe("1")
+    gateway.run(10, b1={"SPO2": 90})
+    assert gateway.tile("1")["score"]["parts"]["SPO2"] == 3
+    gateway.command(
+        "order_scale2", bed="1", patient=patient, on=True, clinician="Dr. Weiss", reason="CO2"
+    )
+    gateway.run(2, b1={"SPO2": 90})
+    assert gateway.tile("1")["scale2"]
+    assert gateway.tile("1")["score"]["parts"]["SPO2"] == 0
+    reason = gateway.query("SELECT reason FROM audit WHERE action = 'order_scale2'")[0][0]
+    assert reason == "scale 2, ordered by Dr. Weiss: CO2"
+    gateway.restart()
+    gateway.beat()
+    assert gateway.tile("1")["scale2"]
+
+
+def test_an_alarm_is_taken_and_handed_over(gateway):
+    ill(gateway)
+    with pytest.raises(ValueError, match="not active"):
+        gateway.command("take", alarm_id="bed_risk/2")
+    assert gateway.command("take", alarm_id="bed_risk/1") == "anna looks after it"
+    assert gateway.state("bed_risk/1") == "ACKED"
+    gateway.command("hand_over", alarm_id="bed_risk/1", to="berta", reason="change of shift")
+    assert gateway.tile("1")["owner"] == "berta"
+    assert gateway.tile("1")["alarms"][0]["ack_user"] == "anna"
+
+
+def test_a_pause_is_short_counted_and_hides_nothing_high(make_gateway):
+    rules = Settings(ward=WardSettings(beds=3), pause=PauseRules(most_s=120, per_hour_s=200))
+    gateway = make_gateway(rules)
+    gateway.admit("1", "2")
+    for arguments, words in (
+        ({"seconds": 500.0, "reason": "wash"}, "at most 120 s"),
+        ({"seconds": 60.0}, "reason"),
+        ({"seconds": 60.0, "reason": "wash", "bed": "9"}, "no bed"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            gateway.command("pause", **{"bed": "1", **arguments})
+    gateway.command("pause", bed="1", seconds=120.0, reason="wash")
+    assert gateway.tile("1")["paused_until"] > gateway.clock.wall()
+    with pytest.raises(ValueError, match="200 s of pause in an hour"):
+        gateway.command("pause", bed="1", seconds=120.0, reason="wash")
+    gateway.observe("1", SBP=85, ACVPU=2.0, OXYGEN=1)  # HIGH, by a person's hand
+    gateway.beat()
+    assert gateway.state("bed_risk/1") == "UNACK"
+    with pytest.raises(ValueError, match="high priority"):
+        gateway.command("pause", bed="1", seconds=10.0, reason="again")
+    with pytest.raises(ValueError, match="high priority"):
+        gateway.command("shelve", alarm_id="bed_risk/1", seconds=60.0, reason="noise")
+
+
+def test_a_pause_ends_by_itself(gateway):
+    gateway.command("pause", bed="1", seconds=60.0, reason="wash")
+    gateway.beat(61.0)
+    gateway.tile("1")
+    assert gateway.tile("1")["paused_until"] is None
+    gateway.command("pause", bed="2", seconds=60.0, reason="wash")
+    gateway.command("resume", bed="2")
+    assert gateway.tile("2")["paused_until"] is None
+
+
+def test_admission_by_hand_takes_invented_numbers_only(gateway):
+    with pytest.raises(ValueError, match="SIM"):
+        gateway.command("admit", bed="4", mrn="MRN4711")
+    gateway.command("admit", bed="4", mrn="SIM44", initials="QX", age=71)
+    gateway.beat()
+    tile = gateway.tile("4")
+    assert (tile["age"], tile["initials"]) == (71, "")
+    assert gateway.command("names")["4"] == "QX"
+    assert gateway.query("SELECT count(*) FROM audit WHERE action = 'names'") == [(1,)]
+    gateway.command("transfer", patient=tile["patient"], from_bed="4", to_bed="5", reason="x")
+    gateway.beat()
+    assert gateway.tile("5")["patient"] == tile["patient"]
+    other = gateway.tile("1")["patient"]
+    gateway.command("swap", patient=tile["patient"], other=other, reason="window")
+    gateway.beat()
+    assert gateway.tile("1")["patient"] == tile["patient"]
+
+
+# ------------------------------------------------------------------ what is shown
+
+
+def test_the_snapshot_is_json_and_says_that_this_is_no_device(gateway):
+    ill(gateway)
+    gateway.tile("1")
+    snapshot = gateway.station.snapshot()
+    assert json.loads(json.dumps(snapshot, allow_nan=False)) is not None
+    assert snapshot["not_a_device"] == NOT_A_DEVICE
+    assert snapshot["ward"]["occupied"] == 3
+    assert [tile["bed"] for tile in snapshot["beds"]] == list("123456")
+    tile = snapshot["beds"][0]
+    assert tile["score"]["history"][-1] == tile["score"]["at_least"]
+    assert tile["oldest"] in ("ACVPU", "OXYGEN", "SBP", "TEMP")
+    assert tile["due_in_s"] < tile["due_s"]
+    assert tile["alarms"][0]["respond_by"] > tile["alarms"][0]["active_since"]
+    assert b"SIM" not in gateway.station.metrics()
+    assert b'lineside_ward_beds{priority="MEDIUM"} 1.0' in gateway.station.metrics()
+
+
+def test_the_gateway_says_at_start_that_it_is_no_device_and_at_the_end_that_it_is_gone(
+    gateway, caplog
+):
+    class Stop:
+        def is_set(self):
+            return True
+
+    gateway.station.run(Stop())
+    assert NOT_A_DEVICE in caplog.text
+    assert gateway.state("ward_unmonitored") == "UNACK"
+
+
+def test_a_beat_that_was_missed_is_counted_and_not_made_up(gateway):
+    gateway.run(2, b1={})
+    gateway.clock.sleep(5.25)
+    gateway.beat(1.0)
+    gateway.tile("1")
+    assert gateway.station.snapshot()["counts"]["beats_missed"] == 9
+    assert gateway.station.percept.at <= gateway.clock.monotonic()
+
+
+def test_viewers_may_look_and_nothing_else(gateway):
+    roles = gateway.station.roles
+    assert {name for name, role in roles.items() if User("eve", "viewer").may(role)} == {
+        "names"
+    }
