@@ -1,10 +1,29 @@
-"""Arguments of a command, as they come from outside: checked, or ValueError in one line."""
+"""Arguments of a command, as they come from outside: checked, or ValueError in one line.
+
+And the answer that changed nothing, which the audit trail wants to know of.
+"""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
 LONGEST = 500
+
+
+class Unchanged(str):
+    """An answer of a command that was understood, and why nothing was changed."""
+
+    __slots__ = ()
+
+
+def unchanged(answer: Any) -> str:
+    """Why a command, or some part of it, changed nothing; empty where all was carried out."""
+    if isinstance(answer, Unchanged):
+        return str(answer)
+    if isinstance(answer, Mapping):
+        said = {name: unchanged(one) for name, one in answer.items()}
+        return "; ".join(f"{name}: {why}" for name, why in said.items() if why)
+    return ""
 
 
 def text(arguments: Mapping[str, Any], name: str, default: str | None = None) -> str:

@@ -37,7 +37,10 @@ VERDICTS = {
     Verdict.MET: mark("met"), Verdict.MANAGEABLE: mark("manageable"),
     Verdict.MISSED: mark("MISSED"), Verdict.NO_DATA: mark("no data"),
 }  # fmt: skip
-KINDS = {"verdict": mark("verdicts"), "alarm": mark("alarm changes"), "store": mark("store")}
+KINDS = {
+    "verdict": mark("verdicts"), "alarm": mark("alarm changes"), "store": mark("store"),
+    "notification": mark("messages about alarms"),
+}  # fmt: skip
 MOST_ROWS = 300
 
 

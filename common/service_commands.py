@@ -6,6 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, Header, HTTPException
 
+from common.arguments import unchanged
 from common.errors import LinesideError
 from common.service_body import arguments as body_arguments
 from common.service_door import Door
@@ -46,15 +47,19 @@ def add_commands(api: FastAPI, station: Commanded, door: Door) -> None:
         x_nonce: Annotated[str, Header(min_length=16, max_length=64)],
         arguments: Annotated[dict[str, Any], Depends(body_arguments)],
     ) -> dict[str, Any]:
+        target = f"command/{name[:SHOWN]}"
         try:
             _require_role(station, name, user)
             _require_reason(station, name, arguments)
             _require_fresh(nonces, x_nonce)
-            return {"result": _carried_out(station.command(name, arguments, user))}
+            result = _carried_out(station.command(name, arguments, user))
         except HTTPException as error:
-            why, target = str(error.detail)[:SHOWN], f"command/{name[:SHOWN]}"
+            why = str(error.detail)[:SHOWN]
             door.trail.refuse(user.name, user.role, "command refused", target, why)
             raise
+        if why := unchanged(result)[:SHOWN]:
+            door.trail.refuse(user.name, user.role, "command without effect", target, why)
+        return {"result": result}
 
 
 def _require_role(station: Commanded, name: str, user: User) -> None:

@@ -6,6 +6,8 @@ package costs nothing to who does not use it.
 
 import importlib
 import importlib.util
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +15,7 @@ from typing import Any, cast
 
 from common.config import from_table
 from common.errors import BackendMissing
-from common.ports import Camera, Clock, PartGate, Runtime
+from common.ports import Camera, Clock, PartGate, Runtime, StatusLight, VibrationSource
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class Backend:
     """What must be importable."""
     install: str = "pip install ."
     """The one command that gets it."""
+    devices: tuple[str, ...] = ("CPU",)
+    """A runtime's: `name:DEVICE` asks for one, the name alone for the first."""
+    own_process: tuple[str, ...] = ()
+    """Those whose driver may hang or crash: they live in a process of their own."""
+    crash_hint: str = ""
+    """What a crash there usually means."""
 
 
 RUNTIMES = {
@@ -37,9 +45,42 @@ RUNTIMES = {
         "OpenVino",
         package="openvino",
         install="pip install '.[openvino]'",
+        devices=("CPU", "GPU", "NPU"),
+        own_process=("GPU", "NPU"),
     ),
     "onnxruntime": Backend(
-        "hardware.runtimes.onnxruntime", "OnnxRuntime", package="onnxruntime"
+        "hardware.runtimes.onnxruntime",
+        "OnnxRuntime",
+        package="onnxruntime",
+        devices=("CPU", "CUDA", "TensorRT", "OpenVINO"),
+        own_process=("CUDA", "TensorRT"),
+    ),
+    "litert": Backend(
+        "hardware.runtimes.litert",
+        "LiteRt",
+        package="ai_edge_litert",
+        install="pip install '.[litert]'",
+        devices=("CPU", "EdgeTPU"),
+        own_process=("EdgeTPU",),
+        crash_hint="libedgetpu is older than this LiteRT: install a rebuilt one",
+    ),
+    "tensorrt": Backend(
+        "hardware.runtimes.tensorrt",
+        "TensorRt",
+        package="tensorrt",
+        install="apt install python3-libnvinfer (JetPack), and pip install cuda-python",
+        devices=("GPU",),
+        own_process=("GPU",),
+        crash_hint="no NVIDIA driver, or one too old for this TensorRT: see nvidia-smi",
+    ),
+    "hailo": Backend(
+        "hardware.runtimes.hailo",
+        "Hailo",
+        package="hailo_platform",
+        install="apt install hailo-all, or HailoRT 4.x from hailo.ai/developer-zone",
+        devices=("Hailo-8",),
+        own_process=("Hailo-8",),
+        crash_hint="driver and HailoRT of different versions: hailortcli fw-control identify",
     ),
 }
 CAMERAS = {
@@ -53,6 +94,32 @@ GATES = {
         "hardware.fieldbus.modbus", "open_gate", "ModbusSettings", package="pymodbus"
     ),
 }
+SENSORS = {
+    "mqtt": Backend(
+        "hardware.sensors.mqtt", "MqttSource", "MqttSensorSettings", package="paho"
+    ),
+    "modbus": Backend(
+        "hardware.sensors.modbus", "ModbusSource", "ModbusSensorSettings", package="pymodbus"
+    ),
+    "files": Backend("hardware.sensors.files", "FilesSource", "FilesSettings", package="scipy"),
+    "replay": Backend(
+        "hardware.sensors.files", "FilesSource", "ReplaySettings", package="scipy"
+    ),
+}
+LIGHTS = {
+    "modbus": Backend(
+        "hardware.fieldbus.stack_light", "StackLight", "StackLightSettings", package="pymodbus"
+    ),
+}
+LISTENERS = {
+    "mllp": Backend("hardware.sensors.mllp", "MllpListener", "MllpSettings", package="ssl"),
+    "mqtt": Backend(
+        "hardware.sensors.vitals_mqtt", "VitalsMqtt", "VitalsMqttSettings", package="paho"
+    ),
+    "hl7_file": Backend(
+        "hardware.sensors.hl7_file", "Hl7File", "Hl7FileSettings", package="ssl"
+    ),
+}
 
 
 def installed(backend: Backend) -> bool:
@@ -61,10 +128,35 @@ def installed(backend: Backend) -> bool:
 
 
 def open_runtime(name: str, path: Path, **options: Any) -> Runtime:
-    """A runtime with the network of `path`; raises BackendMissing or BundleError."""
-    backend = _find("runtime", RUNTIMES, name)
-    opener = getattr(load_module("runtime", name, backend), backend.opener)
+    """A runtime with the network of `path`; raises BackendMissing or BundleError.
+
+    `name` may name the device too: "openvino:GPU". A device whose driver may hang or crash
+    gets a process of its own; `own_process` says otherwise.
+    """
+    base, _, device = name.partition(":")
+    python = os.environ.get(f"LINESIDE_{base.upper()}_PYTHON", "")  # a venv of its own
+    backend = (
+        RUNTIMES[base] if python and base in RUNTIMES else _find("runtime", RUNTIMES, base)
+    )
+    device = device or str(options.get("device", backend.devices[0]))
+    if device != backend.devices[0]:
+        options["device"] = device
+    if options.pop("own_process", bool(python) or device in backend.own_process):
+        return _own_process(base, backend, path, options, python)
+    opener = getattr(load_module("runtime", base, backend), backend.opener)
     return cast(Runtime, opener(path, **options))
+
+
+def _own_process(
+    name: str, backend: Backend, path: Path, options: dict[str, Any], python: str
+) -> Runtime:
+    from hardware.runtimes.worker import Launch, WorkerRuntime  # noqa: PLC0415
+
+    launch = Launch(
+        name, backend.module, backend.opener, path, options, python or sys.executable,
+        crash_hint=backend.crash_hint,
+    )  # fmt: skip
+    return WorkerRuntime(launch)
 
 
 def open_camera(name: str, options: dict[str, Any], path: Path, clock: Clock) -> Camera:
@@ -77,18 +169,37 @@ def open_gate(name: str, options: dict[str, Any], path: Path, clock: Clock) -> P
     return cast(PartGate, _open("plc", GATES, name, options, path, clock))
 
 
+def open_sensor(
+    name: str, options: dict[str, Any], path: Path, clock: Clock
+) -> VibrationSource:
+    """A source of vibration with the options that stood in file `path`."""
+    return cast(VibrationSource, _open("sources", SENSORS, name, options, path, clock))
+
+
+def open_listener(
+    kind: str, name: str, options: dict[str, Any], path: Path, *hearers: Any
+) -> Any:
+    """What hears a ward's devices and hands on what they say; `kind` is its table's name."""
+    return _open(kind, LISTENERS, name, options, path, *hearers)
+
+
+def open_light(name: str, options: dict[str, Any], path: Path, clock: Clock) -> StatusLight:
+    """A stack light with the options that stood in file `path`."""
+    return cast(StatusLight, _open("light", LIGHTS, name, options, path, clock))
+
+
 def _open(
     kind: str,
     table: dict[str, Backend],
     name: str,
     options: dict[str, Any],
     path: Path,
-    clock: Clock,
+    *given: Any,
 ) -> Any:
     backend = _find(kind, table, name)
     module = load_module(kind, name, backend)
     settings = from_table(getattr(module, backend.settings), options, path, f"{kind}.options")
-    return getattr(module, backend.opener)(settings, clock)
+    return getattr(module, backend.opener)(settings, *given)
 
 
 def _find(kind: str, table: dict[str, Backend], name: str) -> Backend:

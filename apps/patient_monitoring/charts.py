@@ -4,6 +4,7 @@ What the charts lack is said, not made up: 2019 has no consciousness, and oxygen
 charted FiO2; 2012 has a coma scale, but respiration for few patients.
 """
 
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from common.errors import ConfigError
 
 COLUMNS = ("HR", "O2Sat", "Temp", "SBP", "Resp")
 """In the order of `trends.MODEL_SIGNS`."""
-NEEDED = (*COLUMNS, "FiO2", "ICULOS", "SepsisLabel")
+NEEDED = ("HR", "O2Sat", "SBP", "Resp", "ICULOS", "SepsisLabel")
+READ = (*COLUMNS, "FiO2", "Unit1", "Unit2", "ICULOS", "SepsisLabel")
+"""Of a column that is not there every hour is NaN."""
 FIO2_HOURS = 6
 """A charted FiO2 above that of air says "on oxygen" for so long."""
 LABEL_LEAD_H = 6
@@ -43,6 +46,8 @@ class Charts:
     """int64 [hours]: index into the lists below, ascending."""
     names: tuple[str, ...]
     hospitals: tuple[str, ...]
+    units: tuple[int, ...] = ()
+    """Of each patient: 1 medical, 2 surgical, 0 not said; empty where no chart says it."""
 
     @property
     def first(self) -> Array:
@@ -58,6 +63,7 @@ class Charts:
             self.signs[kept], self.oxygen[kept], self.label[kept], self.stay_h[kept],
             number[self.patient[kept]], tuple(self.names[i] for i in chosen),
             tuple(self.hospitals[i] for i in chosen),
+            tuple(self.units[i] for i in chosen) if self.units else (),
         )  # fmt: skip
 
     def fingerprints(self) -> list[str]:
@@ -85,7 +91,8 @@ def read_2019(folder: Path) -> Charts:
     lengths = [len(table) for table in tables]
     rows = np.concatenate(tables).astype(np.float32)
     patient = np.repeat(np.arange(len(tables)), lengths)
-    fio2 = rows[:, len(COLUMNS)]
+    fio2, medical, surgical = rows[:, len(COLUMNS) : len(COLUMNS) + 3].T
+    unit = np.where(medical == 1, 1, np.where(surgical == 1, 2, 0))
     return Charts(
         signs=rows[:, : len(COLUMNS)],
         oxygen=_oxygen(fio2, patient),
@@ -94,21 +101,29 @@ def read_2019(folder: Path) -> Charts:
         patient=patient,
         names=tuple(Path(name).stem for name, _ in found),
         hospitals=tuple(_hospital(name) for name, _ in found),
+        units=tuple(unit[np.cumsum([0, *lengths[:-1]])].tolist()),
     )
 
 
+def has_2019(folder: Path) -> bool:
+    """Whether there is a .psv file below `folder`, loose or in a tar file."""
+    return next(iter(files(folder, ".psv")), None) is not None
+
+
 def _psv(name: str, text: str) -> Array:
-    lines = text.splitlines()
-    try:
-        header = lines[0].split("|")
-        where = [header.index(column) for column in NEEDED]
-        rows = [line.split("|") for line in lines[1:] if line]
-        table = np.array([[float(row[i]) for i in where] for row in rows])
-    except (IndexError, ValueError) as error:
-        raise ConfigError(f"{name}: not an hourly chart with {', '.join(NEEDED)}") from error
-    if not len(table):
+    header, *lines = [line.split("|") for line in text.splitlines() if line.strip()] or [[]]
+    missing = [column for column in NEEDED if column not in header]
+    if missing:
+        raise ConfigError(f"{name}: not an hourly chart: no column {missing[0]}")
+    if not lines:
         raise ConfigError(f"{name}: holds no hours")
-    return table
+    if any(len(row) != len(header) for row in lines):
+        raise ConfigError(f"{name}: not an hourly chart: a row of another length")
+    where = [header.index(c) if c in header else len(header) for c in READ]
+    try:
+        return np.array([[float([*row, "nan"][i] or "nan") for i in where] for row in lines])
+    except ValueError as error:
+        raise ConfigError(f"{name}: not an hourly chart ({error})") from error
 
 
 def _oxygen(fio2: Array, patient: Array) -> Array:
@@ -122,9 +137,17 @@ def _oxygen(fio2: Array, patient: Array) -> Array:
 
 
 def _hospital(name: str) -> str:
-    """Hospital A of …/setA/p000001.psv or training_setA; else the folder's own name."""
-    folder = Path(name).parent.name
-    return folder.rpartition("set")[2] or folder or "unnamed"
+    """Hospital A of …/setA/p000001.psv or training_setA; else by the challenge's numbers.
+
+    Those of hospital B begin with 1. Else it is the folder's own name.
+    """
+    folder, patient = Path(name).parent.name, Path(name).stem
+    said = folder.rpartition("set")[2] if "set" in folder else ""
+    if said[:1] in ("A", "B") and not said[1:2].isalpha():
+        return said[0]
+    if re.fullmatch(r"p[01]\d{5}", patient):
+        return "B" if patient[1] == "1" else "A"
+    return folder or "unnamed"
 
 
 def files(folder: Path, suffix: str) -> Iterator[tuple[str, str]]:

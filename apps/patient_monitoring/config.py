@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from apps.patient_monitoring.domain import Sign
 from common.config import load, setting
+from common.station_settings import DeviceSettings, Retention, StationSettings
 
 APP = Path(__file__).parent
 HOUR = 3600.0
@@ -129,8 +131,58 @@ class ModelSettings:
 class WardSettings:
     """The gateway's ward."""
 
-    name: str = setting("ward-7")
-    beds: int = setting(32, low=1, high=400)
+    unit: str = setting("W7")
+    bed_prefix: str = setting("BED")
+    beds: int = setting(32, low=1, high=4000)
+    period_s: float = setting(0.5, low=0.1, high=1.0, unit="s")
+    initials: bool = setting(default=False)
+    """In the snapshot, and so in the station's file; else only who signs in may ask."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The beds as screens and alarms name them, in the order of every array's rows."""
+        return tuple(str(number) for number in range(1, self.beds + 1))
+
+    def bed(self, unit: str, bed: str) -> str | None:
+        """What this gateway calls a place; None where it is none of ours."""
+        number = bed.removeprefix(self.bed_prefix)
+        ours = unit == self.unit and number.isascii() and number.isdigit()
+        return str(int(number)) if ours and len(number) < 6 and bed != number else None
+
+    def place(self, bed: str) -> tuple[str, str]:
+        """Unit and bed as HL7's PV1-3 names them."""
+        return self.unit, f"{self.bed_prefix}{bed}"
+
+
+@dataclass(frozen=True)
+class IntakeRules:
+    """What is taken from a source, and what is refused."""
+
+    clock_tolerance_s: float = setting(30.0, low=1.0, high=600.0, unit="s")
+    clock_memory_s: float = setting(600.0, low=30.0, high=86_400.0, unit="s")
+    oldest_s: float = setting(6 * HOUR, low=60.0, high=86_400.0, unit="s")
+    problem_s: float = setting(30.0, low=5.0, high=600.0, unit="s")
+    waiting: int = setting(500_000, low=1_000, high=10_000_000)
+    real_patients: bool = setting(default=False)
+    key_file: Path | None = setting(None)
+
+
+@dataclass(frozen=True)
+class FhirSettings:
+    """POST /fhir/Observation on the station's own API, for systems that hold its token."""
+
+    enabled: bool = setting(default=False)
+    token_file: Path | None = setting(None)
+    systems: dict[str, str] = field(default_factory=dict)
+    """Identifier system of a patient → the authority of HL7's PID-3."""
+
+
+@dataclass(frozen=True)
+class PauseRules:
+    """How long the alarms of one bed may be paused, e.g. while a patient is washed."""
+
+    most_s: float = setting(180.0, low=10.0, high=900.0, unit="s")
+    per_hour_s: float = setting(600.0, low=10.0, high=3600.0, unit="s")
 
 
 @dataclass(frozen=True)
@@ -139,20 +191,43 @@ class Simulation:
 
     enabled: bool = setting(default=True)
     seed: int = setting(7, low=0)
+    patients: int = setting(30, low=1, high=4000)
+
+
+@dataclass(frozen=True)
+class WardStation(StationSettings):
+    """Who this gateway is."""
+
+    name: str = setting("patient-monitoring")
+    area: str = setting("ward-7")
+    api_port: int = setting(8103, low=1024, high=65535)
 
 
 @dataclass(frozen=True)
 class Settings:
     """app.toml."""
 
+    station: WardStation = field(default_factory=WardStation)
     ward: WardSettings = field(default_factory=WardSettings)
+    intake: IntakeRules = field(default_factory=IntakeRules)
+    hl7: DeviceSettings = field(default_factory=lambda: DeviceSettings("mllp"))
+    wearables: DeviceSettings = field(default_factory=lambda: DeviceSettings("off"))
+    replay: DeviceSettings = field(default_factory=lambda: DeviceSettings("off"))
+    fhir: FhirSettings = field(default_factory=FhirSettings)
     signs: SignRules = field(default_factory=SignRules)
     extremes: ExtremeRules = field(default_factory=ExtremeRules)
     escalation: EscalationRules = field(default_factory=EscalationRules)
+    pause: PauseRules = field(default_factory=PauseRules)
     advisory: AdvisoryRules = field(default_factory=AdvisoryRules)
     baseline: BaselineRules = field(default_factory=BaselineRules)
     model: ModelSettings = field(default_factory=ModelSettings)
     simulation: Simulation = field(default_factory=Simulation)
+    retention: Retention = field(default_factory=Retention)
+    telemetry: dict[str, Any] = field(default_factory=dict)
+    webhook: dict[str, Any] = field(default_factory=dict)
+    notification: dict[str, Any] = field(default_factory=dict)
+    outgoing: dict[str, Any] = field(default_factory=dict)
+    """See outgoing/settings.py: typed where it is opened."""
 
 
 def load_settings(path: Path = APP / "app.toml") -> Settings:

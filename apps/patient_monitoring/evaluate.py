@@ -6,6 +6,7 @@ would add stands apart under `with_time`: it is a property of the data set, not 
 no shipped model knows it.
 """
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,22 @@ from typing import Any
 import numpy as np
 
 from apps.patient_monitoring import skill
-from apps.patient_monitoring.charts import Charts, read_2019
+from apps.patient_monitoring.charts import Charts, has_2019, read_2019
+from apps.patient_monitoring.config import Settings
 from apps.patient_monitoring.domain import Array
 from apps.patient_monitoring.hourly import BATCH, hours_of
 from apps.patient_monitoring.other_charts import deaths, streams
+from apps.patient_monitoring.risk import RiskModel
 from apps.patient_monitoring.skill import Stays
-from common.errors import ConfigError
-from common.inference.bundle import Model
+from common.errors import BundleError, ConfigError
+from common.inference.bundle import Model, open_bundle
+from common.inference.selection import OpenRuntime, open_model
 
 URGENT = 5
+COMPARED, TRAINED_ON = "compared", "trained_on.json"
+"""Beside the model's bundle: what it is compared with; in it: who it was trained on."""
+WINNER = 0.36
+"""Utility of the challenge's winner on its hidden hospitals, with laboratory and time."""
 NEWS2_HAS = (
     "respiration, SpO2 (scale 1), systolic pressure, pulse, temperature, each not older than "
     "4 h (temperature 8 h); oxygen only where a FiO2 above 21 % was charted in the last 6 h; "
@@ -39,6 +47,36 @@ DEFINITIONS = {
 }
 
 
+def run(
+    settings: Settings, path: Path, data: Path, open_runtime: OpenRuntime
+) -> dict[str, Any]:
+    """All figures of the model that `settings` (read from `path`) name, on charts in `data`.
+
+    Raises ConfigError for data that say nothing, BundleError or BackendMissing for a model
+    that cannot be opened.
+    """
+    folder = path.parent / settings.model.bundle
+    wanted = settings.model.runtime, settings.model.precision
+    model = open_model(open_bundle(folder), open_runtime, *wanted).model
+    try:
+        RiskModel(model)  # raises BundleError for one of other features
+        compared = open_model(open_bundle(folder.parent / COMPARED), open_runtime).model
+        try:
+            return evaluate(model, compared, _trained_on(folder), data)
+        finally:
+            compared.close()
+    finally:
+        model.close()
+
+
+def _trained_on(folder: Path) -> frozenset[str]:
+    path = folder / TRAINED_ON
+    try:
+        return frozenset(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: needed to leave out who was trained on") from error
+
+
 def evaluate(
     model: Model, compared: Model, trained_on: frozenset[str], folder: Path
 ) -> dict[str, Any]:
@@ -47,6 +85,18 @@ def evaluate(
     `trained_on` are fingerprints of patients who are left out. Raises ConfigError where
     there are no charts, or too few outcomes to say anything.
     """
+    made: dict[str, Any] = {"model": model.describe(), "definitions": DEFINITIONS}
+    beside = {"deaths": deaths(model, folder), "streams": streams(folder)}
+    if has_2019(folder) or not any(beside.values()):
+        made |= _hourly(model, compared, trained_on, folder)
+    elif beside["deaths"]:
+        made["methods"] = beside["deaths"]["methods"]
+    return made | beside
+
+
+def _hourly(
+    model: Model, compared: Model, trained_on: frozenset[str], folder: Path
+) -> dict[str, Any]:
     everyone = read_2019(folder)
     known = np.array([name in trained_on for name in everyone.fingerprints()])
     charts = everyone.of(~known)
@@ -55,27 +105,33 @@ def evaluate(
     places = sorted(set(charts.hospitals))
     made: dict[str, Any] = {
         "data": "PhysioNet/CinC 2019 hourly charts",
-        "model": model.describe(),
         "patients": len(charts.names),
         "left_out_as_trained_on": int(known.sum()),
         "hospitals": places,
         "news2_has": NEWS2_HAS,
-        "definitions": DEFINITIONS,
+        "published_winner_utility": WINNER,
         **figures(charts, risks),
     }
-    made |= {"deaths": deaths(model, folder), "streams": streams(folder)}
     if len(places) > 1:
-        made["by_hospital"] = {place: _one_hospital(charts, risks, place) for place in places}
+        made["by_hospital"] = {
+            place: _one_hospital(charts, risks, place)
+            for place in places
+            if _onsets(charts.of(np.array(charts.hospitals) == place)) > 1
+        }
     return made
 
 
 def _require_outcomes(charts: Charts, folder: Path) -> None:
-    onsets = int((Stays.of(charts).onset >= 0).sum()) if charts.names else 0
+    onsets = _onsets(charts)
     if onsets < 2 or charts.label.all():
         raise ConfigError(
             f"{folder}: {len(charts.names)} patients the model was not trained on, "
             f"{onsets} of them with an onset: too few to say anything"
         )
+
+
+def _onsets(charts: Charts) -> int:
+    return int((Stays.of(charts).onset >= 0).sum()) if charts.names else 0
 
 
 def risks_of(model: Model, compared: Model, charts: Charts) -> dict[str, Array]:

@@ -29,6 +29,10 @@ from apps.patient_monitoring.ward import Percept
 from common.ports import Sample
 
 MODEL_PERIOD_S = 60.0
+RISEN = 2
+"""Points above what the score was when a person last looked: then they look within the hour.
+
+A bleeding patient's pulse rises for hours before anybody takes the pressure."""
 
 
 class Perceive:
@@ -47,6 +51,8 @@ class Perceive:
         self._scale2 = np.array([bool(p and p.scale2) for p in patients])
         self._refused = np.array([bool(p and p.refusal) for p in patients])
         self._due_s = np.full(beds, self._intervals[Risk.ROUTINE])
+        self._looked_at = np.zeros(beds, np.int64)
+        """The score when a person last entered an observation."""
         self._next_model = -np.inf
         self._features = np.full((beds, len(FEATURES)), np.nan, np.float32)
         self._risk = np.full(beds, np.nan)
@@ -64,7 +70,7 @@ class Perceive:
             return
         for board in (self.signs, self._trends, self._baselines):
             board.clear(bed)
-        self._due_s[bed] = self._intervals[Risk.ROUTINE]
+        self._due_s[bed], self._looked_at[bed] = self._intervals[Risk.ROUTINE], 0
         self._features[bed] = self._contributions[bed] = self._risk[bed] = np.nan
 
     def __call__(self, sample: Sample[Readings]) -> Percept:
@@ -73,7 +79,10 @@ class Perceive:
         self.signs.update(new)
         reading = self.signs.read(now, self._due_s)
         score = news2.score(inputs(reading), self._scale2, self._refused)
-        self._due_s = observed_every(score, self._due_s, self._intervals)
+        confirmed = np.isin(np.arange(len(self._patients)), new.bed[new.sign == Sign.ACVPU])
+        self._looked_at = np.where(confirmed, score.at_least, self._looked_at)
+        risen = score.at_least >= self._looked_at + RISEN
+        self._due_s = observed_every(score, self._due_s, self._intervals, risen)
         self._trends.add(reading, now)
         if now >= self._next_model:
             self._next_model = now + MODEL_PERIOD_S
@@ -84,7 +93,7 @@ class Perceive:
             reading=reading,
             score=score,
             due_s=self._due_s,
-            confirmed=np.isin(np.arange(len(self._patients)), new.bed[new.sign == Sign.ACVPU]),
+            confirmed=confirmed,
             features=self._features,
             risk=self._risk,
             contributions=self._contributions,
@@ -111,13 +120,18 @@ def intervals(rules: EscalationRules) -> Array:
     return np.array([every[risk] for risk in Risk])
 
 
-def observed_every(score: Score, due_s: Array, every_s: Array) -> Array:
+def observed_every(
+    score: Score, due_s: Array, every_s: Array, risen: Array | bool = False
+) -> Array:
     """[beds]: how often each is to be observed; only a complete score makes it less often.
+
+    By the chart, and within the hour where the score has risen since somebody looked.
 
     Else a pressure that has become too old for a rising score would, by being left out,
     lower the score and so become young enough again.
     """
     wanted = every_s[news2.risk(score.at_least, score.red)]
+    wanted = np.where(risen, np.minimum(wanted, every_s[Risk.MEDIUM]), wanted)
     return np.asarray(np.where(score.complete, wanted, np.minimum(due_s, wanted)))
 
 

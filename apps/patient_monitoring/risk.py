@@ -6,6 +6,7 @@ no afterthought.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from common.errors import BundleError
 from common.inference.bundle import Model
 
 INPUT, RISK, CONTRIBUTIONS = "features", "risk", "contributions"
+LAYOUT = f"NaN for what is not known; {', '.join(FEATURES)}"
+"""As the card says it: a network of other features is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +27,22 @@ class Reason:
     text: str
     factor: float
     """By how much it multiplies the odds beside the ordinary patient; above 1."""
+    feature: str = ""
+    value: float = float("nan")
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; a screen says it anew in the language of who reads it."""
+        return {
+            "text": self.text, "factor": round(self.factor, 3), "feature": self.feature,
+            "value": round(self.value, 2),
+        }  # fmt: skip
 
 
 class RiskModel:
     """Features → risk and contributions; raises BundleError for a network of other features."""
 
     def __init__(self, model: Model) -> None:
-        if tuple(model.card.labels) != FEATURES:
+        if model.card.inputs[0].layout != LAYOUT:
             raise BundleError(f"{model.card.name}: was made for other features than this app's")
         self._model = model
         self.name = f"{model.card.name} {model.card.version}"
@@ -66,10 +78,13 @@ def reasons(features: Array, contributions: Array, most: int = 3) -> tuple[Reaso
     """
     order = np.argsort(-np.nan_to_num(contributions))[:most]
     return tuple(
-        Reason(_sentence(FEATURES[i], float(features[i])), float(np.exp(contributions[i])))
+        Reason(
+            _sentence(FEATURES[i], float(features[i])), float(np.exp(contributions[i])),
+            FEATURES[i], float(features[i]),
+        )
         for i in order
         if contributions[i] > 0 and np.isfinite(features[i])
-    )
+    )  # fmt: skip
 
 
 def _sentence(feature: str, value: float) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from apps.predictive_maintenance.config import BaselineRules
 from apps.predictive_maintenance.scatter import Array, Scatter, fit, running_median
+from common.errors import ConfigError
 
 USUAL = 0.9
 """The quantile of a held-out block's distances that stands for the block."""
@@ -113,7 +114,10 @@ def learn(
     version: int = 1,
     sequence: SequenceDistance | None = None,
 ) -> Baseline:
-    """The baseline of healthy windows; `wizard.refusals` says whether they are fit."""
+    """The baseline of healthy windows; `wizard.propose` says whether they are fit.
+
+    Raises ConfigError where there are too few to learn anything from.
+    """
     flat = healthy.features.reshape(len(healthy), -1).astype(np.float64)
     used = np.asarray(np.isfinite(flat).all(axis=0), np.bool_)
     values, keys = flat[:, used], np.asarray(healthy.states)
@@ -121,6 +125,8 @@ def learn(
     centres = _centres(values, keys, names)
     axes = healthy.features.shape[1]
     blocks = list(_unseen(values, keys, names, rules))
+    if not blocks:
+        raise ConfigError(f"{asset}: nothing can be learned from {len(healthy)} windows")
     limits, held_out = {}, {}
     for name, distance in _distances(used, axes, rules.smooth_windows, sequence).items():
         found = [distance(scatter, residuals) for scatter, residuals in blocks]
@@ -161,9 +167,11 @@ def _unseen(
     everything = np.arange(len(values))
     for block in np.array_split(everything, rules.blocks):
         rest = np.setdiff1d(everything, block)
+        if len(rest) < 3:
+            continue
         seen = known_states(keys[rest].tolist(), 3)
         there = tuple(name for name in names if name in seen)
-        if len(rest) < 3 or not np.isin(keys[block], there).any():
+        if not np.isin(keys[block], there).any():
             continue
         centres = _centres(values[rest], keys[rest], there)
         scatter = fit(

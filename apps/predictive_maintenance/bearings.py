@@ -52,7 +52,8 @@ def over_background(envelopes: Spectrum, bin_hz: float) -> Spectrum:
     width = min(max(round(BACKGROUND_HZ / bin_hz), 4 * MIN_BINS), lines)
     count = lines // width
     blocks = envelopes[:, : count * width].reshape(len(envelopes), count, width)
-    levels = np.maximum(np.median(blocks, axis=2), np.finfo(np.float32).tiny)
+    middle = np.partition(blocks, width // 2, axis=2)[:, :, width // 2]
+    levels = np.maximum(middle, np.finfo(np.float32).tiny)
     at = np.clip((np.arange(lines) + 0.5) / width - 0.5, 0, count - 1)
     low = np.minimum(at.astype(int), max(count - 2, 0))
     part = np.float32(at - low)

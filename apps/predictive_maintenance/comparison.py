@@ -87,7 +87,7 @@ class Comparison:
                 figures[at]["reason"] = why
         for (smooth, _), ready in groups.items():
             recent = np.stack([self._of(found[at])[1][-smooth:] for at in ready])
-            for at, smoothed in zip(ready, np.median(recent, axis=1), strict=True):
+            for at, smoothed in zip(ready, middle(recent, axis=1), strict=True):
                 figures[at] |= _compared(self._of(found[at])[0], smoothed)
 
     def _sequences(
@@ -116,6 +116,14 @@ class Comparison:
 
     def _of(self, health: Health) -> tuple[Baseline, list[Array]]:
         return self._baselines[health.asset], self._histories[health.asset]
+
+
+def middle(values: Array, axis: int) -> Array:
+    """The median of finite values, without what numpy's takes to look for others."""
+    count = values.shape[axis]
+    ordered = np.sort(values, axis=axis)
+    upper = np.take(ordered, count // 2, axis)
+    return upper if count % 2 else (upper + np.take(ordered, count // 2 - 1, axis)) / 2
 
 
 def _compared(baseline: Baseline, smoothed: Array) -> Figures:

@@ -52,6 +52,8 @@ class Reading:
     """The verdict each limit asks for."""
     note: str = ""
     """What the figure is of, e.g. the fault frequency."""
+    usual: float = 0.0
+    """What the machine shows when it is healthy; 0 is not known."""
 
     @property
     def ratio(self) -> float:
@@ -70,7 +72,8 @@ def readings(health: Health, machine: Machine, rules: DecideRules) -> tuple[Read
         Reading("velocity", health.velocity_mm_s, "mm/s",
                 _velocity_limits(health, machine, rules, in_scope)),
         Reading("acceleration", health.acceleration_m_s2, "m/s²",
-                _acceleration_limits(health, rules, stop=not in_scope)),
+                _acceleration_limits(health, rules, stop=not in_scope),
+                usual=health.acceleration_baseline or 0.0),
         Reading("impulses", health.kurtosis, "raw kurtosis",
                 {Verdict.WATCH: max(rules.kurtosis, health.kurtosis_baseline or 0.0)}),
         *_bearing(health, rules),
@@ -198,7 +201,8 @@ def _latched(
     for reading in found:
         for verdict, limit in reading.limits.items():
             key = f"{reading.kind}/{verdict.value}"
-            after[key] = after.get(key, Latch()).after(reading.value, limit, rules)
+            latch = after.get(key, Latch())
+            after[key] = latch.after(reading.value, limit, rules, reading.usual)
     return after
 
 

@@ -16,12 +16,16 @@ from apps.predictive_maintenance.config import Settings
 from apps.predictive_maintenance.evaluation import labelled, runs, weeks
 from apps.predictive_maintenance.sequence import SequenceModel
 from common.errors import ConfigError
+from common.inference.bundle import open_bundle
+from common.inference.selection import OpenRuntime, open_model
 
 INDEX = "index.csv"
 FORMS = {
     "labelled": {"file", "condition", "fs_hz"},
     "runs": {"file", "rpm", "fs_hz", "end_of_test_s"},
 }
+SIMULATED_WEEKS = 20.0
+"""Machine time without any fault, watched for false alarms."""
 Progress = Callable[[str], None]
 Row = dict[str, str]
 
@@ -30,14 +34,15 @@ def read_index(folder: Path) -> tuple[str, list[Row]]:
     """("labelled" or "runs", the rows of index.csv); raises ConfigError."""
     path = folder / INDEX
     try:
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            rows, columns = list(reader), set(reader.fieldnames or ())
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = list(csv.reader(file, skipinitialspace=True))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is no CSV file ({error})") from error
-    form = next((name for name, needed in FORMS.items() if needed <= columns), None)
+    columns = [name.strip() for name in lines[0]] if lines else []
+    rows = [_row(columns, line, path) for line in lines[1:] if any(line)]
+    form = next((name for name, needed in FORMS.items() if needed <= set(columns)), None)
     if form is None:
         needs = "; or ".join(f"{', '.join(sorted(v))} ({k})" for k, v in FORMS.items())
         raise ConfigError(
@@ -48,25 +53,61 @@ def read_index(folder: Path) -> tuple[str, list[Row]]:
     return form, rows
 
 
+def _row(columns: list[str], line: list[str], path: Path) -> Row:
+    row = dict(zip(columns, (value.strip() for value in line), strict=False))
+    missing = [name for name in columns if name not in row]
+    if missing or len(line) > len(columns):
+        raise ConfigError(
+            f"{path}: a row has {len(line)} values for {len(columns)} columns: "
+            f"{', '.join(line)[:80]}"
+        )
+    return row
+
+
+def run(
+    settings: Settings,
+    path: Path,
+    data: Path,
+    open_runtime: OpenRuntime,
+    progress: Progress = lambda _: None,
+) -> dict[str, Any]:
+    """All figures with the model that `settings` (read from `path`) name, on `data`.
+
+    Raises ConfigError for data that cannot be used, BundleError or BackendMissing for a model
+    that cannot be opened. A model that is switched off is left out.
+    """
+    read_index(data)  # before anything is opened
+    if not settings.model.enabled:
+        return evaluate(settings, data, None, progress=progress)
+    bundle = open_bundle(path.parent / settings.model.bundle)
+    wanted = settings.model.runtime, settings.model.precision
+    model = SequenceModel(open_model(bundle, open_runtime, *wanted).model)
+    try:
+        return evaluate(settings, data, model, progress=progress)
+    finally:
+        model.close()
+
+
 def evaluate(
     settings: Settings,
     data: Path,
     model: SequenceModel | None,
     *,
-    simulated_weeks: float = 20.0,
+    simulated_weeks: float | None = None,
     keep: Callable[[Row], bool] = lambda _: True,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """All figures on one folder, as the JSON that README and card use.
 
-    `simulated_weeks` of machine time are watched for false alarms; 0 leaves that out. Only
-    the rows of the index that `keep` says yes to are looked at.
+    `simulated_weeks` of machine time (None: SIMULATED_WEEKS) are watched for false alarms; 0
+    leaves that out. Only the rows of the index that `keep` says yes to are looked at.
     """
     form, rows = read_index(data)
     rows = [row for row in rows if keep(row)]
-    run = labelled.evaluate if form == "labelled" else runs.evaluate
-    figures = run(settings, data, rows, model, progress)
-    healthy = weeks.evaluate(settings, model, simulated_weeks, progress)
+    look = labelled.evaluate if form == "labelled" else runs.evaluate
+    figures = look(settings, data, rows, model, progress)
+    watched = SIMULATED_WEEKS if simulated_weeks is None else simulated_weeks
+    healthy = weeks.evaluate(settings, model, watched, progress)
     for name, rate in healthy.pop("by_method").items():
         figures["methods"][name]["false_alarms_per_machine_week"] = rate
     return {"form": form, "model": model.name if model else None, **figures, **healthy}

@@ -6,7 +6,6 @@ signal, stopped, ramping) says so; it never gets a figure that looks like health
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from common.ports import Sample
 from common.quality import Quality
 
 UNCLEAR = OperatingState(Motion.STEADY, "")
+NOTHING = np.zeros((1, 0), np.float32)
 Lines = tuple[BearingLine, ...]
 
 
@@ -113,7 +113,9 @@ class Perceive:
         if fault:
             return UNCLEAR
         state = state_of(window, self._last.get(window.asset), self._states)
-        self._last[window.asset] = replace(window, acceleration=window.acceleration[:, :0])
+        self._last[window.asset] = Window(
+            window.asset, NOTHING, window.fs_hz, window.at_s, window.wall_time, window.rpm
+        )
         return state
 
     # ------------------------------------------------------------------ what it measures

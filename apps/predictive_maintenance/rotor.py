@@ -7,10 +7,12 @@ making the housing ring. All of it from seeded draws, so that the truth is known
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy import fft
 
 from apps.predictive_maintenance.bearings import fault_orders
 from apps.predictive_maintenance.config import Bearing
@@ -37,6 +39,8 @@ FULL_DAMAGE_IMPACT = 60.0
 """m/s² of one impact when severity is 1, before the housing rings."""
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
+Part = NDArray[np.float32]
+"""[samples] of a record."""
 
 
 @dataclass(frozen=True)
@@ -98,37 +102,65 @@ def waveform(
     axes, samples = shape
     if running.rpm <= 0:
         return (0.003 * rng.standard_normal(shape)).astype(np.float32)
-    frequencies = np.asarray(np.fft.rfftfreq(samples, 1 / fs_hz), np.float64)
+    structure = _structure(rotor, fs_hz, samples)
     tones = _tones(rotor, running, fs_hz, samples, rng)
-    impacts = np.fft.rfft(_impacts(rotor, running, fs_hz, samples, rng))
-    ringing = impacts * _ringing(frequencies, rotor.housing_hz, rotor.damping)
-    rows = []
-    for gain in rotor.axis_gains[:axes]:
-        noise = _noise(rotor, running, frequencies, samples, rng)
-        rows.append(gain * (tones + np.fft.irfft(ringing + noise, samples)))
-    return np.stack(rows).astype(np.float32)
+    spectra = _noise(rotor, running, structure, samples, rng, axes)
+    impacts = _impacts(rotor, running, fs_hz, samples, rng)
+    if impacts.any():
+        spectra += fft.rfft(impacts) * structure.ringing
+    records = fft.irfft(spectra, samples, axis=1, overwrite_x=True)
+    records += tones
+    records *= np.array(rotor.axis_gains[:axes], np.float32)[:, None]
+    return np.asarray(records, np.float32)
 
 
-def _tones(rotor: Rotor, running: Running, fs_hz: float, samples: int, rng: Generator) -> Array:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Structure:
+    """How a rotor's housing answers at the frequencies of a record."""
+
+    frequencies: Array
+    flow: Array
+    """Shape of the noise of a machine in order."""
+    dry: Array
+    """What lack of lubrication adds to it."""
+    ringing: NDArray[np.complex64]
+
+
+@lru_cache(maxsize=64)
+def _structure(rotor: Rotor, fs_hz: float, samples: int) -> _Structure:
+    frequencies = np.asarray(np.fft.rfftfreq(samples, 1 / fs_hz), np.float64)
+    dry = np.abs(_ringing(frequencies, rotor.housing_hz, 0.1)) / 3
+    flow = 1 / np.sqrt(1 + (frequencies / 3000) ** 2)
+    flow += 0.5 * np.abs(_mode(frequencies, rotor.structure_hz, 0.15)) + 0.6 * dry
+    flow[0] = dry[0] = 0.0
+    ringing = _ringing(frequencies, rotor.housing_hz, rotor.damping)
+    return _Structure(frequencies, flow, dry, ringing.astype(np.complex64))
+
+
+def _tones(rotor: Rotor, running: Running, fs_hz: float, samples: int, rng: Generator) -> Part:
     """Shaft harmonics and gear mesh with its sidebands."""
-    turns = running.rpm / 60 * np.arange(samples) / fs_hz
+    turns: Array = np.arange(samples, dtype=np.float64) * (running.rpm / 60 / fs_hz)
     ratio = running.rpm / rotor.nominal_rpm
-    total = np.zeros(samples)
-    turn = np.exp(2j * np.pi * turns)
-    phasor = np.ones(samples, np.complex128)
+    angle = _angle(turns)
+    total = np.zeros(samples, np.float32)
     for order, velocity in enumerate(_harmonics(rotor, running), start=1):
         hz = order * running.rpm / 60
-        gain = float(np.abs(_mode(np.array([hz]), rotor.structure_hz, 0.15)[0]))
+        gain = float(np.abs(_mode(np.asarray(hz), rotor.structure_hz, 0.15)))
         amplitude = velocity / 1000 * 2 * math.pi * hz * math.sqrt(2) * ratio * gain
-        phasor *= turn
-        total += (amplitude * np.exp(1j * rng.uniform(0, 2 * np.pi)) * phasor).imag
+        phase = rng.uniform(0, 2 * np.pi)
+        total += np.float32(amplitude) * np.sin(np.float32(order) * angle + np.float32(phase))
     if rotor.teeth and rotor.teeth * running.rpm / 60 < fs_hz / 2:
         worn = 3 * running.severity if running.damage == "gear" else 0.0
         level = rotor.mesh_m_s2 * (0.4 + 0.6 * running.load) * ratio**1.5 * (1 + worn)
-        sidebands = 1 + (0.2 + 0.25 * worn) * turn.real
-        phase = rng.uniform(0, 2 * np.pi)
-        total += level * sidebands * np.sin(2 * np.pi * rotor.teeth * turns + phase)
+        sidebands = 1 + np.float32(0.2 + 0.25 * worn) * np.cos(angle)
+        mesh = np.sin(_angle(rotor.teeth * turns) + np.float32(rng.uniform(0, 2 * np.pi)))
+        total += np.float32(level) * sidebands * mesh
     return total
+
+
+def _angle(turns: Array) -> Part:
+    """Radians of the turn that is under way: small numbers keep their precision."""
+    return np.asarray(2 * np.pi * (turns - np.floor(turns)), np.float32)
 
 
 def _harmonics(rotor: Rotor, running: Running) -> list[float]:
@@ -144,30 +176,31 @@ def _harmonics(rotor: Rotor, running: Running) -> list[float]:
 
 
 def _noise(
-    rotor: Rotor, running: Running, frequencies: Array, samples: int, rng: Generator
-) -> Complex:
-    """Spectrum of the coloured noise: flow, friction and rolling, shaped by the structure."""
+    rotor: Rotor,
+    running: Running,
+    structure: _Structure,
+    samples: int,
+    rng: Generator,
+    axes: int,
+) -> NDArray[np.complex64]:
+    """Spectra of the coloured noise: flow, friction and rolling, shaped by the structure."""
     ratio = running.rpm / rotor.nominal_rpm
     level = rotor.noise_m_s2 * ratio**1.5 * (0.85 + 0.2 * running.load)
     level *= math.exp(running.drift[1])
-    dry = 3 * running.severity if running.damage == "lubrication" else 0.0
-    shape = 1 / np.sqrt(1 + (frequencies / 3000) ** 2)
-    shape = shape + 0.5 * np.abs(_mode(frequencies, rotor.structure_hz, 0.15))
-    shape = shape + (0.6 + dry) * np.abs(_ringing(frequencies, rotor.housing_hz, 0.1)) / 3
-    shape[0] = 0.0
-    size = len(frequencies)
-    white = rng.standard_normal(size) + 1j * rng.standard_normal(size)
-    density = (
-        0.5 * level / math.sqrt(10_000) * math.sqrt(samples * samples * frequencies[1] / 4)
-    )
-    return np.asarray(density * shape * white)
+    shape = structure.flow
+    if running.damage == "lubrication":
+        shape = shape + 3 * running.severity * structure.dry
+    step_hz = float(structure.frequencies[1])
+    density = 0.5 * level / math.sqrt(10_000) * math.sqrt(samples * samples * step_hz / 4)
+    white = rng.standard_normal((axes, len(shape), 2), np.float32).view(np.complex64)[..., 0]
+    return np.asarray(white * (density * shape).astype(np.float32), np.complex64)
 
 
 def _impacts(
     rotor: Rotor, running: Running, fs_hz: float, samples: int, rng: Generator
-) -> Array:
+) -> Part:
     """The impulses of a damaged bearing as a sparse signal in m/s²."""
-    train = np.zeros(samples)
+    train = np.zeros(samples, np.float32)
     if running.damage not in ("outer_race", "inner_race", "ball") or running.severity <= 0:
         return train
     orders = fault_orders(rotor.bearing)
@@ -181,7 +214,7 @@ def _impacts(
     zone = 1.0 if not carrier else 0.5 + 0.5 * np.cos(2 * np.pi * carrier * times)
     size = FULL_DAMAGE_IMPACT * running.severity * (0.5 + 0.5 * running.load)
     strength = size * zone * (1 + 0.2 * rng.standard_normal(len(times)))
-    np.add.at(train, (times * fs_hz).astype(int), strength)
+    np.add.at(train, (times * fs_hz).astype(int), strength.astype(np.float32))
     return train
 
 

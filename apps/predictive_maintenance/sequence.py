@@ -39,6 +39,10 @@ class SequenceModel:
         """[n] of windows in order [n, axes, features]: each with those before it."""
         return self.distances(sequences_of(over_noise, self.steps))
 
+    def run_bare(self, sequences: NDArray[np.float32]) -> object:
+        """The inference alone of [n, axes, steps, features]: what a bench compares with."""
+        return self._rebuilt(sequences.reshape(-1, self.steps, self.features))
+
     def close(self) -> None:
         """Free the network."""
         self._model.close()

@@ -6,7 +6,6 @@ that names the version in use. What is read is checked: a baseline decides verdi
 
 import json
 import os
-import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from apps.predictive_maintenance.baseline import Baseline
+from apps.predictive_maintenance.config import ASSET
 from apps.predictive_maintenance.scatter import Scatter
 from common.errors import ConfigError
 
-ASSET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SCATTER = ("noise", "middle", "spread", "precision", "components")
 ARRAYS = ("used", "centres", "velocity_mm_s", "acceleration_m_s2")
 FACTS = (

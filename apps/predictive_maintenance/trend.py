@@ -5,7 +5,7 @@ interval comes from Kendall's rank test: no outlier and no one odd hour makes a 
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,9 +40,9 @@ class Track:
     def add(self, at_s: float, value: float, block_s: float, blocks: int) -> "Track":
         """The track with one more value; a finished block is added, the oldest dropped."""
         if not self.count:
-            return replace(self, start_s=at_s, total=value, count=1)
+            return Track(self.points, at_s, value, 1)
         if at_s - self.start_s < block_s:
-            return replace(self, total=self.total + value, count=self.count + 1)
+            return Track(self.points, self.start_s, self.total + value, self.count + 1)
         done = (self.start_s + block_s / 2, self.total / self.count)
         return Track((*self.points, done)[-blocks:], at_s, value, 1)
 

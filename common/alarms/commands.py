@@ -16,7 +16,7 @@ from common.alarms.alarm import Outcome, Why
 from common.alarms.board import AlarmBoard
 from common.alarms.orders import Order
 from common.alarms.shelving import Shelving
-from common.arguments import number, text, whole
+from common.arguments import Unchanged, number, text, whole
 from common.users import User
 
 ROLES = {
@@ -51,7 +51,7 @@ def carry_out(board: AlarmBoard, name: str, arguments: Arguments, user: User) ->
 
 
 def _said(outcome: Outcome, done: str) -> str:
-    return done if outcome.changed else outcome.text
+    return done if outcome.changed else Unchanged(outcome.text)
 
 
 def _several(arguments: Arguments) -> dict[str, int | None]:

@@ -54,6 +54,8 @@ class Letter:
     priority: int
     queued_at: float
     """Wall time, UTC s."""
+    text: str = ""
+    """Of the first alarm, as people know it."""
     result: str = QUEUED
     reason: str = ""
     """The server's words, where it refused."""
@@ -87,16 +89,23 @@ class Desk:
         data, wall = notification(notice, self.settings), self.clock.wall()
         sink = SINK[notice.recipient.channel]
         others = (rows.MQTT,) if rows.MQTT in self.sinks and sink != rows.MQTT else ()
-        first = notice.items[0].alarm.definition.id
+        first = notice.items[0].alarm.definition
         message = Message(
-            rows.NEVER_DROPPED, NOTIFICATION, f"alarm/{first}", data, wall, (sink, *others)
+            rows.NEVER_DROPPED, NOTIFICATION, f"alarm/{first.id}", data, wall, (sink, *others)
         )
         self.outbox.begin(connection)  # so that the next row is ours
         seq = tally_of(connection).seq + 1
         event_id = self.outbox.append(connection, message)
         named = tuple(due.alarm.definition.id for due in notice.items[:NAMED])
         letter = Letter(
-            event_id, seq, *notice.recipient, named, data["count"], data["priority"], wall
+            event_id,
+            seq,
+            *notice.recipient,
+            named,
+            data["count"],
+            data["priority"],
+            wall,
+            first.text,
         )
         self._record(connection, letter)
         return letter

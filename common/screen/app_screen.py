@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from common.records import Record
-from common.screen.document import MISSING, Document
+from common.screen.document import Document
 from common.screen.language import mark, tr
 
 OWN_NAME = "lineside "
@@ -76,12 +76,12 @@ def model_of(word: Document) -> str:
     return f"{model.text('name')} {model.text('version')}".strip()
 
 
-def software_of(word: Document) -> str:
-    """The station's software, and that it is another version than this screen is."""
+def other_version(word: Document) -> str:
+    """That a station's software is another version than this screen; empty where it is not."""
     text = word.text("software")
     if not text.startswith(OWN_NAME) or text == OWN:
-        return text or MISSING
-    return f"{text} ({tr('this screen: {version}', version=OWN.removeprefix(OWN_NAME))})"
+        return ""
+    return tr("this screen: {version}", version=OWN.removeprefix(OWN_NAME))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,11 @@ def hear(path: Path, kind: str = "", limit: int = 0, now: float | None = None) -
 
 
 def hear_all(var: Path) -> tuple[Heard, ...]:
-    """Every station of this machine, by name."""
+    """Every station of this machine, by name; also one whose file is no longer there."""
     now = time.time()
-    return tuple(hear(path, now=now) for path in find_stations(var))
+    _seen.update(find_stations(var))
+    paths = sorted(path for path in tuple(_seen) if path.parent.parent == var)
+    return tuple(hear(path, now=now) for path in paths)
 
 
 def _freshness(word: Document, now: float) -> Freshness:
@@ -98,6 +100,8 @@ def _asked(heard: Heard, now: float) -> Heard:
 
 
 _ports: dict[str, int] = {}
+_seen: set[Path] = set()
+"""Files of stations. One that goes, as with a disk that is unmounted, is no empty plant."""
 
 
 def port_of(name: str) -> int | None:

@@ -53,11 +53,11 @@ class Receipt:
 
     @property
     def alarms(self) -> str:
-        """The alarms it was about."""
+        """The alarms it was about: the first by its text, the others by number."""
         named, many = self.body.texts("alarms"), self.body.whole("count") or 0
-        said = ", ".join(named[:3])
-        more = max(many, len(named)) - len(named[:3])
-        return tr("{alarms} and {n} more", alarms=said, n=count(more)) if more > 0 else said
+        first = tr(self.body.text("text")) or (named[0] if named else "")
+        more = max(many, len(named)) - 1
+        return tr("{alarm} and {n} more", alarm=first, n=count(more)) if more > 0 else first
 
     @property
     def way(self) -> str:
@@ -110,7 +110,9 @@ def trouble_text(heard: Heard) -> str:
             troubles.append(f"{tr(way)}: {channel.text('reason')}")
     if not troubles:
         return ""
-    return tr("NOBODY IS TOLD by {station}: {why}", station=heard.name, why="; ".join(troubles))
+    return tr(
+        "MESSAGES DO NOT LEAVE {station}: {why}", station=heard.name, why="; ".join(troubles)
+    )
 
 
 # ------------------------------------------------------------------ as a table
@@ -131,7 +133,14 @@ def draw(wanted: Filter) -> None:
 
 def takes(wanted: Filter, one: Receipt) -> bool:
     """Whether a receipt is as the filter asks; it has no state of an alarm."""
-    named = (*one.body.texts("alarms"), one.body.text("to"), one.result, one.way, one.station)
+    named = (
+        *one.body.texts("alarms"),
+        one.alarms,
+        one.body.text("to"),
+        one.result,
+        one.way,
+        one.station,
+    )
     return replace(wanted, states=()).fits(one.station, one.priority, "", " ".join(named))
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from common.screen.alarm_list import Layout, draw_alarms, headline, row
 from common.screen.alarms import HIDDEN, Alarm, alarms_of, waiting, worst
-from common.screen.app_screen import UNKNOWN, AppScreen, model_of, software_of
+from common.screen.app_screen import UNKNOWN, AppScreen, model_of, other_version
 from common.screen.bar import draw_bar
 from common.screen.document import MISSING, count
 from common.screen.freshness import Freshness, age_text
@@ -64,7 +64,7 @@ def nothing_yet() -> Html:
     """What a page says on a machine without a station."""
     return notice(
         tr("No station yet"),
-        tr("There is no station file under {folder}.", folder=var_folder().absolute()),
+        tr("No station for this page under {folder}.", folder=var_folder().absolute()),
         tr(
             "Start one with “lineside run APP”, or the plant in software with "
             "“lineside demo”. This page finds it by itself."
@@ -151,14 +151,14 @@ def line_html(heard: Heard, screen: AppScreen) -> Html:
             f"MQTT {link_state(word.at('link').at('mqtt'))}",
             link_text(word.at("link").at("mqtt")),
         ),
-        two(software_of(word), model_of(word)),
+        two(word.text("software") or MISSING, other_version(word) or model_of(word)),
         cls=f"{cls} ls-marked ls-p{alarms[0].priority}" if alarms else cls,
         data_station=heard.name,
     )
 
 
 def _worst(heard: Heard, alarms: tuple[Alarm, ...]) -> Html:
-    if not heard.word:
+    if not heard.word or (heard.freshness.stale and not alarms):
         return element("div", MISSING, cls="ls-worst")
     if not alarms:
         return element("div", headline(alarms), cls="ls-worst")

@@ -62,14 +62,15 @@ def corner_html(plant: Plant, now: float | None = None) -> Html:
     """Alarms by priority, silence, the sound, the person and the time."""
     first, second = [headline(plant.alarms)], [_person()]
     if plant.silent:
-        first.append(tr("{n} silent", n=len(plant.silent)))
+        first.insert(0, tr("{n} silent", n=len(plant.silent)))  # nobody knows what that hides
     if plant.hidden:
         second.append(tr("{n} hidden", n=len(plant.hidden)))
-    notes = (element("b", " · ".join(first)), element("span", " · ".join(second)))
+    person = element("span", " · ".join(second))
+    notes = (element("b", " · ".join(first)), element("div", person, _sound(plant)))
     return element(
         "div",
         element("div", *counts(plant.alarms), cls="ls-counts"),
-        element("div", *notes, _sound(plant), cls="ls-notes"),
+        element("div", *notes, cls="ls-notes"),
         clock(now),
         dead_man(),
         cls="ls-corner",

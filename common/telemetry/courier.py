@@ -32,6 +32,8 @@ AT_ONCE, AT_ONCE_BYTES = 50, 1_000_000
 RESCAN_S = 10.0
 PATIENCE = 5
 """Times that an answering receiver may put off one message before the next one is tried."""
+NOTHING_SENT = "nothing sent yet"
+"""The reason to be "offline" before anything was tried."""
 log = logging.getLogger("lineside.telemetry")
 T = TypeVar("T")
 
@@ -62,6 +64,9 @@ class Receiver(Protocol[T]):
     def send(self, message: T) -> Answer:
         """Send it and wait for the answer; never raises for what a network does."""
 
+    def probe(self) -> Answer | None:
+        """While nothing is sent: whether it is still there; None where that is not due."""
+
     def close(self) -> None:
         """End the connection."""
 
@@ -89,7 +94,7 @@ class Courier(Generic[T]):
         self.passed_over = 0
         """Events in which there was nothing for this receiver."""
         self._state = SinkState(
-            online=False, since=self._clock.wall(), reason="nothing sent yet",
+            online=False, since=self._clock.wall(), reason=NOTHING_SENT,
             queued=0, oldest_age_s=None, dead=0, sent=0,
         )  # fmt: skip
         self._stopping = threading.Event()
@@ -126,7 +131,15 @@ class Courier(Generic[T]):
             self._drain.restart(live_lane=False)
             self._rescan_at = now + RESCAN_S
         rows = self._drain.take(PRIORITIES, AT_ONCE, AT_ONCE_BYTES, live=True).rows
+        if not rows:
+            self._probe()
         self._rest(self._carry(rows) if rows else POLL_S)
+
+    def _probe(self) -> None:
+        answer = self._receiver.probe()
+        if answer is not None:
+            there = answer.verdict is Verdict.DELIVERED
+            self._say(online=there, reason=answer.reason)
 
     def _carry(self, rows: list[Row]) -> float:
         """Send in order up to the first that has to wait; gives the seconds to rest."""
@@ -173,12 +186,14 @@ class Courier(Generic[T]):
 
     def _settle(self, row: Row, answer: Answer) -> None:
         self._back_off.reset()
+        told = ""
         if answer.verdict is Verdict.DELIVERED:
             self._drain.arrived([row])
-        else:
-            log.warning("%s: a message is refused for good: a dead letter", self._sink)
+        else:  # the receiver's own words may name somebody: they stay with the dead letter
+            told = "a message was refused for good: see the dead letters"
+            log.warning("%s: %s", self._sink, told)
             self._drain.refused([row], answer.reason)
-        self._state_is(online=True, reason=answer.reason)
+        self._state_is(online=True, reason=told)
 
     def _rest(self, wait_s: float) -> None:
         end = time.monotonic() + wait_s

@@ -1,51 +1,78 @@
-"""ONNX Runtime on the processor: runs everywhere, needs nothing but the base install."""
+"""ONNX Runtime: on the processor it runs everywhere; on a GPU where its provider really does.
+
+It never fails when an accelerator is missing: it runs on the processor and prints a line.
+So the provider is looked for before and after, and doing less than asked is refused.
+"""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
-from common.errors import BundleError, RuntimeFailure
+from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.ports import Arrays, TensorSpec
+from hardware.runtimes.checks import checked
+from hardware.runtimes.failures import one_line
 
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
+    "tensor(double)": "float64",
     "tensor(uint8)": "uint8",
     "tensor(int8)": "int8",
+    "tensor(int32)": "int32",
     "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
 }
-PROVIDER = "CPUExecutionProvider"
+CPU = "CPUExecutionProvider"
+PROVIDERS = {
+    "CPU": CPU,
+    "CUDA": "CUDAExecutionProvider",
+    "TensorRT": "TensorrtExecutionProvider",
+    "OpenVINO": "OpenVINOExecutionProvider",
+}
+ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 
 class OnnxRuntime:
-    """One session on the CPU. Raises BundleError when the file is no usable network."""
+    """One session on `device`. Raises BundleError when the file is no usable network."""
 
     name = "onnxruntime"
-    device = "CPU"
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 0, device: str = "CPU") -> None:
+        provider = _provider(device)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         options.log_severity_level = 4  # what fails is raised; the rest is chatter
+        if device != "CPU":
+            options.add_session_config_entry(ASSIGNMENT, "1")
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=[PROVIDER])
+            self._session: ort.InferenceSession | None = ort.InferenceSession(
+                str(path), options, providers=list(dict.fromkeys((provider, CPU)))
+            )
         except Exception as error:
             # its exceptions share no public base class
-            raise BundleError(f"{path}: ONNX Runtime cannot load it: {_line(error)}") from error
+            raise BundleError(
+                f"{path}: ONNX Runtime cannot load it: {one_line(error)}"
+            ) from error
+        self._session.disable_fallback()  # a failure while running is raised, not hidden
+        self.device = device_used(self._session, device, provider)
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._names = [spec.name for spec in self.outputs]
 
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """One inference; raises RuntimeFailure."""
-        if self._session is None:
+        session = self._session
+        if session is None:
             raise RuntimeFailure(self.name, "is closed")
+        given = checked(self.name, self.inputs, arrays)
         try:
-            outputs = self._session.run(self._names, dict(arrays))
+            outputs = session.run(self._names, given)
         except Exception as error:
-            raise RuntimeFailure(self.name, f"inference failed: {_line(error)}") from error
+            raise RuntimeFailure(self.name, f"inference failed: {one_line(error)}") from error
         return dict(zip(self._names, outputs, strict=True))
 
     def close(self) -> None:
@@ -53,8 +80,37 @@ class OnnxRuntime:
         self._session = None
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _provider(device: str) -> str:
+    """The provider of a device, if this build of ONNX Runtime has it."""
+    provider, has = PROVIDERS.get(device), ort.get_available_providers()
+    here = ", ".join(name for name, known in PROVIDERS.items() if known in has)
+    if provider is None or provider not in has:
+        raise BackendMissing(
+            f"onnxruntime: asked for {device}, this build offers only {here}; it would run on "
+            "the CPU without a word, so it is refused. For an NVIDIA GPU: "
+            "pip uninstall onnxruntime && pip install onnxruntime-gpu"
+        )
+    return provider
+
+
+def device_used(session: ort.InferenceSession, device: str, provider: str) -> str:
+    """What really runs it; raises BackendMissing where that is not what was asked for."""
+    used = session.get_providers()
+    if used[:1] != [provider]:
+        raise BackendMissing(
+            f"onnxruntime: asked for {device}, it runs on {', '.join(used)}: the driver or the "
+            "CUDA and cuDNN libraries do not fit this build; see lineside doctor"
+        )
+    if device == "CPU":
+        return device
+    counts = Counter(part.ep_name for part in session.get_provider_graph_assignment_info())
+    if not counts[provider]:
+        raise BackendMissing(
+            f"onnxruntime: {device} is here but takes no part of this network; all of it would "
+            "run on the CPU: use onnxruntime without a device"
+        )
+    shares = ", ".join(f"{count} parts on {name}" for name, count in counts.items())
+    return device if len(counts) == 1 else f"{device} ({shares})"
 
 
 def _spec(node: ort.NodeArg) -> TensorSpec:

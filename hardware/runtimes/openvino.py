@@ -1,66 +1,133 @@
 """OpenVINO on Intel and other x86 or Arm processors: the fastest INT8 on a plain CPU."""
 
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
 
 from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.ports import Arrays, TensorSpec
+from hardware.runtimes.checks import checked
+from hardware.runtimes.failures import last_line
+
+REMEDIES = {
+    "GPU": "apt install intel-opencl-icd, /dev/dri/renderD* readable (group render)",
+    "NPU": "intel-level-zero-npu and intel-fw-npu, /dev/accel/accel0 readable (group render), "
+    "kernel 6.6 or newer",
+}
 
 
 class OpenVino:
-    """One infer request on `device`; float32 arithmetic stays float32.
+    """One network on `device`; float32 arithmetic stays float32 on the processor.
 
     OpenVINO silently uses bfloat16 on processors that have it, which moves float results
-    by whole units; the hint below keeps every device's answer the same.
+    by whole units; the hint below keeps every device's answer the same. `hint` is LATENCY
+    for a station that waits for each answer, THROUGHPUT for one that keeps several under
+    way with `start`. `cache` is a folder that keeps compiled networks.
     """
 
     name = "openvino"
 
-    def __init__(self, path: Path, device: str = "CPU", threads: int = 0) -> None:
-        core = ov.Core()
-        if device not in core.available_devices:
-            here = ", ".join(core.available_devices)
-            raise BackendMissing(f"OpenVINO has no device {device} here; it has: {here}")
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    def __init__(
+        self,
+        path: Path,
+        device: str = "CPU",
+        threads: int = 0,
+        hint: str = "LATENCY",
+        cache: Path | None = None,
+    ) -> None:
+        core = _core(device)
+        options = {"PERFORMANCE_HINT": hint}
+        if device == "CPU":
+            options["INFERENCE_PRECISION_HINT"] = "f32"
+            if _quantised_elsewhere(path):
+                options["LP_TRANSFORMS_MODE"] = "NO"
         if threads:
             options["INFERENCE_NUM_THREADS"] = str(threads)
+        if cache is not None:
+            options["CACHE_DIR"] = str(cache)
         try:
             self._model = core.compile_model(str(path), device, options)
         except RuntimeError as error:
-            raise BundleError(f"{path}: OpenVINO cannot load it: {_line(error)}") from error
+            raise BundleError(f"{path}: OpenVINO cannot load it: {last_line(error)}") from error
         self.device = ",".join(self._model.get_property("EXECUTION_DEVICES"))
         self.inputs = tuple(_spec(port) for port in self._model.inputs)
         self.outputs = tuple(_spec(port) for port in self._model.outputs)
         self._request: ov.InferRequest | None = self._model.create_infer_request()
-        self._names = {spec.name for spec in self.inputs}
+        self._queue: ov.AsyncInferQueue | None = None
 
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """One inference; raises RuntimeFailure. Outputs are copies."""
         if self._request is None:
             raise RuntimeFailure(self.name, "is closed")
-        if arrays.keys() != self._names:  # it would run on the arrays of the call before
-            raise RuntimeFailure(self.name, f"needs {sorted(self._names)}, got {[*arrays]}")
+        given = checked(self.name, self.inputs, arrays)
         try:
-            self._request.infer(dict(arrays), share_inputs=True)
-            return {
-                spec.name: np.array(self._request.get_output_tensor(index).data)
-                for index, spec in enumerate(self.outputs)
-            }
+            self._request.infer(given, share_inputs=True)
+            return self._copied(self._request)
         except Exception as error:
             # RuntimeError from the library, TypeError or ValueError from its Python side
-            raise RuntimeFailure(self.name, f"inference failed: {_line(error)}") from error
+            raise RuntimeFailure(self.name, f"inference failed: {last_line(error)}") from error
+
+    def start(self, arrays: Arrays) -> "Future[dict[str, np.ndarray]]":
+        """Begin an inference; the arrays must stay as they are until its result is there.
+
+        Waits while as many are under way as the device likes.
+        """
+        if self._request is None:
+            raise RuntimeFailure(self.name, "is closed")
+        given = checked(self.name, self.inputs, arrays)
+        if self._queue is None:
+            self._queue = ov.AsyncInferQueue(self._model, 0)
+            self._queue.set_callback(self._done)
+        future: Future[dict[str, np.ndarray]] = Future()
+        try:
+            self._queue.start_async(given, future, share_inputs=True)
+        except Exception as error:
+            raise RuntimeFailure(self.name, f"inference failed: {last_line(error)}") from error
+        return future
 
     def close(self) -> None:
-        """Free the network."""
-        self._request = self._model = None
+        """Free the network, after what is under way."""
+        if self._queue is not None:
+            self._queue.wait_all()
+        self._queue = self._request = self._model = None
+
+    def _done(self, request: Any, future: "Future[dict[str, np.ndarray]]") -> None:
+        """Called on OpenVINO's thread; what is raised here would surface elsewhere."""
+        try:
+            future.set_result(self._copied(request))
+        except Exception as error:  # noqa: BLE001 - handed to who waits
+            failure = RuntimeFailure(self.name, f"inference failed: {last_line(error)}")
+            future.set_exception(failure)
+
+    def _copied(self, request: Any) -> dict[str, np.ndarray]:
+        return {
+            spec.name: np.array(request.get_output_tensor(index).data)
+            for index, spec in enumerate(self.outputs)
+        }
 
 
-def _line(error: Exception) -> str:
-    """The last line: those before it name places in OpenVINO's source."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+def _core(device: str) -> "ov.Core":
+    """OpenVINO with a device that is here: it would take another one or fail obscurely."""
+    core = ov.Core()
+    here = core.available_devices
+    if device not in here and device not in {name.partition(".")[0] for name in here}:
+        remedy = f"; it needs {REMEDIES[device]}" if device in REMEDIES else ""
+        raise BackendMissing(
+            f"OpenVINO has no device {device} here; it has: {', '.join(here)}{remedy}"
+        )
+    return core
+
+
+def _quantised_elsewhere(path: Path) -> bool:
+    """Whether it is an ONNX file with Q/DQ nodes: OpenVINO may not turn those to integers.
+
+    A YOLOX of which ONNX Runtime finds all boxes found none of them so; as float arithmetic
+    between its Q/DQ nodes it is right again. INT8 for OpenVINO is its own IR.
+    """
+    return path.suffix == ".onnx" and path.is_file() and b"QuantizeLinear" in path.read_bytes()
 
 
 def _spec(port: "ov.ConstOutput") -> TensorSpec:

@@ -1,19 +1,23 @@
-"""The shipped kind of model: log odds as a sum of one bent line per feature.
+"""The shipped kind of model: log odds as a sum of one bent line per feature, and NEWS2.
 
 As good here as boosted trees and far easier to read: what a feature adds is a line that a
 clinician can look at, and the sum of those lines is the whole model. Each line has a few
-knots at the feature's own quantiles, is flat beyond them, and is held small by a ridge.
+knots at the feature's own quantiles, is flat beyond them, and is held small by a ridge. To
+what was learned comes a share of the chart's own points (`chart_points`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from apps.patient_monitoring.domain import Array
 from apps.patient_monitoring.skill import sigmoid
+from apps.patient_monitoring.training.chart_points import ChartPoints, chart_points
 
-KNOTS = 5
-RIDGE = 20.0
+KNOTS = 3
+RIDGE = 50.0
+NEWS2_SHARE = 0.35
+"""How far NEWS2 spreads the log odds, beside what was learned."""
 FLAT = (0.5, 99.5)
 """Percentiles beyond which a line goes on flat: nobody learns from a handful of hours."""
 BATCH = 20_000
@@ -22,7 +26,10 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Additive:
-    """log odds = offset + Σ line·z + Σ bends·max(z − knots, 0), z scaled and clipped."""
+    """log odds = offset + Σ line·z + Σ bends·max(z − knots, 0) + per_point · NEWS2.
+
+    z is scaled and clipped.
+    """
 
     typical: Array
     """[features]: put in the place of NaN; where every contribution is 0."""
@@ -34,12 +41,27 @@ class Additive:
     line: Array
     bends: Array
     offset: float
+    points: ChartPoints
+    per_point: float = 0.0
+
+    @property
+    def typical_points(self) -> Array:
+        """[features]: NEWS2 of the typical patient, mostly 0."""
+        return np.asarray(self.points.of(self.typical[None, :])[0])
+
+    @property
+    def at_typical(self) -> float:
+        """Log odds of the typical patient."""
+        bent = float((np.maximum(-self.knots, 0) * self.bends).sum())
+        return bent + self.per_point * float(self.typical_points.sum()) + self.offset
 
     def contributions(self, features: Array) -> Array:
         """[n, features]: what each adds beside the typical patient."""
-        z = scaled(features, self)
+        there = filled(features, self)
+        z = scaled(there, self)
         bent = np.maximum(z[:, :, None] - self.knots, 0) - np.maximum(-self.knots, 0)
-        return np.asarray(z * self.line + (bent * self.bends).sum(axis=2))
+        chart = self.per_point * (self.points.of(there) - self.typical_points)
+        return np.asarray(z * self.line + (bent * self.bends).sum(axis=2) + chart)
 
     def log_odds(self, features: Array) -> Array:
         """[n]"""
@@ -47,20 +69,34 @@ class Additive:
             self.contributions(features[at : at + BATCH]).sum(axis=1)
             for at in range(0, len(features), BATCH)
         ]
-        at_typical = (np.maximum(-self.knots, 0) * self.bends).sum()
-        return np.concatenate(parts) + at_typical + self.offset
+        return np.concatenate(parts) + self.at_typical
 
 
-def scaled(features: Array, shape: Additive) -> Array:
-    """z: NaN replaced, centred, in ordinary spreads, clipped."""
-    there = np.where(np.isfinite(features), features, shape.typical)
+def filled(features: Array, shape: Additive) -> Array:
+    """NaN replaced by the typical value."""
+    return np.where(np.isfinite(features), features, shape.typical)
+
+
+def scaled(there: Array, shape: Additive) -> Array:
+    """z: centred, in ordinary spreads, clipped; `there` holds no NaN."""
     return np.clip((there - shape.typical) / shape.scale, shape.low, shape.high)
 
 
-def fit(features: Array, label: Array, weight: Array, ridge: float = RIDGE) -> Additive:
+def fit(
+    features: Array, label: Array, weight: Array, ridge: float = RIDGE,
+    news2_share: float = NEWS2_SHARE,
+) -> Additive:  # fmt: skip
     """The additive model of `label` on `features` [n, features], NaN allowed."""
+    learned = _learn(features, label, weight, ridge)
+    there = filled(features, learned)
+    points = learned.points.of(there).sum(axis=1)
+    spread = float(np.std(learned.log_odds(features)) / max(float(np.std(points)), 1e-6))
+    return replace(learned, per_point=news2_share * spread)
+
+
+def _learn(features: Array, label: Array, weight: Array, ridge: float) -> Additive:
     blank = _shape_of(features)
-    z = scaled(features, blank).astype(np.float32)
+    z = scaled(filled(features, blank), blank).astype(np.float32)
     count, width = z.shape
     basis = np.empty((count, width * (1 + KNOTS)), np.float32)
     basis[:, :width] = z
@@ -73,6 +109,7 @@ def fit(features: Array, label: Array, weight: Array, ridge: float = RIDGE) -> A
         line=found[:width],
         bends=found[width:-1].reshape(KNOTS, width).T.copy(),
         offset=float(found[-1]),
+        points=blank.points,
     )  # fmt: skip
 
 
@@ -86,7 +123,10 @@ def _shape_of(features: Array) -> Additive:
     at = np.linspace(0, 100, KNOTS + 2)[1:-1]
     knots = np.nanpercentile(z, at, axis=0).T.round(3)
     nothing = np.zeros(features.shape[1])
-    return Additive(typical, scale, ends[0], ends[1], knots, nothing, knots * 0, 0.0)
+    return Additive(
+        typical, scale, ends[0], ends[1], knots, nothing, knots * 0, 0.0,
+        chart_points(features.shape[1]),
+    )  # fmt: skip
 
 
 def logistic(basis: Array, label: Array, weight: Array, ridge: float) -> Array:

@@ -8,15 +8,17 @@ golden.json keeps what the trained model itself answered, before it became a gra
 import json
 import subprocess
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
 
 from apps.patient_monitoring import NOT_A_DEVICE
 from apps.patient_monitoring.domain import Array
 from apps.patient_monitoring.evaluate import evaluate
+from apps.patient_monitoring.figures import methods
+from apps.patient_monitoring.risk import INPUT, LAYOUT
 from apps.patient_monitoring.trends import FEATURES
 from common.inference.bundle import open_bundle, sha256
 from common.inference.selection import OpenRuntime, open_model
@@ -41,7 +43,7 @@ def write_model(folder: Path, facts: Facts, golden: Array, expected: dict[str, A
     outputs = {"risk": (1, "probability"), "contributions": (len(FEATURES), "log odds")}
     head = _head("deterioration", facts, "additive logistic regression")
     (folder / "model.toml").write_text(
-        "\n".join([head, _input("features", len(FEATURES), "NaN for what is not known"),
+        "\n".join([head, _input(INPUT, len(FEATURES), LAYOUT),
                    *(_output(name, *of) for name, of in outputs.items()), _artefact(folder)])
     )  # fmt: skip
     _write_json(folder / "trained_on.json", sorted(facts.trained_on))
@@ -53,9 +55,9 @@ def write_peers(
     names: tuple[str, ...],
 ) -> None:  # fmt: skip
     """The contract of what `evaluate` compares with."""
-    tool = f"scikit-learn {sklearn.__version__}; for comparison only, never for a station"
+    tool = f"scikit-learn {version('scikit-learn')}; for comparison only, never for a station"
     inputs = [
-        _input("features", len(FEATURES), "NaN for what is not known"),
+        _input(INPUT, len(FEATURES), LAYOUT),
         _input("news2", 1, "lower bound"),
         _input("stay_h", 1, "hours since admission: for the lines with_time only"),
     ]
@@ -75,7 +77,7 @@ name = {text(name)}
 version = "{VERSION}"
 task = "risk"
 licence = "{LICENCE}"
-labels = {text(list(FEATURES))}
+labels = ["deterioration"]
 
 [origin]
 data = {text(facts.data)}
@@ -126,16 +128,6 @@ def measure(out: Path, data: Path, facts: Facts, open_runtime: OpenRuntime) -> N
     (folder / "README.md").write_text(readme(facts, results))
 
 
-HEADS = (
-    "method", "AUROC", "AUPRC", "AUROC same hour", "sensitivity at NEWS2's alarms",
-    "onsets caught", "lead h", "calls per patient-day", "utility",
-)  # fmt: skip
-KEYS = (
-    "auroc", "auprc", "auroc_same_hour", "sensitivity_at_news2_alarm_rate", "onsets_caught",
-    "lead_h", "calls_per_patient_day", "utility",
-)  # fmt: skip
-
-
 def readme(facts: Facts, results: dict[str, Any]) -> str:
     """The card for people, written from results.json alone."""
     held = results["held_out"]
@@ -149,14 +141,15 @@ def readme(facts: Facts, results: dict[str, Any]) -> str:
         ("hospitals", ", ".join(held["hospitals"])), ("commit", commit()),
         ("recipe", " · ".join(f"{k} {v}" for k, v in facts.recipe.items())),
         ("features", "level, spread, extremes and change of pulse, SpO2, temperature, systolic "
-         "pressure and respiration over a day; oxygen. No time, no laboratory, no age"),
+         "pressure and respiration over a day; oxygen; from these the chart's own points. "
+         "No time, no laboratory, no age"),
         ("NEWS2 has", held["news2_has"]),
     )]  # fmt: skip
     parts += ["", "## On patients held out", ""]
     parts += [f"Alarms of NEWS2 ≥ 5 per patient-day: {held['alarms_per_patient_day']}.", ""]
-    parts += table(held["methods"])
+    parts += methods(held["methods"])
     parts += ["", "With the time since admission, which no shipped model knows:", ""]
-    parts += table(held["with_time"])
+    parts += methods(held["with_time"])
     parts += ["", "## Calibration", ""]
     parts += [f"* {k}: {v:g}" for k, v in held["methods"]["model"]["calibration"].items()]
     parts += ["", "## In the folds of the training patients", ""]
@@ -164,15 +157,6 @@ def readme(facts: Facts, results: dict[str, Any]) -> str:
     parts += ["", "## What the figures mean", ""]
     parts += [f"* {key}: {meaning}" for key, meaning in held["definitions"].items()]
     return "\n".join(parts) + "\n"
-
-
-def table(methods: dict[str, Any]) -> list[str]:
-    """One row per method."""
-    lines = [f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
-    for name, of in methods.items():
-        cells = [name, *("–" if of[key] is None else f"{of[key]:g}" for key in KEYS)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
 
 
 def commit() -> str:

@@ -78,7 +78,19 @@ def contributions(graph: Graph, features: Edge, model: Additive) -> Edge:
     bent = graph.add("Sub", bent, graph.constant(np.maximum(-model.knots, 0)))
     bent = graph.add("Mul", bent, graph.constant(model.bends))
     bent = graph.add("ReduceSum", bent, graph.constant([2], np.int64), keepdims=0)
-    return graph.add("Add", graph.add("Mul", z, graph.constant(model.line)), bent)
+    learned = graph.add("Add", graph.add("Mul", z, graph.constant(model.line)), bent)
+    return graph.add("Add", learned, _chart(graph, there, model))
+
+
+def _chart(graph: Graph, there: Edge, model: Additive) -> Edge:
+    """[n, features]: NEWS2's share of the log odds, beside the typical patient's."""
+    points = model.points
+    deep = graph.add("Unsqueeze", there, graph.constant([2], np.int64))
+    reached = graph.add("GreaterOrEqual", deep, graph.constant(points.edges))
+    adds = graph.add("Where", reached, graph.constant(points.adds), graph.constant([0.0]))
+    adds = graph.add("ReduceSum", adds, graph.constant([2], np.int64), keepdims=0)
+    beside = graph.constant(points.first - model.typical_points)
+    return graph.add("Mul", graph.add("Add", adds, beside), graph.constant([model.per_point]))
 
 
 def summed(graph: Graph, parts: Edge, offset: float) -> Edge:

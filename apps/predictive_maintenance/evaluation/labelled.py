@@ -2,8 +2,12 @@
 
 Per machine and speed, because a baseline is: the first half of the normal rows (rounded up;
 of a single row its first half) is healthy time, every window of one second of all other
-rows is judged on its own. Rows without machine or speed are one machine at one speed; rows
-of a speed at which the machine has no normal one are judged by its nearest speed.
+rows is judged on its own. Rows without machine or speed are one machine at one speed; a
+faulty row is judged by the normal ones of its machine at the nearest speed. Where a machine
+has no normal row, the column names specimens and not machines, and is not looked at.
+
+Recordings state no unit: they are taken as multiples of the first healthy one's level, and
+the rules that need m/s² (bias, flat line) are off. What is learned is relative anyway.
 """
 
 from collections.abc import Callable
@@ -16,6 +20,7 @@ from numpy.typing import NDArray
 
 from apps.predictive_maintenance.config import Machine, Settings
 from apps.predictive_maintenance.domain import Health, Window
+from apps.predictive_maintenance.evaluation.grouping import Row, groups_of, is_normal, normal
 from apps.predictive_maintenance.evaluation.offline import (
     METHODS,
     Bench,
@@ -24,22 +29,24 @@ from apps.predictive_maintenance.evaluation.offline import (
     scores,
     series,
 )
-from apps.predictive_maintenance.evaluation.recordings import number, optional, read_recording
+from apps.predictive_maintenance.evaluation.recordings import number, read_recording
 from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.vibration import Measured
 from apps.predictive_maintenance.wizard import healthy_time, propose
 from common.errors import ConfigError
 from common.inference.ranking import auprc, auroc
 
-NORMAL = "normal"
 ASSET = "machine"
 WINDOW_S = 1.0
 LEARNING_HOP = 0.25
 """Of a window: healthy recordings are short, so windows to learn from overlap."""
-Row = dict[str, str]
+SHORT_HOP = 0.1
+"""The same of recordings of less than two windows."""
+LEAST_WINDOWS, SHORTEST_S = 10, 0.1
+"""Windows are halved down to this length, until there are so many to learn from."""
+UNITLESS_BIAS = 1e5
+"""Of recordings without a unit: no mean is too large."""
 Samples = NDArray[np.float32]
-Key = tuple[str, float | None]
-"""Machine and speed."""
 
 
 def evaluate(
@@ -52,34 +59,10 @@ def evaluate(
     """Figures per method and fused, by bearing and pooled over all windows."""
     groups = groups_of(data, rows)
     tests = []
-    for key, members in groups.items():
-        progress(f"{key[0] or 'machine'}, {key[1] or '?'} r/min")
-        donors = groups[_donor(groups, key)]
-        tests.append(Group(settings, data, donors, model).test(members))
+    for (machine, rpm), members in groups.items():
+        progress(f"{machine or 'machine'}, {rpm or '?'} r/min")
+        tests.append(Group(settings, data, members, model).test(members))
     return {**_figures(tests), "groups": len(groups)}
-
-
-def groups_of(data: Path, rows: list[Row]) -> dict[Key, list[Row]]:
-    """The rows by machine and speed, in order."""
-    groups: dict[Key, list[Row]] = {}
-    for row in rows:
-        key = row.get("machine") or "", optional(row, "rpm", data / row["file"])
-        groups.setdefault(key, []).append(row)
-    return groups
-
-
-def _donor(groups: dict[Key, list[Row]], key: Key) -> Key:
-    """Whose normal rows a group is judged by: its own, or the nearest speed's."""
-    machine, rpm = key
-    able = [k for k, rows in groups.items() if k[0] == machine and normal(rows)]
-    if not able:
-        raise ConfigError(f"index.csv: no row of {machine or 'the machine'} is {NORMAL!r}")
-    return min(able, key=lambda k: abs((k[1] or 0.0) - (rpm or 0.0)))
-
-
-def normal(rows: list[Row]) -> list[Row]:
-    """The rows of healthy time."""
-    return [row for row in rows if row["condition"].strip().lower() == NORMAL]
 
 
 class _Test:
@@ -99,14 +82,17 @@ class Group:
         self, settings: Settings, data: Path, rows: list[Row], model: SequenceModel | None
     ) -> None:
         rules = replace(settings.baseline, smooth_windows=1)
+        unitless = replace(settings.quality, bias_m_s2=UNITLESS_BIAS)
         self._data, self._model = data, model
-        self._bench = Bench({ASSET: Machine()}, replace(settings, baseline=rules), model)
-        self._clock_s = 0.0
+        self._bench = Bench(
+            {ASSET: Machine()}, replace(settings, baseline=rules, quality=unitless), model
+        )
+        self._clock_s, self._window_s, self._unit, self._why = 0.0, WINDOW_S, 0.0, ""
         healthy = normal(rows)
         count = -(-len(healthy) // 2)
         self._learned_from = {row["file"] for row in healthy[:count]}
         self._half = healthy[0]["file"] if len(healthy) == 1 else ""
-        self.healthy = [pair for row in healthy[:count] for pair in self._learning(row)]
+        self.healthy = self._healthy(healthy[:count])
         sequence = (model.name, model.history) if model else None
         self.baseline = propose(
             ASSET, healthy_time(self.healthy), Machine(), rules, sequence=sequence
@@ -120,19 +106,35 @@ class Group:
         for row in rows:
             found, unjudged = self._scores(row)
             test.unjudged += unjudged
-            if row in normal(rows):
+            if is_normal(row):
                 test.healthy += found
             else:
                 test.faulty.setdefault(row["file"], []).extend(found)
                 test.conditions[row["file"]] = row["condition"]
         return test
 
+    def _healthy(self, rows: list[Row]) -> list[tuple[Health, Measured]]:
+        """The windows to learn from; shorter ones where there would be too few."""
+        while True:
+            found = [pair for row in rows for pair in self._learning(row)]
+            if len(found) >= LEAST_WINDOWS or self._window_s <= SHORTEST_S:
+                break
+            self._window_s /= 2
+        if len(found) < LEAST_WINDOWS:
+            files = ", ".join(row["file"] for row in rows)
+            raise ConfigError(
+                f"{self._data}: {len(found)} windows of healthy time in {files}; "
+                f"{LEAST_WINDOWS} are needed" + (f" ({self._why})" if self._why else "")
+            )
+        return found
+
     def _learning(self, row: Row) -> list[tuple[Health, Measured]]:
         samples, fs_hz = self._read(row)
         if row["file"] == self._half:
             samples = samples[:, : samples.shape[1] // 2]
-        hop = LEARNING_HOP if samples.shape[1] >= 2 * WINDOW_S * fs_hz else 0.1
-        return self._look(windows(samples, fs_hz, hop))[0]
+        long = samples.shape[1] >= 2 * self._window_s * fs_hz
+        hop = LEARNING_HOP if long else SHORT_HOP
+        return self._look(windows(samples, fs_hz, hop, self._window_s))[0]
 
     def _scores(self, row: Row) -> tuple[list[Scores], int]:
         """(all methods' scores of each judged window, how many were not judged)."""
@@ -141,13 +143,14 @@ class Group:
         samples, fs_hz = self._read(row)
         if row["file"] == self._half:
             samples = samples[:, samples.shape[1] // 2 :]
-        looked, unjudged = self._look(windows(samples, fs_hz, 1.0))
+        looked, unjudged = self._look(windows(samples, fs_hz, 1.0, self._window_s))
         health = self._with_sequences(looked)
         return [scores(self._bench, self._plain, h) for h in health], unjudged
 
     def _look(self, cut: list[Window]) -> tuple[list[tuple[Health, Measured]], int]:
         looked = [self._bench.look((self._later(window),))[0] for window in cut]
         judged = [(h, m) for h, m in looked if m is not None]
+        self._why = next((h.reason for h, m in looked if m is None and h.reason), self._why)
         return judged, len(cut) - len(judged)
 
     def _later(self, window: Window) -> Window:
@@ -168,12 +171,23 @@ class Group:
 
     def _read(self, row: Row) -> tuple[Samples, float]:
         path = self._data / row["file"]
-        return read_recording(self._data, row), number(row, "fs_hz", path)
+        samples = read_recording(self._data, row)
+        self._unit = self._unit or level(samples)
+        return samples / np.float32(self._unit), number(row, "fs_hz", path)
 
 
-def windows(samples: Samples, fs_hz: float, hop: float) -> list[Window]:
-    """Windows of a second, `hop` of a window apart; a shorter recording is one window."""
-    size = min(round(WINDOW_S * fs_hz), samples.shape[1])
+def level(samples: Samples) -> float:
+    """RMS of a recording about its mean; 1 where it has none."""
+    known = samples[np.isfinite(samples)].astype(np.float64)
+    rms = float(known.std()) if known.size else 0.0
+    return rms if 0 < rms < np.inf else 1.0
+
+
+def windows(
+    samples: Samples, fs_hz: float, hop: float, window_s: float = WINDOW_S
+) -> list[Window]:
+    """Windows `hop` of a window apart; a shorter recording is one window."""
+    size = min(round(window_s * fs_hz), samples.shape[1])
     step = max(1, round(hop * size))
     return [
         Window(ASSET, samples[:, at : at + size], fs_hz, at / fs_hz, at / fs_hz)

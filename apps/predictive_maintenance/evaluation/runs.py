@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.config import Machine, Settings
@@ -32,20 +31,21 @@ from apps.predictive_maintenance.evaluation.offline import (
     scores,
     series,
 )
+from apps.predictive_maintenance.evaluation.onset import onset
 from apps.predictive_maintenance.evaluation.recordings import Run, read_run
 from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.vibration import Measured
 from apps.predictive_maintenance.wizard import healthy_time, propose
+from common.errors import ConfigError
 from common.inference.ranking import auprc, auroc
-from common.inference.waveforms import BANDS
 
 ASSET = "machine"
 RIG = Machine(kind="rig")
 HEALTHY_SHARE = 0.2
+LEAST_WINDOWS = 6
+"""Of healthy time, to learn anything from."""
 FLOOR_READINGS = 5
 """The plain floor: over four deviations five times in a row."""
-ONSET_SMOOTHING = 0.02
-"""Of the run: the median that takes the noise out of its levels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,44 +123,35 @@ def rig(settings: Settings, model: SequenceModel | None = None) -> Bench:
 def learn(bench: Bench, run: Run) -> tuple[list[tuple[Health, Measured]], Baseline]:
     """The judged windows of the first fifth, and the baseline that they make."""
     healthy = [pair for at in range(_fifth(run)) for pair in _judged(bench, run, at)]
+    if len(healthy) < LEAST_WINDOWS:
+        raise ConfigError(
+            f"{run.file}: {len(healthy)} windows of healthy time in the first "
+            f"{HEALTHY_SHARE:.0%} of the run; {LEAST_WINDOWS} are needed{_why(bench, run)}"
+        )
     model = bench.model
     sequence = (model.name, model.history) if model else None
     rules = bench.settings.baseline
     return healthy, propose(ASSET, healthy_time(healthy), RIG, rules, sequence=sequence)
 
 
+def _why(bench: Bench, run: Run) -> str:
+    """What was wrong with the first window, if anything was."""
+    health, _ = rig(bench.settings).look((_window(run, 0),))[0]
+    return f" ({health.reason})" if health.reason and not health.judged else ""
+
+
 def _fifth(run: Run) -> int:
     return math.ceil(HEALTHY_SHARE * len(run.times_s))
 
 
-def onset(measured: list[Measured], learned: int) -> int:
-    """The first window after which the run never again looks as in its healthy time.
-
-    Octave levels of all axes, smoothed over a fiftieth of the run; how far they lie from
-    their mean over the second half of the healthy time (the first is warm-up), in standard
-    deviations of single windows, root mean square over the octaves. The onset follows the
-    last window that is no farther than the farthest healthy one.
-    """
-    bands = np.stack([figures.features[:, :BANDS] for figures in measured]).astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        octaves = np.logaddexp(bands[:, :, 0::2], bands[:, :, 1::2]).reshape(len(bands), -1)
-    octaves = octaves[:, np.isfinite(octaves).all(axis=0)]
-    width = max(11, round(ONSET_SMOOTHING * len(octaves))) | 1
-    smooth = median_filter(octaves, size=(width, 1), mode="nearest")
-    usual = slice(learned // 2, learned)
-    scatter = np.maximum(octaves[usual].std(axis=0), 1e-6)
-    z = (smooth - smooth[usual].mean(axis=0)) / scatter
-    far = np.sqrt(np.mean(z**2, axis=1))
-    as_healthy = np.flatnonzero(far <= far[usual].max())
-    return int(min(as_healthy[-1] + 1, len(far) - 1))
-
-
 def _judged(bench: Bench, run: Run, at: int) -> list[tuple[Health, Measured]]:
-    window = Window(
-        ASSET, run.snapshots[at], run.fs_hz, run.times_s[at], run.times_s[at], run.rpm
-    )
-    health, figures = bench.look((window,))[0]
+    health, figures = bench.look((_window(run, at),))[0]
     return [] if figures is None else [(health, figures)]
+
+
+def _window(run: Run, at: int) -> Window:
+    when = float(run.times_s[at])
+    return Window(ASSET, run.snapshots[at], run.fs_hz, when, when, run.rpm)
 
 
 def _as_unseen(health: Health, baseline: Baseline, at: int) -> Health:

@@ -18,7 +18,7 @@ from apps.predictive_maintenance.config import Settings
 from apps.predictive_maintenance.evaluate import Row, evaluate, read_index
 from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.training.readme import readme
-from apps.predictive_maintenance.training.train import ALL, Recipe, folders
+from apps.predictive_maintenance.training.recipe import ALL, Recipe, folders
 from apps.predictive_maintenance.vibration import FEATURES
 from common.inference.bundle import open_bundle, sha256
 from common.inference.selection import OpenRuntime, open_model
@@ -40,8 +40,6 @@ class Facts:
     data_licence: str
     command: str
     recipe: Recipe
-    simulated_weeks: float = 20.0
-    """Machine-weeks watched for false alarms."""
 
 
 def publish(
@@ -98,12 +96,15 @@ sha256 = "{sha256(folder / FILE)}"
 def measure(
     networks: dict[str, Path], folder: Path, data: Path, facts: Facts, open_runtime: OpenRuntime
 ) -> dict[str, Any]:
-    """{folder: {run or machine: figures}}; the first ones hold the simulated weeks too."""
+    """{folder: {what was left out: figures}}; the first ones hold the simulated weeks too.
+
+    Where nothing of the data was learned from, all of it was left out of the one network.
+    """
     results: dict[str, Any] = {}
-    weeks = facts.simulated_weeks
+    weeks = facts.recipe.judged_weeks
     beside = folder.parent / f"{folder.name}-judge"
     for place in folders(data):
-        for name, keep in _sources(place).items():
+        for name, keep in _sources(place, facts.recipe).items():
             write_bundle(networks.get(name, networks[ALL]), beside, facts)
             model = SequenceModel(open_model(open_bundle(beside), open_runtime).model)
             found = evaluate(Settings(), place, model, simulated_weeks=weeks, keep=keep)
@@ -114,10 +115,10 @@ def measure(
     return results
 
 
-def _sources(place: Path) -> dict[str, Callable[[Row], bool]]:
+def _sources(place: Path, recipe: Recipe) -> dict[str, Callable[[Row], bool]]:
     """What is left out together, and which rows of the index it is."""
     form, rows = read_index(place)
-    if form == "labelled":
+    if form == "labelled" or not recipe.real_share:
         return {place.name: lambda _: True}
     return {row["file"]: lambda r, name=row["file"]: r["file"] == name for row in rows}
 

@@ -4,66 +4,48 @@
    time in the data.
 2. A network that saw them all. Where that includes data, one more per run or machine that
    is left out: only those say how good the method is on what training never saw.
+3. The bundle, judged on the data by weights that never saw it, and its card.
 
 What was made is kept in the work folder; an interrupted run goes on where it stopped.
 """
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from apps.predictive_maintenance.evaluate import INDEX
 from apps.predictive_maintenance.sequence import sequences_of
+from apps.predictive_maintenance.training import card
+from apps.predictive_maintenance.training import recipe as recipes
 from apps.predictive_maintenance.training.network import Autoencoder, export
+from apps.predictive_maintenance.training.recipe import ALL, Recipe, folders
 from apps.predictive_maintenance.training.sequences import Source, recorded, simulated
 from apps.predictive_maintenance.vibration import FEATURES
-from common.errors import ConfigError
-
-ALL = "all"
+from common.inference.selection import OpenRuntime
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a training run is made of; `smoke()` is the same in seconds."""
+def run(
+    data: Path,
+    out: Path,
+    name: str,
+    *,
+    open_runtime: OpenRuntime,
+    data_licence: str = "as the data's owner says",
+    smoke: bool = False,
+) -> Path:
+    """Train into out/name, judge, write the card; returns the folder of the bundles.
 
-    machines: int = 12
-    weeks: float = 2.0
-    """Of each simulated machine; its first week is its baseline."""
-    real_share: float = 0.0
-    """Of the sequences in a batch that come from the data; 0: the data only judges. On the
-    runs at hand learning from them made no difference that their number could show."""
-    steps: int = 16
-    """Windows in a sequence."""
-    hidden: int = 32
-    code: int = 8
-    """Numbers that a sequence is rebuilt from."""
-    updates: int = 3000
-    batch: int = 128
-    rate: float = 3e-3
-    fewer_bands: float = 0.3
-    """Chance that a sequence loses its top bands: sensors with a lower rate."""
-    seed: int = 1
-
-
-def smoke() -> Recipe:
-    """A run of seconds that proves the way through; its network is worth nothing."""
-    return Recipe(machines=2, weeks=0.15, updates=20)
-
-
-def folders(data: Path) -> list[Path]:
-    """`data`, or those of its folders that hold an index.csv; raises ConfigError."""
-    found = (
-        [data]
-        if (data / INDEX).is_file()
-        else sorted(p.parent for p in data.glob(f"*/{INDEX}"))
-    )
-    if not found:
-        raise ConfigError(f"{data}: neither it nor a folder in it holds {INDEX}")
-    return found
+    Raises ConfigError for data that cannot be read.
+    """
+    recipe, work = recipes.smoke() if smoke else Recipe(), out / name
+    networks = train(data, work, recipe)
+    command = f"lineside train predictive_maintenance --data DIR --name {name}"
+    facts = card.Facts(name, data.name, data_licence, command, recipe)
+    card.publish(networks, work / "bundles" / name, data, facts, open_runtime)
+    return work / "bundles"
 
 
 def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:

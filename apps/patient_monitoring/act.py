@@ -1,0 +1,230 @@
+"""From a decision to the nurse: one alarm per bed and kind. Safe state: the ward knows
+that it is not monitored.
+
+The engine escalates, re-alarms and remembers; here is only what is set and cleared in it,
+and only where something differs from what was told last: a ward is one comparison of
+arrays. An occurrence keeps the highest priority that it had, and says whose it is.
+
+After a restart the protocol knows nothing yet, and that is no reason to call a patient
+well: an alarm that was in force stays so until the bed has been known for `settle_s`, or
+the protocol speaks for itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from apps.patient_monitoring import bed_alarms
+from apps.patient_monitoring.bed_alarms import (
+    ADVICE,
+    BOARD_PRIORITY,
+    EXTREME,
+    RISK,
+    TECHNICAL,
+    UNMONITORED,
+    alarm_of,
+)
+from apps.patient_monitoring.domain import (
+    Array,
+    Extreme,
+    Flag,
+    Parameter,
+    Patient,
+    Priority,
+    Risk,
+)
+from apps.patient_monitoring.lasting import since
+from apps.patient_monitoring.parameter_names import PARAMETER_NAMES
+from apps.patient_monitoring.protocol import CHART, EXTREMES
+from apps.patient_monitoring.protocol import TECHNICAL as FAULTS
+from apps.patient_monitoring.ward import Decision, Kind
+from common.alarms import orders
+from common.alarms.board import AlarmBoard
+from common.alarms.engine import ABNORMAL, State
+from common.pipeline import Fault
+from common.users import User
+
+KINDS = (RISK, EXTREME, TECHNICAL, ADVICE)
+HELD = -1
+"""Told before the last restart; what exactly is in the engine."""
+LOGIC = User(orders.LOGIC, "operator")
+RISK_PRIORITY = np.array([CHART[risk].priority for risk in Risk])
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a nurse is told of one bed."""
+
+    detail: str
+    what: tuple[str, ...]
+    """Red parameters, extremes or faults, by name."""
+    priority: Priority | None = None
+    """None: the definition's own."""
+
+
+class Act:
+    """Sets the alarms of `beds`; who lies there is told by `admit`."""
+
+    def __init__(
+        self,
+        board: AlarmBoard,
+        beds: Sequence[str],
+        patients: Sequence[Patient | None],
+        settle_s: float = 300.0,
+    ) -> None:
+        self._board, self._beds, self._settle_s = board, tuple(beds), settle_s
+        self._patients = list(patients)
+        self._occupied = np.array([patient is not None for patient in patients], bool)
+        self._told = {kind: self._in_force(kind) for kind in KINDS}
+        self._begun: float | None = None
+        self._known_since = np.full(len(self._beds), np.nan)
+
+    def __call__(self, decision: Decision) -> None:
+        """Call for what is new, worse or over; nothing else is touched."""
+        if decision.fault:
+            self._unmonitored(decision.fault)
+            return
+        self._board.set(UNMONITORED, active=False)
+        settled = self._settled(decision)
+        worse = np.zeros(len(self._beds), bool)
+        worse[[c.bed for c in decision.changes if c.kind is Kind.WORSE]] = True
+        for kind, found in codes(decision).items():
+            code, told = np.where(self._occupied, found, 0), self._told[kind]
+            differs = (code != told) & ((told != HELD) | (code != 0) | settled[kind])
+            again = worse & (code != 0) if kind == RISK else np.zeros_like(worse)
+            if kind == EXTREME:  # a further one
+                again = (told > 0) & (code & ~told != 0)
+            for row in np.flatnonzero(differs | again).tolist():
+                self._tell(kind, row, decision, active=bool(code[row]), again=bool(again[row]))
+            self._told[kind] = np.where(differs, code, told)
+
+    def safe_state(self, fault: Fault) -> None:
+        """Say that the ward is not monitored; never raises."""
+        self._unmonitored(f"{fault.device}: {fault.cause}")
+
+    def admit(self, row: int, patient: Patient | None) -> None:
+        """Who lies in a bed from now on; None: nobody.
+
+        The alarms of another patient end: the next ones are the new patient's own. One
+        from before a restart stays where the engine says that it is this patient's.
+        """
+        before, self._patients[row] = self._patients[row], patient
+        self._occupied[row] = patient is not None
+        if before and patient and before.pseudonym == patient.pseudonym:
+            return
+        for kind in KINDS:
+            alarm_id, told = alarm_of(kind, self._beds[row]), self._told[kind]
+            whose = self._board.alarm(alarm_id).about.get("patient")
+            if not (patient and told[row] == HELD and whose == patient.pseudonym):
+                self._board.set(alarm_id, active=False)
+                told[row] = 0
+        self._known_since[row] = np.nan
+
+    def _in_force(self, kind: str) -> Array:
+        alarms = (self._board.alarm(alarm_of(kind, bed)) for bed in self._beds)
+        return np.array([HELD if alarm.state.life in ABNORMAL else 0 for alarm in alarms])
+
+    def _settled(self, decision: Decision) -> Mapping[str, Array]:
+        """Bool [beds] per kind: long enough known for a stored alarm to be over."""
+        begun = self._begun = decision.at if self._begun is None else self._begun
+        complete = np.isnan(decision.invalid_since)
+        self._known_since = since(self._known_since, complete, decision.at)
+        started = np.full(len(self._beds), decision.at - begun >= self._settle_s)
+        known = decision.at - self._known_since >= self._settle_s
+        known |= started & ~self._occupied
+        return {RISK: known, EXTREME: known, TECHNICAL: started, ADVICE: started}
+
+    def _tell(
+        self, kind: str, row: int, decision: Decision, *, active: bool, again: bool
+    ) -> None:
+        alarm_id = alarm_of(kind, self._beds[row])
+        if not active:
+            self._board.set(alarm_id, active=False)
+            return
+        call = CALLS[kind](decision, row)
+        if Priority.HIGH in (call.priority, HIGH_KINDS.get(kind)):
+            self._end_pause(alarm_id)
+        self._board.set(
+            alarm_id,
+            active=True,
+            detail=call.detail,
+            priority=BOARD_PRIORITY[call.priority] if call.priority else None,
+            about=self._about(kind, row, decision, call),
+            again=again,
+        )
+
+    def _end_pause(self, alarm_id: str) -> None:
+        """What is of high priority is not hidden by a pause that was meant for less."""
+        if self._board.alarm(alarm_id).state.hiding(State.SHELVED):
+            self._board.command(alarm_id, orders.unshelve(LOGIC))
+
+    def _about(self, kind: str, row: int, decision: Decision, call: Call) -> dict[str, Any]:
+        patient = self._patients[row]
+        return {
+            "bed": self._beds[row],
+            "patient": patient.pseudonym if patient else "",
+            "kind": kind.removeprefix(bed_alarms.PER_BED),
+            "what": list(call.what),
+            "news2": int(decision.score.at_least[row]),
+            "complete": bool(decision.score.complete[row]),
+        }
+
+    def _unmonitored(self, why: str) -> None:
+        about = {"bed": "", "patient": "", "kind": "technical", "what": ["UNMONITORED"]}
+        self._board.set(UNMONITORED, active=True, detail=why, about=about)
+
+
+HIGH_KINDS = {EXTREME: Priority.HIGH}
+
+
+def codes(decision: Decision) -> dict[str, Array]:
+    """Int [beds] per kind of alarm: 0 is "not active", else all that its detail tells."""
+    score = decision.score
+    called = RISK_PRIORITY[decision.risk] != Priority.NONE
+    told = decision.risk * 1000 + score.at_least * 10 + score.complete * 2 + score.red
+    by_advice = ~called & (decision.extreme == 0) & (decision.priority == Priority.LOW)
+    advised = decision.advised_model * 1 + decision.advised_anomaly * 2
+    return {
+        RISK: np.where(called, told, 0),
+        EXTREME: decision.extreme,
+        TECHNICAL: decision.technical,
+        ADVICE: np.where(by_advice, advised, 0),
+    }
+
+
+def _risk(decision: Decision, row: int) -> Call:
+    risk, score = Risk(int(decision.risk[row])), decision.score
+    chart = CHART[risk]
+    parts = {p: int(score.parts[row, p]) for p in Parameter}
+    named = ", ".join(f"{PARAMETER_NAMES[p]} {n}" for p, n in parts.items() if n)
+    least = "" if score.complete[row] else "at least "
+    now = f"Now {least}{int(score.at_least[row])}{f' ({named})' if named else ''}."
+    red = tuple(p.name for p, n in parts.items() if n == 3)
+    return Call(f"{chart.text}. {now} {chart.response}", red, chart.priority)
+
+
+def _extreme(decision: Decision, row: int) -> Call:
+    found = list(_bits(Extreme, decision.extreme[row]))
+    return Call(", ".join(EXTREMES[one] for one in found), tuple(str(e.name) for e in found))
+
+
+def _technical(decision: Decision, row: int) -> Call:
+    found = [flag for flag in _bits(Flag, decision.technical[row]) if flag in FAULTS]
+    return Call(", ".join(FAULTS[one] for one in found), tuple(str(f.name) for f in found))
+
+
+def _advice(decision: Decision, row: int) -> Call:
+    model = ("model",) if decision.advised_model[row] else ()
+    anomaly = ("anomaly",) if decision.advised_anomaly[row] else ()
+    texts = {"model": "the model's risk is high", "anomaly": "unlike the patient's usual state"}
+    what = model + anomaly
+    return Call("Advice: " + ", ".join(texts[one] for one in what), what)
+
+
+CALLS = {RISK: _risk, EXTREME: _extreme, TECHNICAL: _technical, ADVICE: _advice}
+
+
+def _bits(kind: type[Any], value: int) -> Iterator[Any]:
+    return (one for one in kind if int(value) & one)

@@ -1,0 +1,258 @@
+"""What people may ask of the gateway, which role it takes, and the audit of it.
+
+Whoever names a patient names the pseudonym that the screen showed: if another lies in the
+bed by now, nothing is done.
+"""
+
+import math
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from apps.patient_monitoring import entry
+from apps.patient_monitoring.admissions import Admissions
+from apps.patient_monitoring.bed_alarms import bed_of
+from apps.patient_monitoring.census import Move
+from apps.patient_monitoring.domain import NONE
+from apps.patient_monitoring.incoming.adt import Person
+from apps.patient_monitoring.incoming.observed import Refused
+from apps.patient_monitoring.owners import OWNERS
+from apps.patient_monitoring.pause import PAUSE_ROLES, Pauses
+from common import audit, meta
+from common.alarms import commands as alarm_commands
+from common.alarms.alarm import Alarm
+from common.alarms.engine import ABNORMAL
+from common.arguments import number, text
+from common.telemetry import dead_letters
+from common.users import User
+
+if TYPE_CHECKING:
+    from apps.patient_monitoring.station import Station
+
+ROLES = {
+    **alarm_commands.ROLES,
+    **PAUSE_ROLES,
+    "names": "viewer",
+    "enter": "operator",
+    "order_scale2": "operator",
+    "describe": "operator",
+    "admit": "operator",
+    "discharge": "operator",
+    "transfer": "operator",
+    "swap": "operator",
+    "take": "operator",
+    "hand_over": "operator",
+    "resend": dead_letters.ROLE,
+}
+HIGH = 1
+OLDEST = 130
+Write = Callable[[sqlite3.Connection], Any]
+Done = tuple[Write | str, str, str]
+"""What is to be written, or what the asker is told at once; then target and reason."""
+
+
+class Commands:
+    """Carries commands out in the loop's thread; ValueError is the asker's mistake."""
+
+    def __init__(self, station: "Station") -> None:
+        self._station = station
+        self._pauses = Pauses(station)
+
+    def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
+        """Do it and audit it; returns what the asker shall see, or a future of it."""
+        if name in PAUSE_ROLES:
+            return self._pauses.carry_out(name, arguments, user)
+        if name in alarm_commands.ROLES:
+            if name in ("shelve", "remove_from_service"):
+                self._refuse_high(arguments)
+            return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
+        try:
+            done = getattr(self, f"_{name}")(arguments, user)
+        except Refused as error:
+            raise ValueError(str(error)) from error
+        return done if isinstance(done, Future) else self._written(name, done, user)
+
+    def _written(self, name: str, done: Done, user: User) -> "Future[Any]":
+        write, target, reason = done
+        store = self._station.parts.store
+        act, wall = audit.Act(user.name, user.role, name, target, reason), store.clock.wall()
+
+        def both(connection: sqlite3.Connection) -> Any:
+            answer = write(connection) if callable(write) else write
+            audit.append(connection, act, wall)
+            return answer
+
+        return store.submit(both, of_class="audit")
+
+    def _refuse_high(self, arguments: Mapping[str, Any]) -> None:
+        """What is HIGH of a patient is neither shelved nor taken out of service."""
+        named = arguments.get("alarms") or {arguments.get("alarm_id"): None}
+        for alarm_id in named if isinstance(named, dict) else ():
+            alarm = self._alarm(alarm_id) if isinstance(alarm_id, str) else None
+            if alarm and bed_of(alarm_id) and alarm.priority == HIGH:
+                raise ValueError(f"{alarm_id} is of high priority: it is not hidden")
+
+    def _alarm(self, alarm_id: str) -> Alarm | None:
+        try:
+            return self._station.parts.alarms.alarm(alarm_id)
+        except KeyError:
+            return None
+
+    # ------------------------------------------------------------------- about a patient
+
+    def _names(self, arguments: dict[str, Any], user: User) -> Done:
+        """Bed → initials; that somebody looked is audited."""
+        del arguments, user
+        found = {}
+        for bed, stay in self._station.intake.census.stays.items():
+            known = self._station.parts.identities.real(stay.patient.pseudonym)
+            found[bed] = known.initials if known else ""
+
+        def answer(connection: sqlite3.Connection) -> dict[str, str]:
+            del connection
+            return found
+
+        return answer, "patients", ""
+
+    def _enter(self, arguments: dict[str, Any], user: User) -> Done:
+        bed, patient = text(arguments, "bed"), text(arguments, "patient")
+        given = arguments.get("values")
+        values = entry.values(given)
+        self._station.intake.enter(patient, bed, values)
+        body = {"bed": bed, "patient": patient, "values": given, "user": user.name}
+        keep = partial(self._station.record.entry, bed=bed, body=body)
+
+        def write(connection: sqlite3.Connection) -> str:
+            keep(connection)
+            return f"entered: {', '.join(value.sign.name for value in values)}"
+
+        return write, f"bed/{bed}", ""
+
+    def _order_scale2(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        """SpO2 scale 2 by a clinician's order: who ordered it and why is kept."""
+        clinician, reason = text(arguments, "clinician"), text(arguments, "reason")
+        on = arguments.get("on")
+        if type(on) is not bool:
+            raise ValueError("on must be true or false")
+        ordered = f"scale {2 if on else 1}, ordered by {clinician}: {reason}"
+        return self._describe_as(arguments, user, {"scale2": on}, "order_scale2", ordered)
+
+    def _describe(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        """Age and pregnancy: whether NEWS2 may be used at all."""
+        known: dict[str, Any] = {}
+        if "age" in arguments:
+            known["age"] = number(arguments, "age")
+            if not 0 <= known["age"] <= OLDEST:
+                raise ValueError(f"age must be 0 to {OLDEST} years")
+        if "pregnant" in arguments:
+            known["pregnant"] = arguments["pregnant"]
+            if type(known["pregnant"]) is not bool:
+                raise ValueError("pregnant must be true or false")
+        if not known:
+            raise ValueError("age or pregnant is needed")
+        reason = text(arguments, "reason")
+        return self._describe_as(arguments, user, known, "describe", reason)
+
+    def _describe_as(
+        self, arguments: dict[str, Any], user: User, known: Mapping[str, Any], name: str,
+        reason: str,
+    ) -> "Future[Any]":  # fmt: skip
+        bed, pseudonym = text(arguments, "bed"), text(arguments, "patient")
+
+        def deed(admissions: Admissions) -> list[Move]:
+            admissions.census.lies(pseudonym, bed)
+            patient = admissions.census.stays[bed].patient
+            return admissions.census.describe(replace(patient, **known))
+
+        return self._change(deed, user, name, f"bed/{bed}", reason)
+
+    def _change(
+        self, deed: Callable[[Admissions], list[Move]], user: User, name: str, target: str,
+        reason: str = "",
+    ) -> "Future[Any]":  # fmt: skip
+        """A change of the census, its audit, and the answer once both are on disk."""
+        station = self._station
+        station.intake.change(deed, f"{user.name}/{user.role}")
+        done = "ordered" if name in ("order_scale2", "describe") else "done"
+        return self._written(name, (done, target, reason), user)
+
+    # ------------------------------------------------------------------ who lies where
+
+    def _admit(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        bed, mrn = text(arguments, "bed"), text(arguments, "mrn")
+        age = number(arguments, "age") if "age" in arguments else NONE
+        if not (math.isnan(age) or 0 <= age <= OLDEST):
+            raise ValueError(f"age must be 0 to {OLDEST} years")
+        if not self._station.settings.intake.real_patients and not mrn.startswith("SIM"):
+            raise ValueError(
+                "real patients are not admitted to this simulation and research software "
+                "(intake.real_patients); numbers of invented ones begin with SIM"
+            )
+        number_ = mrn if ":" in mrn else f"{text(arguments, 'authority', 'HOSP')}:{mrn}"
+        person = Person(number_, text(arguments, "initials", "")[:3], age)
+        wall = self._station.parts.clock.wall()
+        deed = lambda admissions: admissions.admit(person, bed, wall)  # noqa: E731
+        return self._change(deed, user, "admit", f"bed/{bed}")
+
+    def _discharge(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        bed, patient = text(arguments, "bed"), text(arguments, "patient")
+        deed = lambda admissions: admissions.discharge(patient, bed)  # noqa: E731
+        return self._change(deed, user, "discharge", f"bed/{bed}", text(arguments, "reason"))
+
+    def _transfer(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        patient, to = text(arguments, "patient"), text(arguments, "to_bed")
+        was, wall = text(arguments, "from_bed"), self._station.parts.clock.wall()
+
+        def deed(admissions: Admissions) -> list[Move]:
+            admissions.census.lies(patient, was)
+            return admissions.census.transfer(patient, to, wall)
+
+        return self._change(deed, user, "transfer", f"bed/{was}", text(arguments, "reason"))
+
+    def _swap(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        one, other = text(arguments, "patient"), text(arguments, "other")
+        wall = self._station.parts.clock.wall()
+        deed = lambda admissions: admissions.census.swap(one, other, wall)  # noqa: E731
+        return self._change(deed, user, "swap", "beds", text(arguments, "reason"))
+
+    # ------------------------------------------------------------------- who looks after it
+
+    def _take(self, arguments: dict[str, Any], user: User) -> Done:
+        """Acknowledge an alarm, where that is open, and answer for it from now on."""
+        alarm_id = self._active(arguments)
+        order = {"alarm_id": alarm_id, "comment": "taken"}
+        alarm_commands.carry_out(self._station.parts.alarms, "acknowledge", order, user)
+        return self._owned(alarm_id, user.name, "")
+
+    def _hand_over(self, arguments: dict[str, Any], user: User) -> Done:
+        """Somebody else answers for an alarm; it stays what it is."""
+        del user
+        alarm_id, to = self._active(arguments), text(arguments, "to")
+        return self._owned(alarm_id, to[:64], text(arguments, "reason"))
+
+    def _active(self, arguments: dict[str, Any]) -> str:
+        alarm_id = text(arguments, "alarm_id")
+        alarm = self._alarm(alarm_id)
+        if alarm is None:
+            raise ValueError(f"there is no alarm {alarm_id}")
+        if alarm.state.life not in ABNORMAL:
+            raise ValueError(f"{alarm_id} is not active")
+        return alarm_id
+
+    def _owned(self, alarm_id: str, owner: str, reason: str) -> Done:
+        owners = self._station.owners
+        owners.put(alarm_id, owner)
+        document = owners.document()
+
+        def write(connection: sqlite3.Connection) -> str:
+            meta.put(connection, OWNERS, document)
+            return f"{owner} looks after it"
+
+        return write, alarm_id, f"to {owner}" + (f": {reason}" if reason else "")
+
+    def _resend(self, arguments: dict[str, Any], user: User) -> Done:
+        del user
+        return dead_letters.resend, "dead letters", text(arguments, "reason")

@@ -1,0 +1,145 @@
+"""Why a patient was called for: the inputs of score and model as they were, as JSON.
+
+With these and the same model the same score comes out again (see again.py). Missing is
+null; numbers that are computed from are kept to the last bit.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.patient_monitoring import NOT_A_DEVICE
+from apps.patient_monitoring.domain import (
+    Array,
+    Extreme,
+    Flag,
+    Parameter,
+    Patient,
+    Priority,
+    Risk,
+    Sign,
+)
+from apps.patient_monitoring.readings import Reading
+from apps.patient_monitoring.risk import reasons
+from apps.patient_monitoring.trends import FEATURES
+from apps.patient_monitoring.ward import Decision, Percept
+from common.telemetry.event import iso_time
+
+SIGN_OF = {
+    Parameter.RESPIRATION: Sign.RR,
+    Parameter.SPO2: Sign.SPO2,
+    Parameter.OXYGEN: Sign.OXYGEN,
+    Parameter.SYSTOLIC: Sign.SBP,
+    Parameter.PULSE: Sign.HR,
+    Parameter.CONSCIOUSNESS: Sign.ACVPU,
+    Parameter.TEMPERATURE: Sign.TEMP,
+}
+Inputs = Callable[[Reading], Array]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the scores: the same for every alert of a run."""
+
+    station: str
+    software: str
+    model: str
+    """Empty where no model runs."""
+    model_sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A ward at one moment: what was perceived, what was decided, and who lay where."""
+
+    percept: Percept
+    decision: Decision
+    patients: Sequence[Patient | None]
+    inputs: Array
+    """float [beds, parameters]: what NEWS2 was given."""
+    wall: float
+    """UTC s."""
+
+    def of(self, row: int) -> dict[str, Any]:
+        """All that is known of one bed."""
+        patient, percept, decision = self.patients[row], self.percept, self.decision
+        return {
+            "bed": patient.bed if patient else str(row + 1),
+            "patient": patient.pseudonym if patient else "",
+            "age": number(patient.age) if patient else None,
+            "at": iso_time(self.wall),
+            "scale2": bool(patient and patient.scale2),
+            "refused": patient.refusal if patient else "",
+            "risk": Risk(int(decision.risk[row])).name,
+            "priority": Priority(int(decision.priority[row])).name,
+            "extreme": bits(Extreme, decision.extreme[row]),
+            "technical": bits(Flag, decision.technical[row]),
+            "score": scored(decision, row),
+            "inputs": self._inputs(row),
+            "signs": {
+                sign.name: measured(percept.reading, row, sign)
+                for sign in Sign
+                if math.isfinite(percept.reading.age_s[row, sign])
+            },
+            "due_s": float(percept.due_s[row]),
+            **self._second_line(row),
+            "not_a_device": NOT_A_DEVICE,
+        }
+
+    def _inputs(self, row: int) -> dict[str, Any]:
+        reading = self.percept.reading
+        return {
+            parameter.name: {
+                **measured(reading, row, sign),
+                "value": number(self.inputs[row, parameter]),
+            }
+            for parameter, sign in SIGN_OF.items()
+        }
+
+    def _second_line(self, row: int) -> dict[str, Any]:
+        percept = self.percept
+        found = reasons(percept.features[row], percept.contributions[row])
+        return {
+            "model_risk": number(percept.risk[row]),
+            "reasons": [reason.document() for reason in found],
+            "features": dict(zip(FEATURES, map(number, percept.features[row]), strict=True)),
+            "contributions": [number(one) for one in percept.contributions[row]],
+            "anomaly": number(percept.anomaly[row]),
+            "anomaly_shares": [number(one) for one in percept.anomaly_shares[row]],
+        }
+
+
+def scored(decision: Decision, row: int) -> dict[str, Any]:
+    """NEWS2 of one bed."""
+    score = decision.score
+    missing = [p.name for p in Parameter if score.missing[row, p]]
+    return {
+        "parts": {
+            p.name: None if score.missing[row, p] else int(score.parts[row, p])
+            for p in Parameter
+        },
+        "missing": missing,
+        "at_least": int(score.parts[row].sum()),
+        "complete": not missing and not bool(score.refused[row]),
+        "red": [p.name for p in Parameter if score.parts[row, p] == 3],
+    }
+
+
+def measured(reading: Reading, row: int, sign: Sign) -> dict[str, Any]:
+    """One sign of one bed: its value, its age, and what is wrong with it."""
+    return {
+        "value": number(reading.value[row, sign]),
+        "age_s": number(reading.age_s[row, sign]),
+        "flags": bits(Flag, reading.flags[row, sign]),
+    }
+
+
+def number(value: float) -> float | None:
+    """JSON's number; null for what is not known."""
+    return float(value) if math.isfinite(value) else None
+
+
+def bits(kind: type[Extreme] | type[Flag], value: int) -> list[str]:
+    """The names of the bits that are set."""
+    return [str(one.name) for one in kind if int(value) & one]

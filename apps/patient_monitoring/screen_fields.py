@@ -1,0 +1,94 @@
+"""Fields that several forms of a ward's page share: which bed, and who was seen in it.
+
+The beds are listed as they were when a form was opened, each with its pseudonym: if another
+patient lies there by the time it is sent, the station refuses it.
+"""
+
+from typing import Any
+
+import streamlit as st
+
+from common.screen import page, session
+from common.screen.language import mark, tr
+from common.screen.listening import hear, port_of
+from common.screen.station_file import FILE, var_folder
+
+BED = "ls-bed"
+"""Key of the chosen bed in the session's state."""
+LISTED = "ls-ward-beds"
+WHY = mark("Reason")
+CHOICES = (
+    "ls-enter-bed", "ls-alarm", "ls-pause-bed", "ls-scale-bed", "ls-in-bed", "ls-out-bed",
+    "ls-move-bed", "ls-move-to",
+)  # fmt: skip
+"""Fields that offer what was listed: chosen anew each time."""
+
+
+def chosen_bed() -> str:
+    """The bed whose page is open; empty for the whole ward."""
+    return str(st.session_state.get(BED) or "")
+
+
+def list_beds(station: str) -> None:
+    """When it is opened: who lies where."""
+    page.speak()
+    word = hear(var_folder() / station / FILE).word
+    st.session_state[LISTED] = {
+        bed.text("bed"): {
+            "patient": bed.text("patient"), "initials": bed.text("initials"),
+            "alarms": [one.text("id") for one in bed.documents("alarms")],
+        }
+        for bed in word.documents("beds")
+    }  # fmt: skip
+    for name in CHOICES:
+        renew(name)
+
+
+def listed() -> dict[str, dict[str, Any]]:
+    """Bed → patient, initials and alarms, as they were when the form was opened."""
+    found: dict[str, dict[str, Any]] = st.session_state.get(LISTED, {})
+    return found
+
+
+def bed_field(name: str, *, empty: bool = False) -> None:
+    """The beds in which somebody lies, or nobody; the open one first."""
+    names = [bed for bed, of in listed().items() if bool(of["patient"]) is not empty]
+    first = chosen_bed()
+    names.sort(key=lambda bed: bed != first)
+    texts = {bed: bed_text(bed) for bed in names}
+    st.selectbox(tr("Bed"), names, key=key(name), format_func=lambda bed: texts[bed])
+
+
+def bed_text(bed: str) -> str:
+    """A bed and who was seen in it."""
+    of = listed().get(bed, {})
+    said = " · ".join(filter(None, (of.get("initials", ""), of.get("patient", "")[:8])))
+    return f"{tr('Bed {bed}', bed=bed)}  {said}".strip()
+
+
+def who(name: str) -> dict[str, str]:
+    """The bed of a field, and whom the person saw in it."""
+    bed = str(value(name) or "")
+    return {"bed": bed, "patient": str(listed().get(bed, {}).get("patient", ""))}
+
+
+def send(station: str, name: str, arguments: dict[str, Any], *fields: str) -> None:
+    """Send a command; the fields are emptied where it was done."""
+    if session.command(station, port_of(station), name, arguments):
+        for field in fields:
+            renew(field)
+
+
+def key(name: str) -> str:
+    """The present key of a field."""
+    return f"{name}-{st.session_state.get(name, 0)}"
+
+
+def value(name: str) -> Any:
+    """What stands in a field."""
+    return st.session_state.get(key(name))
+
+
+def renew(name: str) -> None:
+    """Empty a field by taking another: a browser keeps what a focused one holds."""
+    st.session_state[name] = st.session_state.get(name, 0) + 1

@@ -1,0 +1,125 @@
+"""The gateway's state as one document: for the screens, the API and Prometheus.
+
+The document lies in the station's file, and nothing in that file says who somebody is: a
+tile has bed and pseudonym. Initials come with the command `names`, which is audited, or
+where [ward].initials puts them here.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from apps.patient_monitoring import NOT_A_DEVICE
+from apps.patient_monitoring.tiles import Tiles
+from common.meta import put
+from common.snapshot import shared
+
+if TYPE_CHECKING:
+    from apps.patient_monitoring.station import Station
+
+SOURCES_SHOWN = 200
+
+
+class Snapshots:
+    """Takes the document and hands it to the store; `last` may be read by any thread."""
+
+    def __init__(self, station: "Station") -> None:
+        self._station, self._tiles = station, Tiles(station)
+        self.last: dict[str, Any] = {}
+
+    def take(self) -> None:
+        """Make the document of this moment."""
+        station, parts = self._station, self._station.parts
+        wall, now = parts.clock.wall(), parts.clock.monotonic()
+        alarms = parts.alarms.summary()
+        silent = [f"{one.name}: {one.wrong}" for one in parts.listeners if one.wrong]
+        faults = [*([station.fault] if station.fault else []), *silent]
+        document = {
+            **shared(station.settings.station, "patient_monitoring", parts),
+            "not_a_device": NOT_A_DEVICE,
+            "model": self._model(),
+            "healthy": not faults,
+            "faults": faults,
+            "ward": {
+                "name": station.settings.station.area,
+                "unit": station.settings.ward.unit,
+                "beds": len(station.beds),
+                "occupied": len(station.intake.census.stays),
+                "fault": station.fault,
+            },
+            "beds": self._tiles.all(alarms, wall, now),
+            "counts": self._counts(),
+            "refused": dict(station.intake.sources.refused),
+            "refusals": list(station.intake.sources.refusals),
+            "sources": self._sources(now),
+            "latency_ms": station.pipeline.timings.percentiles(),
+        }
+        self.last = document
+        parts.store.submit(partial(put, key="snapshot", document=document))
+
+    def _model(self) -> dict[str, Any] | None:
+        choice = self._station.parts.model
+        if choice is None:
+            return None
+        model = choice.model
+        return {
+            "name": model.card.name,
+            "version": model.card.version,
+            "artefact": f"{model.artefact.runtime}/{model.artefact.precision}",
+            "device": model.runtime.device,
+            "reason": choice.reason,
+        }
+
+    def _counts(self) -> dict[str, int]:
+        station = self._station
+        return {
+            **station.intake.counts,
+            "refused": station.intake.sources.refused.total(),
+            "late": station.perceive.signs.late,
+            "beats": station.beats,
+            "beats_missed": station.behind,
+        }
+
+    def _sources(self, now: float) -> list[dict[str, Any]]:
+        known = list(self._station.intake.sources.known.items())
+        known.sort(key=lambda one: -one[1].refused)
+        return [
+            {
+                "name": name,
+                "kind": source.way,
+                "heard_s": round(now - source.heard, 1),
+                "messages": source.messages,
+                "refused": source.refused,
+                "clock_s": round(source.clock_s, 1),
+            }
+            for name, source in known[:SOURCES_SHOWN]
+        ]
+
+    def metrics(self) -> bytes:
+        """The counts and states that a hospital's Prometheus watches; nothing of a patient."""
+        registry, last = CollectorRegistry(), self.last
+        for name, value in last.get("counts", {}).items():
+            text = f"Since start: {name.replace('_', ' ')}"
+            Gauge(f"lineside_ward_{name}", text, registry=registry).set(value)
+        refused = Gauge(
+            "lineside_ward_refused_by", "Refused by reason", ["reason"], registry=registry
+        )
+        for reason, count in last.get("refused", {}).items():
+            refused.labels(reason).set(count)
+        beds = Gauge("lineside_ward_beds", "Beds by priority", ["priority"], registry=registry)
+        for tile in last.get("beds", ()):
+            beds.labels(tile["priority"] if tile["patient"] else "EMPTY").inc()
+        latency = Gauge(
+            "lineside_ward_latency_ms", "Duration in ms", ["stage", "quantile"],
+            registry=registry,
+        )  # fmt: skip
+        for stage, values in last.get("latency_ms", {}).items():
+            for quantile, ms in values.items():
+                latency.labels(stage, quantile).set(ms)
+        for name, text, value in (
+            ("lineside_healthy", "1 while nothing fails", bool(last.get("healthy"))),
+            ("lineside_alarms", "Alarms not in NORM", len(last.get("alarms", []))),
+        ):
+            Gauge(name, text, registry=registry).set(value)
+        return generate_latest(registry)

@@ -1,0 +1,160 @@
+"""What people may ask of the station, which role it takes, and the audit of it."""
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from apps.predictive_maintenance import decide as rules
+from apps.predictive_maintenance import memory as memories
+from apps.predictive_maintenance.baseline import Baseline
+from apps.predictive_maintenance.learning import FOREVER, summary, then
+from common import audit, meta, records
+from common.alarms import commands as alarm_commands
+from common.arguments import number, text, whole
+from common.records import Record
+from common.telemetry import dead_letters
+from common.users import User
+
+if TYPE_CHECKING:
+    from apps.predictive_maintenance.station import Station
+
+ROLES = {
+    **alarm_commands.ROLES,
+    "acknowledge_stop": "operator",
+    "note": "operator",
+    "close_order": "operator",
+    "baseline_choose": "operator",
+    "baseline_learn": "operator",
+    "baseline_accept": "engineer",
+    "baseline_back": "engineer",
+    "resend": dead_letters.ROLE,
+}
+Done = tuple[Any, str, str]
+"""What the asker gets (or a write in the store, or a future), the target and the reason."""
+
+
+class Commands:
+    """Carries commands out in the loop's thread; ValueError is the asker's mistake."""
+
+    def __init__(self, station: "Station") -> None:
+        self._station = station
+
+    def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
+        """Do it and audit it; returns what the asker shall see, or a future of it.
+
+        What takes the disk is done and audited in one transaction, or not at all.
+        """
+        if name in alarm_commands.ROLES:
+            return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
+        result, target, reason = getattr(self, f"_{name}")(arguments, user)
+        store = self._station.parts.store
+        act = audit.Act(user.name, user.role, name, target, reason)
+        if isinstance(result, Future):
+            result.add_done_callback(
+                lambda future: None if future.exception() else audit.submit(store, act)
+            )
+            return result
+        if not callable(result):
+            audit.submit(store, act)
+            return result
+        wall_time = store.clock.wall()
+
+        def both(connection: sqlite3.Connection) -> Any:
+            answer = result(connection)
+            audit.append(connection, act, wall_time)
+            return answer
+
+        return store.submit(both)
+
+    # ------------------------------------------------------------------ verdicts and orders
+
+    def _acknowledge_stop(self, arguments: dict[str, Any], user: User) -> Done:
+        del user
+        asset, pipeline = self._asset(arguments), self._station.pipeline
+        memory = pipeline.state.get(asset)
+        if memory is None or not memory.unacknowledged:
+            raise ValueError(f"{asset}: there is no stop to acknowledge")
+        pipeline.state = rules.acknowledge(pipeline.state, asset)
+        body = memories.as_json(pipeline.state[asset])
+
+        def keep(connection: sqlite3.Connection) -> str:
+            meta.put(connection, memories.KEY + asset, body)
+            return "acknowledged; the stop goes when its evidence goes"
+
+        return keep, asset, text(arguments, "comment", "")
+
+    def _close_order(self, arguments: dict[str, Any], user: User) -> Done:
+        key, reason = text(arguments, "key"), text(arguments, "reason")
+        repaired = arguments.get("repaired", True)
+        if type(repaired) is not bool:
+            raise ValueError("repaired must be true or false")
+        order = self._station.act.desk.close(key, user.name, reason)
+        if repaired:  # what was found before no longer holds: look anew
+            self._station.forget(order.asset)
+        return f"closed; revision {order.revision} goes to the CMMS", f"order/{key}", reason
+
+    def _note(self, arguments: dict[str, Any], user: User) -> Done:
+        asset, words = self._asset(arguments), text(arguments, "text")
+        store = self._station.parts.store
+        body = {"asset": asset, "text": words, "by": user.name}
+        record = Record(
+            "note", asset, store.clock.wall(), store.clock.monotonic(), store.boot_id, body
+        )
+
+        def keep(connection: sqlite3.Connection) -> str:
+            records.add(connection, record)
+            return "noted"
+
+        return keep, asset, words
+
+    def _resend(
+        self, arguments: dict[str, Any], user: User
+    ) -> tuple[Callable[[sqlite3.Connection], Any], str, str]:
+        del user
+        return dead_letters.resend, "dead letters", text(arguments, "reason")
+
+    # -------------------------------------------------------------------------- the wizard
+
+    def _baseline_choose(self, arguments: dict[str, Any], user: User) -> Done:
+        """Learn from a time; what comes of it is a proposal until somebody accepts it."""
+        del user
+        asset = self._asset(arguments)
+        start = number(arguments, "start") if "start" in arguments else 0.0
+        end = number(arguments, "end") if "end" in arguments else FOREVER
+        if not start < end:
+            raise ValueError("start must be before end (UTC, seconds since 1970)")
+        learned = self._station.learning.learn(asset, start, end)
+        return then(learned, summary), asset, ""
+
+    def _baseline_learn(self, arguments: dict[str, Any], user: User) -> Done:
+        """The same from all the time there is."""
+        return self._baseline_choose({"asset": arguments.get("asset")}, user)
+
+    def _baseline_accept(self, arguments: dict[str, Any], user: User) -> Done:
+        del user
+        asset, reason = self._asset(arguments), text(arguments, "reason")
+        despite = arguments.get("despite", False)
+        if type(despite) is not bool:
+            raise ValueError("despite must be true or false")
+        accepted = self._station.learning.accept(asset, despite=despite)
+        return then(accepted, self._in_use), asset, reason
+
+    def _baseline_back(self, arguments: dict[str, Any], user: User) -> Done:
+        del user
+        asset, version = self._asset(arguments), whole(arguments, "version")
+        reason = text(arguments, "reason")
+        if not version:
+            raise ValueError("version must be a number from 1")
+        chosen = self._station.learning.back(asset, version)
+        return then(chosen, self._in_use), f"{asset} baseline {version}", reason
+
+    def _in_use(self, baseline: Baseline) -> str:
+        self._station.later(lambda: self._station.use(baseline))
+        return f"baseline {baseline.version} of {baseline.asset} is in use"
+
+    def _asset(self, arguments: dict[str, Any]) -> str:
+        asset = text(arguments, "asset")
+        if asset not in self._station.settings.machines:
+            raise ValueError(f"there is no machine {asset}")
+        return asset

@@ -1,0 +1,154 @@
+"""Where work orders are kept and sent from: none twice, none lost.
+
+An order's state, its record and the event that leaves are one transaction. What the store
+refuses (a full queue, a full disk) stays here and is tried again; after a restart the
+orders are read back, so that a fault that goes on finds its order open.
+"""
+
+import json
+import sqlite3
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from apps.predictive_maintenance.config import Machine
+from apps.predictive_maintenance.domain import Decision
+from apps.predictive_maintenance.order_document import document, kept, restored
+from apps.predictive_maintenance.orders import OVERHEATING, VIBRATION, Order, Orders
+from common import meta, records
+from common.records import Record
+from common.store import Store
+from common.telemetry.outbox import Message, Outbox
+
+EVENT = "lineside.maintenance.order.v1"
+KEY = "order:"
+RETRY_S = 1.0
+
+
+def stored_orders(connection: sqlite3.Connection) -> list[Order]:
+    """The latest order of every machine and family; raises ConfigError."""
+    rows = connection.execute(
+        "SELECT value FROM meta WHERE key >= ? AND key < ?", (KEY, KEY[:-1] + ";")
+    )
+    return [restored(json.loads(value)) for (value,) in rows]
+
+
+class Desk:
+    """The work orders of one station; used by one thread, the station's loop."""
+
+    def __init__(
+        self,
+        orders: Orders,
+        machines: dict[str, Machine],
+        station: str,
+        store: Store,
+        outbox: Outbox,
+        sinks: tuple[str, ...],
+    ) -> None:
+        self._rules, self._machines, self._station = orders, machines, station
+        self._store, self._outbox, self._sinks = store, outbox, sinks
+        found = store.submit(stored_orders).result()
+        self._orders = {order.place: order for order in found}
+        self._unstored: dict[str, Order] = {}
+        """By key: an order closed and the next one opened are two things to tell."""
+        self._under_way: dict[str, tuple[Order, Future[None]]] = {}
+        self._retry_at = 0.0
+        self.failure = ""
+        """Why an order is not stored yet; empty when all are."""
+
+    def take(self, decision: Decision) -> None:
+        """Open an order, or add to the open one, as the rules say."""
+        now = self._store.clock.wall()
+        for family in (VIBRATION, OVERHEATING):
+            last = self._orders.get((decision.asset, family))
+            order = self._rules.after(last, decision, family, now)
+            if order is not None and order is not last:
+                self._put(order)
+
+    def close(self, key: str, by: str, reason: str) -> Order:
+        """A person closes an open order; raises ValueError where there is none."""
+        order = next((o for o in self.open_orders() if o.key == key), None)
+        if order is None:
+            raise ValueError(f"there is no open order {key}")
+        closed = self._rules.closed(order, by, reason, self._store.clock.wall())
+        self._put(closed)
+        return closed
+
+    def open_orders(self, asset: str | None = None) -> list[Order]:
+        """Open orders, most urgent first."""
+        found = [
+            order
+            for order in self._orders.values()
+            if order.is_open and asset in (None, order.asset)
+        ]
+        return sorted(found, key=lambda order: (order.priority, order.opened))
+
+    def told(self, order: Order) -> dict[str, Any]:
+        """An order as others read it."""
+        machine = self._machines.get(order.asset, Machine())
+        return document(order, machine, self._station)
+
+    @property
+    def unstored(self) -> int:
+        """Changes that the store does not have yet."""
+        return len(self._unstored)
+
+    def flush(self) -> None:
+        """Give the store what it does not have; returns at once."""
+        self._settle()
+        if not self._unstored or self._store.clock.monotonic() < self._retry_at:
+            return
+        busy = {order.place for order, _ in self._under_way.values()}
+        for order in self._unstored.values():
+            if order.place not in busy:  # closed first, then the next one opened
+                self._submit(order)
+            busy.add(order.place)
+
+    def _put(self, order: Order) -> None:
+        self._orders[order.place] = self._unstored[order.key] = order
+        self.flush()
+
+    def _submit(self, order: Order) -> None:
+        write = partial(
+            self._write, body=kept(order), told=self.told(order), order=order,
+            monotonic=self._store.clock.monotonic(),
+        )  # fmt: skip
+        self._under_way[order.key] = order, self._store.submit(write, of_class="audit")
+
+    def _settle(self) -> None:
+        for key, (order, future) in list(self._under_way.items()):
+            if not future.done():
+                continue
+            del self._under_way[key]
+            error = None if future.cancelled() else future.exception()
+            if error is not None or future.cancelled():
+                self.failure = f"{order.key}: {error or 'not taken'}"
+                self._retry_at = self._store.clock.monotonic() + RETRY_S
+            elif self._unstored.get(key) is order:
+                del self._unstored[key]
+        if not self._unstored:
+            self.failure = ""
+
+    # ---------------------------------------------------------------- in the store's thread
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        body: dict[str, Any],
+        told: dict[str, Any],
+        order: Order,
+        monotonic: float,
+    ) -> None:
+        place = f"{KEY}{order.asset}/{order.family}"
+        last = meta.get(connection, place)
+        if last is None or last["number"] <= order.number:  # else: told late, after the next
+            meta.put(connection, place, body)
+        record = Record("order", order.key, order.changed, monotonic, self._store.boot_id, told)
+        records.add(connection, record)
+        if self._sinks:
+            # Of the one class that is never dropped: a work order is a promise.
+            message = Message(
+                "audit", EVENT, f"order/{order.key}", told, order.changed, self._sinks
+            )
+            self._outbox.append(connection, message)

@@ -1,0 +1,109 @@
+"""What a person types into on the maintenance page: stops, orders and notes.
+
+It stands outside of the refreshing parts of the page and keeps its lists as they were when
+it was opened, so that typing is never lost. The baseline's wizard is `screen_wizard`.
+"""
+
+import streamlit as st
+
+from apps.predictive_maintenance import screen_wizard
+from apps.predictive_maintenance.screen_forms import command, empty, field, list_machines, named
+from common.screen.document import Document
+from common.screen.language import tr
+
+LATCHED, ORDERS = "pm-latched", "pm-orders"
+"""Keys of the lists: as they were when a form was opened."""
+
+
+def draw(station: str) -> None:
+    """The own buttons of this page, in the bar at its foot."""
+    _acknowledge(station)
+    _close_order(station)
+    _note(station)
+    screen_wizard.draw(station)
+
+
+def _acknowledge(station: str) -> None:
+    name = tr("Acknowledge a stop · operator")
+    with (
+        st.popover(name, key="pm-stop", on_change=_list, args=(station,)),
+        st.form("pm-stop-form", border=False),
+    ):
+        st.caption(tr("A stop stays until a person knows of it; then it goes with its cause."))
+        latched: dict[str, str] = st.session_state.get(LATCHED, {})
+        st.selectbox(
+            tr("Machine"), list(latched), key="pm-stop-asset",
+            format_func=lambda asset: latched.get(asset, asset),
+        )  # fmt: skip
+        st.text_input(tr("Comment"), key=field("pm-stop-comment"), max_chars=500)
+        st.form_submit_button(tr("Acknowledge"), on_click=_acknowledged, args=(station,))
+
+
+def _acknowledged(station: str) -> None:
+    state = st.session_state
+    said = {"asset": state["pm-stop-asset"], "comment": state[field("pm-stop-comment")]}
+    if command(station, "acknowledge_stop", said):
+        empty("pm-stop-comment")
+
+
+def _close_order(station: str) -> None:
+    name = tr("Close a work order · operator")
+    with (
+        st.popover(name, key="pm-order", on_change=_list, args=(station,)),
+        st.form("pm-order-form", border=False),
+    ):
+        orders: dict[str, str] = st.session_state.get(ORDERS, {})
+        st.selectbox(
+            tr("Work order"), list(orders), key="pm-order-key",
+            format_func=lambda key: orders.get(key, key),
+        )  # fmt: skip
+        st.checkbox(tr("It was repaired: judge the machine anew"), True, key="pm-repaired")
+        st.text_input(tr("What was done?"), key=field("pm-order-why"), max_chars=500)
+        st.form_submit_button(tr("Close the order"), on_click=_closed, args=(station,))
+
+
+def _closed(station: str) -> None:
+    state = st.session_state
+    said = {
+        "key": state["pm-order-key"], "reason": state[field("pm-order-why")],
+        "repaired": state["pm-repaired"],
+    }  # fmt: skip
+    if command(station, "close_order", said):
+        empty("pm-order-why")
+
+
+def _note(station: str) -> None:
+    name = tr("Note · operator")
+    with (
+        st.popover(name, key="pm-note", on_change=_list, args=(station,)),
+        st.form("pm-note-form", border=False),
+    ):
+        machines = list_machines(station)
+        st.selectbox(
+            tr("Machine"), list(machines), key="pm-note-asset",
+            format_func=lambda asset: machines.get(asset, asset),
+        )  # fmt: skip
+        st.text_input(tr("What was seen or done?"), key=field("pm-note-text"), max_chars=500)
+        st.form_submit_button(tr("Keep the note"), on_click=_noted, args=(station,))
+
+
+def _noted(station: str) -> None:
+    state = st.session_state
+    said = {"asset": state["pm-note-asset"], "text": state[field("pm-note-text")]}
+    if command(station, "note", said):
+        empty("pm-note-text")
+
+
+def _list(station: str) -> None:
+    """When one is opened: the stops and orders to choose from."""
+    word = named(station)
+    machines = word.documents("machines")
+    st.session_state[LATCHED] = {
+        one.text("asset"): one.text("name") for one in machines if one.flag("latched")
+    }
+    st.session_state[ORDERS] = dict(_order(one, station) for one in word.documents("orders"))
+
+
+def _order(one: Document, station: str) -> tuple[str, str]:
+    """Key and text of an order; its reference begins with the station's name."""
+    return one.text("external_ref").removeprefix(f"{station}/"), one.text("short_text")

@@ -1,0 +1,255 @@
+"""The station: the wiring of the five steps in flow order, and what keeps them honest.
+
+Read this file first. `build` joins the steps; `Station.turn` is one turn of the loop: carry
+out what people asked for, look at the records that came, then at the alarms and the time for
+a snapshot.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.predictive_maintenance import decide as rules
+from apps.predictive_maintenance.act import Act
+from apps.predictive_maintenance.baseline import Baseline
+from apps.predictive_maintenance.commands import ROLES, Commands
+from apps.predictive_maintenance.config import Settings
+from apps.predictive_maintenance.decide import Rules, State
+from apps.predictive_maintenance.desk import Desk
+from apps.predictive_maintenance.domain import Batch, Decision, Health
+from apps.predictive_maintenance.learning import Learning
+from apps.predictive_maintenance.look import Look
+from apps.predictive_maintenance.memory import stored_memories
+from apps.predictive_maintenance.orders import Orders
+from apps.predictive_maintenance.perceive import Perceive
+from apps.predictive_maintenance.record import Provenance, Recorder
+from apps.predictive_maintenance.sense import Sense
+from apps.predictive_maintenance.sequence import SequenceModel
+from apps.predictive_maintenance.shelf import Shelf
+from apps.predictive_maintenance.snapshot import Snapshots
+from apps.predictive_maintenance.status import Plant, Turn
+from apps.predictive_maintenance.upkeep import Upkeep
+from common.alarms.board import AlarmBoard
+from common.pipeline import Fault, Pipeline
+from common.ports import Clock, StatusLight, VibrationSource
+from common.store import Store
+from common.telemetry.outbox import Outbox
+from common.users import User
+
+POLL_S = 0.05  # longest wait for a record before people's commands get their turn
+REST_S = 0.1  # after a fault: what is away is not asked without pause
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a station is made of; the command line opens them by name."""
+
+    sources: Sequence[VibrationSource]
+    model: SequenceModel | None
+    shelf: Shelf
+    store: Store
+    outbox: Outbox
+    alarms: AlarmBoard
+    clock: Clock
+    light: StatusLight | None = None
+    sinks: tuple[str, ...] = ()
+    link: Callable[[], dict[str, Any]] = dict
+    """State of the ways out, for the screen: mqtt and webhook."""
+    host: Callable[[], dict[str, Any]] = dict
+    """Temperature, memory, disk and load of this device."""
+    software: str = ""
+    model_facts: dict[str, Any] = field(default_factory=dict)
+    """Name, version, artefact, device, reason and sha256 of the model; empty: none."""
+
+
+def build(settings: Settings, parts: Parts) -> "Station":
+    """The station of `settings`, its steps joined in flow order."""
+    machines, desk_rules = settings.machines, settings.orders
+    criticality = {asset: machine.criticality for asset, machine in machines.items()}
+    facts = parts.model_facts
+    provenance = Provenance(
+        settings.station.name, parts.software,
+        f"{facts.get('name', 'none')} {facts.get('version', '')}".strip(),
+        facts.get("sha256", ""),
+    )  # fmt: skip
+    remembered = parts.store.submit(stored_memories).result()
+
+    sense = Sense(parts.sources, machines, settings.sense, parts.clock)
+    look = Look(Perceive(machines, settings.quality, settings.states, parts.model))
+    decide = Rules(machines, settings.decide)
+    desk = Desk(
+        Orders(desk_rules, criticality), machines, settings.station.name,
+        parts.store, parts.outbox, parts.sinks,
+    )  # fmt: skip
+    act = Act(desk, parts.light)
+    record = Recorder(
+        parts.store, parts.outbox, parts.sinks, provenance,
+        settings.station.health_period_s, look, lambda: pipeline.state,
+    )  # fmt: skip
+    record.begin(remembered)
+
+    pipeline: Pipeline[Batch, tuple[Health, ...], State, tuple[Decision, ...]] = Pipeline(
+        sense=sense,
+        perceive=look,
+        decide=decide,
+        act=act,
+        record=record,
+        state={asset: remembered[asset] for asset in machines if asset in remembered},
+        clock=parts.clock,
+    )
+    learning = Learning(parts.store, parts.shelf, machines, settings.baseline, parts.model)
+    return Station(settings, parts, Steps(pipeline, sense, look, act, record, learning))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What `build` has joined."""
+
+    pipeline: Pipeline[Batch, tuple[Health, ...], State, tuple[Decision, ...]]
+    sense: Sense
+    look: Look
+    act: Act
+    recorder: Recorder
+    learning: Learning
+
+
+class Station:
+    """Runs the loop in one thread; commands and state come and go through safe queues."""
+
+    roles = ROLES
+
+    def __init__(self, settings: Settings, parts: Parts, steps: Steps) -> None:
+        self.settings, self.parts = settings, parts
+        self.pipeline, self.sense, self.look = steps.pipeline, steps.sense, steps.look
+        self.act, self.learning = steps.act, steps.learning
+        self.plant = Plant(tuple(settings.machines))
+        self.rows_since_forget = steps.recorder.rows
+        self.failure = ""
+        """Why records cannot be looked at; empty while they can."""
+        self._recorder = steps.recorder
+        self._commands = Commands(self)
+        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
+        self._later: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._snapshots = Snapshots(self)
+        self._upkeep = Upkeep(self, self._snapshots)
+        for baseline in self.learning.current():
+            self.look.use(baseline)
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until `stop`; then say on the light that nothing is known."""
+        try:
+            while not stop.is_set():
+                self.turn()
+        finally:
+            self.act.safe_state(Fault("station", "station", "it stops"))
+            self.act.desk.flush()
+            self.learning.close()
+
+    def turn(self) -> Turn | None:
+        """One turn of the loop."""
+        self._carry_out()
+        turn = self.pipeline.step(POLL_S)
+        if turn is not None:
+            self._note(turn)
+        self._upkeep()
+        if turn is not None and isinstance(turn.percept, Fault):
+            self.parts.clock.sleep(REST_S)
+        return turn
+
+    # ------------------------------------------------------------ what a turn consists of
+
+    def _carry_out(self) -> None:
+        while not self._later.empty():
+            self._later.get()()
+        while not self._asked.empty():
+            name, arguments, user, future = self._asked.get()
+            if not future.set_running_or_notify_cancel():
+                continue  # the asker was told that it took too long
+            try:
+                result = self._commands.carry_out(name, arguments, user)
+            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
+                future.set_exception(error)
+            else:
+                _hand_over(result, future)
+
+    def _note(self, turn: Turn) -> None:
+        if isinstance(turn.percept, Fault):
+            if turn.percept.stage != "sense":  # sources that are away have an alarm of theirs
+                self.failure = turn.percept.cause
+            return
+        self.failure = ""
+        for health, decision in zip(turn.percept, turn.decision, strict=True):
+            self.plant.note(health, decision)
+
+    # ---------------------------------------------------------------- what commands change
+
+    def use(self, baseline: Baseline) -> None:
+        """Compare a machine with another baseline from now on; look at it anew."""
+        self.look.use(baseline)
+        self.forget(baseline.asset)
+
+    def forget(self, asset: str) -> None:
+        """What was found of a machine no longer holds: it was repaired, or is learned anew."""
+        self.pipeline.state = rules.forget(self.pipeline.state, asset)
+        self._recorder.forget(asset)
+        self.plant.forget(asset)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have the loop's own thread do this before its next turn; from any thread."""
+        self._later.put(work)
+
+    # --------------------------------------------------------------------- what is reported
+
+    def faults(self) -> list[str]:
+        """What keeps the station from its work, in words."""
+        found = [f"{name}: {cause}" for name, cause in self.sense.failures.items()]
+        if self.failure:
+            found.append(self.failure)
+        if not self.parts.store.healthy:
+            found.append(f"store: {self.parts.store.last_error}")
+        return found
+
+    def simulation(self) -> dict[str, Any] | None:
+        """What people must know of a simulated plant; None: it is a real one."""
+        settings = self.settings.simulation
+        if not settings.enabled:
+            return None
+        return {
+            "speed_up": settings.speed_up,
+            "text": f"simulated plant: {settings.speed_up:g} × as fast as real time",
+        }
+
+    # ------------------------------------------- asked from other threads (common.service)
+
+    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        """Queue a command for the loop's own thread."""
+        future: Future[Any] = Future()
+        self._asked.put((name, arguments, user, future))
+        return future
+
+    def snapshot(self) -> dict[str, Any]:
+        """The last snapshot."""
+        return self._snapshots.last
+
+    def metrics(self) -> bytes:
+        """Prometheus text of the last snapshot."""
+        return self._snapshots.metrics()
+
+
+def _hand_over(result: Any, future: "Future[Any]") -> None:
+    """Give the asker the result, or, where something has to be waited for, later."""
+    if not isinstance(result, Future):
+        future.set_result(result)
+        return
+
+    def done(finished: "Future[Any]") -> None:
+        error = finished.exception()
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(finished.result())
+
+    result.add_done_callback(done)

@@ -1,0 +1,108 @@
+"""Which alarms are active: the plant's condition, read off as alarms.toml names it.
+
+Pure, like `decide`: a table that an engineer can check against alarms.toml.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from apps.predictive_maintenance.config import APP, Machine
+from apps.predictive_maintenance.domain import Verdict
+from common.alarms.definition import AlarmDefinition, load_definitions
+
+EACH = "machine_"
+UNJUDGED_S = 86_400.0
+SHOWN = 5
+"""Names in one detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineCondition:
+    """One machine as the alarms see it."""
+
+    verdict: Verdict = Verdict.UNKNOWN
+    evidence: str = ""
+    """The worst reason for the verdict."""
+    wrong: str = ""
+    """What is wrong with its records; empty: nothing."""
+    age_s: float | None = None
+    """Since its last record; None: none came since the start."""
+    unjudged_s: float = 0.0
+    """For how long it has run without being judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the loop knows; texts are empty when all is well."""
+
+    machines: Mapping[str, MachineCondition]
+    silent_s: float
+    up_s: float = 0.0
+    """Since the station started: before, no machine can be silent."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    lost: int = 0
+    """Records lost since the last look."""
+    inference: str = ""
+    orders: str = ""
+    refused: int = 0
+    """Work orders that the CMMS refused for good."""
+    light: str = ""
+    store: str = ""
+    uplink: str = ""
+
+
+def definitions(
+    machines: Mapping[str, Machine], path: Path = APP / "alarms.toml"
+) -> dict[str, AlarmDefinition]:
+    """All alarms of this plant; raises ConfigError."""
+    found: dict[str, AlarmDefinition] = {}
+    for name, definition in load_definitions(path).items():
+        if not name.startswith(EACH):
+            found[name] = definition
+            continue
+        for asset, machine in machines.items():
+            text = f"{machine.name or asset}: {definition.text}"
+            found[f"{name}.{asset}"] = replace(definition, id=f"{name}.{asset}", text=text)
+    return found
+
+
+def priority(alarm_id: str, machines: Mapping[str, Machine]) -> int | None:
+    """More urgent than alarms.toml says, where the machine stops production."""
+    name, _, asset = alarm_id.partition(".")
+    machine = machines.get(asset)
+    return 2 if name == "machine_plan" and machine and machine.criticality == 1 else None
+
+
+def active_alarms(now: Condition) -> dict[str, str]:
+    """Alarm id → detail, of active alarms alone."""
+    found = {
+        "source_failed": "; ".join(f"{name}: {why}" for name, why in now.sources.items()),
+        "unknown_asset": ", ".join(now.unknown[:SHOWN]),
+        "overload": f"{now.lost} records lost" if now.lost else "",
+        "inference_failed": now.inference,
+        "orders_waiting": now.orders,
+        "orders_refused": f"{now.refused} refused for good" if now.refused else "",
+        "light_failed": now.light,
+        "store_failing": now.store,
+        "uplink_offline": now.uplink,
+    }
+    for asset, machine in now.machines.items():
+        for name, detail in _of_machine(machine, now).items():
+            found[f"{EACH}{name}.{asset}"] = detail
+    return {name: detail for name, detail in found.items() if detail}
+
+
+def _of_machine(machine: MachineCondition, now: Condition) -> dict[str, str]:
+    why = machine.evidence or "as it was before the start"
+    age = machine.age_s if machine.age_s is not None else now.up_s
+    silent = age > now.silent_s
+    unjudged = machine.unjudged_s > UNJUDGED_S and not machine.wrong and not silent
+    return {
+        "stop": why if machine.verdict is Verdict.STOP else "",
+        "plan": why if machine.verdict is Verdict.PLAN else "",
+        "sensor": machine.wrong,
+        "silent": f"since {age:.0f} s" if silent else "",
+        "unjudged": f"since {machine.unjudged_s / 3600:.0f} h" if unjudged else "",
+    }

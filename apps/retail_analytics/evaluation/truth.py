@@ -1,0 +1,213 @@
+"""What really happened: people's boxes picture by picture, and when they crossed which line."""
+
+import csv
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.retail_analytics import geometry
+from apps.retail_analytics.domain import IN, OUT, STANDING_M, Crossing, Point
+from apps.retail_analytics.geometry import Line, Zone
+from common.config import from_table, read_toml, setting
+from common.errors import ConfigError
+
+USUAL_FPS = 25.0
+TRUTH, EVENTS, SCENE, CLIP = "gt.txt", "crossings.csv", "scene.toml", "clip.mp4"
+Boxes = NDArray[np.float64]
+Views = list[tuple[NDArray[np.int64], Boxes]]
+"""Per picture: ids [n] and boxes [n, 4] left, top, right, bottom."""
+
+
+@dataclass(frozen=True)
+class DrawnLine:
+    """A line as it stands in scene.toml."""
+
+    name: str = setting()
+    points: tuple[tuple[float, ...], ...] = setting()
+
+
+@dataclass(frozen=True)
+class DrawnZone:
+    """A zone as it stands in scene.toml."""
+
+    name: str = setting()
+    polygon: tuple[tuple[float, ...], ...] = setting()
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """scene.toml: what is drawn over the picture, in px."""
+
+    line: tuple[DrawnLine, ...] = ()
+    zone: tuple[DrawnZone, ...] = ()
+    fps: float = setting(0.0, low=0.0, high=240.0, unit="1/s")
+    """0 is what the clip says, or 25."""
+    width: int = setting(0, low=0)
+    height: int = setting(0, low=0)
+    person_m: float = setting(STANDING_M, low=0.2, high=2.5, unit="m")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One clip or one set of tracks, with its truth."""
+
+    name: str
+    fps: float
+    lines: tuple[Line, ...]
+    zones: tuple[Zone, ...] = ()
+    views: Views = field(default_factory=list)
+    """Empty where only the crossings are known."""
+    crossings: tuple[Crossing, ...] = ()
+    clip: Path | None = None
+    person_m: float = STANDING_M
+    size: tuple[int, int] = (0, 0)
+    """Width and height in px; 0 is not known."""
+
+
+def read_scene(path: Path) -> SceneFile:
+    """scene.toml, checked; raises ConfigError."""
+    table = read_toml(path)
+    known = {key: table[key] for key in table if key in SceneFile.__dataclass_fields__}
+    scene = from_table(SceneFile, known, path)
+    if not scene.line:
+        raise ConfigError(f"{path}: needs at least one [[line]] with name and points")
+    width, height = scene.width or 10**6, scene.height or 10**6
+    try:
+        for line in scene.line:
+            geometry.check_line(line.name, _pairs(line.points), width, height)
+        for zone in scene.zone:
+            geometry.check_polygon(f"zone {zone.name}", _pairs(zone.polygon), width, height)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return scene
+
+
+def drawn(scene: SceneFile) -> tuple[tuple[Line, ...], tuple[Zone, ...]]:
+    """The scene's lines and zones in px."""
+    lines = tuple(Line(line.name, *_pairs(line.points)) for line in scene.line)
+    return lines, tuple(Zone(zone.name, tuple(_pairs(zone.polygon))) for zone in scene.zone)
+
+
+def read_folder(folder: Path) -> Recording:
+    """clip.mp4 (or tracks only), scene.toml and its truth; raises ConfigError."""
+    scene = read_scene(folder / SCENE)
+    lines, zones = drawn(scene)
+    clip = folder / CLIP if (folder / CLIP).is_file() else None
+    fps = scene.fps or USUAL_FPS
+    views = read_mot(folder / TRUTH) if (folder / TRUTH).is_file() else []
+    if views:
+        crossings = crossings_of(views, fps, lines)
+    elif (folder / EVENTS).is_file():
+        crossings = read_crossings(folder / EVENTS, lines)
+    else:
+        raise ConfigError(f"{folder}: has no truth: needs {TRUTH} or {EVENTS}")
+    if clip is None and not views:
+        raise ConfigError(f"{folder}: has neither {CLIP} nor {TRUTH}: nothing to count in")
+    size = (scene.width, scene.height)
+    return Recording(
+        folder.name, fps, lines, zones, views, crossings, clip, scene.person_m, size
+    )
+
+
+def read_mot(path: Path) -> Views:
+    """MOT ground truth: frame from 1, id, left, top, width, height, flag, class, …
+
+    A flag of 0 and a class other than 1 (a person) or −1 are left out, as the format says.
+    """
+    rows: dict[int, list[tuple[float, ...]]] = {}
+    for number, values in _numbers(path):
+        if len(values) < 6:
+            raise ConfigError(f"{path}: line {number} has {len(values)} values, needs 6")
+        frame, flag = int(values[0]), values[6] if len(values) > 6 else 1.0
+        kind = values[7] if len(values) > 7 else 1.0
+        if frame < 1 or values[4] <= 0 or values[5] <= 0:
+            raise ConfigError(f"{path}: line {number}: frames count from 1, sizes are above 0")
+        if flag != 0 and kind in (1.0, -1.0):
+            rows.setdefault(frame, []).append(tuple(values[1:6]))
+    if not rows:
+        raise ConfigError(f"{path}: holds nobody")
+    return [_view(rows.get(frame, [])) for frame in range(1, max(rows) + 1)]
+
+
+def _view(rows: list[tuple[float, ...]]) -> tuple[NDArray[np.int64], Boxes]:
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    boxes = np.column_stack([table[:, 1:3], table[:, 1:3] + table[:, 3:5]])
+    return table[:, 0].astype(np.int64), boxes
+
+
+def _numbers(path: Path) -> list[tuple[int, list[float]]]:
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+        rows = [
+            (number, [float(v) for v in line.replace(",", " ").split()])
+            for number, line in enumerate(lines, 1)
+            if line.strip()
+        ]
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: is no table of numbers ({error})") from error
+    if any(not math.isfinite(value) for _, values in rows for value in values):
+        raise ConfigError(f"{path}: holds a value that is no number")
+    return rows
+
+
+def read_crossings(path: Path, lines: tuple[Line, ...]) -> tuple[Crossing, ...]:
+    """crossings.csv with the columns line, direction and time_s; raises ConfigError."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file, skipinitialspace=True))
+        found = [
+            Crossing(row["line"].strip(), row["direction"].strip(), -1, float(row["time_s"]))
+            for row in rows
+        ]
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (KeyError, ValueError, AttributeError, csv.Error) as error:
+        why = f"needs line, direction and time_s in every row ({error})"
+        raise ConfigError(f"{path}: {why}") from error
+    names = {line.name for line in lines}
+    for crossing in found:
+        if crossing.line not in names or crossing.direction not in (IN, OUT):
+            raise ConfigError(
+                f"{path}: {crossing.line!r} {crossing.direction!r}: lines are "
+                f"{', '.join(sorted(names))}, directions in and out"
+            )
+    return tuple(found)
+
+
+def foot(box: NDArray[np.float64]) -> Point:
+    """Where the person in a box stands."""
+    return float(box[0] + box[2]) / 2, float(box[3])
+
+
+def crossings_of(views: Views, fps: float, lines: tuple[Line, ...]) -> tuple[Crossing, ...]:
+    """Every time a true foot point moved over a line: no dead band, nothing left out."""
+    last: dict[int, tuple[Point, float]] = {}
+    found: list[Crossing] = []
+    sides: dict[tuple[str, int], float] = {}
+    for index, (ids, boxes) in enumerate(views):
+        now = index / fps
+        for number, box in zip(ids.tolist(), boxes, strict=True):
+            here = foot(box)
+            was = last.get(number)
+            for line in lines:
+                side = line.distance(here)
+                before = sides.get((line.name, number), 0.0)
+                if was is not None and before * side < 0 and line.crossed(was[0], here):
+                    time = was[1] + (now - was[1]) * abs(before) / (abs(before) + abs(side))
+                    found.append(Crossing(line.name, IN if side > 0 else OUT, number, time))
+                if side:  # exactly on the line keeps the side it came from
+                    sides[line.name, number] = side
+            last[number] = (here, now)
+    return tuple(found)
+
+
+def _pairs(points: tuple[tuple[float, ...], ...]) -> list[Point]:
+    if any(len(point) != 2 for point in points):
+        raise ValueError("every point is [x, y]")
+    return [(point[0], point[1]) for point in points]

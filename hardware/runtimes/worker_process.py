@@ -1,0 +1,206 @@
+"""One life of a worker process as its parent sees it: started, asked, ended.
+
+Everything it says is checked: what comes from a process that may be half dead is no truth.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from common.errors import BackendMissing, BundleError, RuntimeFailure
+from common.ports import TensorSpec
+from hardware.runtimes.failures import DeviceLost
+from hardware.runtimes.shared_arrays import Area, Place
+
+ROOT = Path(__file__).parents[2]
+MESSAGE_BYTES = 1 << 20
+DYING_S = 0.5  # from the end of its socket to its exit status
+WORDS = 300  # characters kept of what it last wrote to its standard error
+
+
+class ProcessGone(Exception):
+    """It hung, died or talked nonsense; the text says which. It is killed by now."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What shall run in the process."""
+
+    name: str
+    module: str
+    opener: str
+    path: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    python: str = sys.executable
+    """Another interpreter where the vendor's package needs a venv of its own."""
+    search: tuple[Path, ...] = (ROOT,)
+    """Where it finds our modules."""
+    crash_hint: str = ""
+    """What a crash of this backend usually means, and the next step."""
+
+
+class WorkerProcess:
+    """A started process; `open` makes it one that answers, `kill` and `reap` end it."""
+
+    def __init__(self, launch: Launch, inputs: Area) -> None:
+        self._launch, self._inputs, self._outputs = launch, inputs, Area()
+        self._number = 0
+        self._words: deque[str] = deque(maxlen=1)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._link = ours
+        with theirs:
+            self._child = self._started(theirs)
+        assert self._child.stderr is not None  # noqa: S101 - it is asked for
+        self._listener = threading.Thread(
+            target=self._listen, args=(self._child.stderr,), daemon=True
+        )
+        self._listener.start()
+
+    def open(self, start_s: float) -> None:
+        """Let it open its network; raises what was raised there, or RuntimeFailure."""
+        try:
+            said = self._asked(_opening(self._launch), start_s, "start")
+            self._raise_failure(said)
+            self._describe(said)
+        except ProcessGone as gone:
+            raise RuntimeFailure(self._launch.name, f"{self._launch.path}: {gone}") from gone
+
+    def run(self, arrays: Mapping[str, np.ndarray], limit_s: float) -> dict[str, np.ndarray]:
+        """One inference; raises RuntimeFailure for an error, ProcessGone when it is lost."""
+        self._number += 1
+        rows = [[p.name, p.dtype, p.shape, p.offset] for p in self._inputs.put(arrays)]
+        said = self._asked({"run": self._number, "arrays": rows}, limit_s, "inference")
+        if said.get("run") != self._number:
+            raise self._gone("answered another call")
+        self._raise_failure(said)
+        try:
+            return self._copied(said["arrays"])
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise self._gone(f"gave no usable answer ({error})") from error
+
+    def kill(self) -> None:
+        """End it now, whatever it does; does not wait for it. From any thread."""
+        self._child.kill()
+        with suppress(OSError):
+            self._link.shutdown(socket.SHUT_RDWR)  # wakes who waits for its answer
+
+    def reap(self, limit_s: float = 5.0) -> bool:
+        """After `kill`, free what it held; False when a stuck driver still holds it."""
+        self._link.close()
+        self._outputs.close()
+        try:
+            self._child.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return False
+        self._listener.join(DYING_S)
+        return True
+
+    def _started(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        passed = (self._inputs.descriptor, self._outputs.descriptor, theirs.fileno())
+        command = [self._launch.python, "-m", "hardware.runtimes.worker_child",
+                   str(os.getpid()), *map(str, passed)]  # fmt: skip
+        search = os.pathsep.join(
+            [*map(str, self._launch.search), os.environ.get("PYTHONPATH", "")]
+        )
+        try:
+            return subprocess.Popen(  # noqa: S603 - our own module, no user's words
+                command, pass_fds=passed, env={**os.environ, "PYTHONPATH": search},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            )  # fmt: skip
+        except OSError as error:
+            self._link.close()
+            self._outputs.close()
+            raise BackendMissing(
+                f"runtime {self._launch.name}: its Python cannot be started: {error}"
+            ) from error
+
+    def _asked(self, message: dict[str, Any], limit_s: float, what: str) -> dict[str, Any]:
+        try:
+            self._link.settimeout(limit_s)
+            self._link.send(json.dumps(message, default=str).encode())
+            answer = self._link.recv(MESSAGE_BYTES)
+            if not answer:
+                raise self._gone(self._death())
+            said: dict[str, Any] = json.loads(answer)
+        except TimeoutError as error:
+            raise self._gone(f"{what} gave no answer within {limit_s:g} s") from error
+        except OSError as error:  # the other end is closed: it died before it could answer
+            raise self._gone(self._death()) from error
+        except ValueError as error:
+            raise self._gone("answered nonsense") from error
+        return said
+
+    def _gone(self, text: str) -> ProcessGone:
+        self.kill()
+        return ProcessGone(text)
+
+    def _death(self) -> str:
+        """How the process ended: the signal or the exit code, and its last words."""
+        try:
+            code = self._child.wait(DYING_S)
+        except subprocess.TimeoutExpired:
+            return "its process closed the connection"
+        if code < 0:
+            hint = f": {self._launch.crash_hint}" if self._launch.crash_hint else ""
+            return f"its process died of {signal.Signals(-code).name}{hint}"
+        said = f": {self._words[-1]}" if self._words else ""
+        return f"its process ended (exit code {code}){said}"
+
+    def _raise_failure(self, said: dict[str, Any]) -> None:
+        kind, text = said.get("failed"), str(said.get("text", ""))
+        if kind is None:
+            return
+        if kind in ("BundleError", "BackendMissing"):
+            raise (BundleError if kind == "BundleError" else BackendMissing)(text)
+        if kind == "DeviceLost":
+            raise DeviceLost(self._launch.name, text)
+        raise RuntimeFailure(self._launch.name, text)
+
+    def _describe(self, said: dict[str, Any]) -> None:
+        try:
+            self.device = str(said["device"])
+            self.inputs = tuple(_spec(row) for row in said["inputs"])
+            self.outputs = tuple(_spec(row) for row in said["outputs"])
+        except (KeyError, TypeError) as error:
+            raise self._gone(f"described itself wrongly ({error})") from error
+
+    def _copied(self, rows: list[Any]) -> dict[str, np.ndarray]:
+        found = {}
+        for name, dtype, shape, offset in rows:
+            place = Place(name, dtype, tuple(shape), offset)
+            found[name] = self._outputs.view(place).copy()
+        if found.keys() != {spec.name for spec in self.outputs}:
+            raise ValueError(f"outputs {sorted(found)}")
+        return found
+
+    def _listen(self, errors: IO[bytes]) -> None:
+        """Keep its last line, and keep the pipe from filling up."""
+        with errors:
+            for line in errors:
+                if text := line.decode("utf-8", "replace").strip():
+                    self._words.append(text[:WORDS])
+
+
+def _opening(launch: Launch) -> dict[str, Any]:
+    return {
+        "module": launch.module,
+        "opener": launch.opener,
+        "path": str(launch.path),
+        "options": dict(launch.options),
+    }
+
+
+def _spec(row: dict[str, Any]) -> TensorSpec:
+    return TensorSpec(str(row["name"]), tuple(row["shape"]), str(row["dtype"]))

@@ -1,0 +1,1 @@
+"""Sensors and the systems that speak for them: one file each."""
