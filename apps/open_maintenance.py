@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from apps.base import Base, Running
+from apps.base import Base, Running, Way
 from apps.predictive_maintenance import bench as maintenance_bench
 from apps.predictive_maintenance import station, watch
 from apps.predictive_maintenance.config import Settings
@@ -23,6 +23,7 @@ from common.errors import ConfigError
 from common.inference.bundle import open_bundle
 from common.inference.selection import Choice, open_model
 from common.ports import Runtime, StatusLight, VibrationSource
+from common.store import Store
 from hardware import catalog
 
 CMMS_STOP_S = 10.0
@@ -47,6 +48,12 @@ def load(path: Path, changes: list[str]) -> Settings:
 def definitions(settings: Settings) -> Mapping[str, AlarmDefinition]:
     """The alarms of alarms.toml, those of machines once for each."""
     return watch.definitions(settings.machines)
+
+
+def ways(settings: Settings, store: Store) -> Mapping[str, Way]:
+    """No way out of its own: work orders leave by the webhook and MQTT."""
+    del settings, store
+    return {}
 
 
 def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Running:
