@@ -62,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
     _gaps_options(_command(commands, "gaps", _gaps, "what an archive knows to be missing"))
     _dead_options(_command(commands, "dead", _dead, "events refused for good: list, re-send"))
     _audit_options(_command(commands, "audit", _audit, "is the trail of who did what whole?"))
+    _baseline_options(_command(commands, "baseline", _baseline, "a machine's own normal"))
+    _replay_options(_command(commands, "replay", _replay, "an alert from its record"))
     shots = _command(commands, "screenshots", _screenshots, "pictures of the running screens")
     shots.add_argument("--to", type=Path, default=Path("docs/screens"))
     shots.add_argument("--lang", default="en")
@@ -169,6 +171,28 @@ def _audit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("station")
     command.add_argument("--head", help="a row's hash as it was seen elsewhere")
     command.add_argument("--json", action="store_true")
+    _var_option(command)
+
+
+def _baseline_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("asset")
+    command.add_argument("--station", default="predictive-maintenance")
+    command.add_argument("--user", help="who asks; the station wants to know the password")
+    command.add_argument("--port", type=int, default=8102, help="of the station's API")
+    todo = command.add_mutually_exclusive_group()
+    todo.add_argument("--learn", action="store_true", help="from all rows on record")
+    todo.add_argument("--between", type=float, nargs=2, metavar=("START", "END"),
+                      help="learn from this time: UTC, s since 1970")  # fmt: skip
+    todo.add_argument("--accept", metavar="REASON", help="take what was learned into use")
+    todo.add_argument("--back", type=int, metavar="VERSION", help="an older one into use")
+    command.add_argument("--reason", default="", help="of going back")
+    _var_option(command)
+
+
+def _replay_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("app", choices=("patient_monitoring",))
+    command.add_argument("alert", help="its id, as record and screen show it")
+    _config_options(command)
     _var_option(command)
 
 
@@ -322,6 +346,40 @@ def _audit(options: argparse.Namespace) -> int:
     found = audit.verify((options.var or VAR) / options.station, options.head)
     print(json.dumps(found, indent=2) if options.json else audit.as_text(found))
     return DONE if found["sound"] else FAILED
+
+
+def _baseline(options: argparse.Namespace) -> None:
+    from apps import baseline  # noqa: PLC0415
+
+    name, arguments = "", {"asset": options.asset}
+    if options.learn:
+        name = "learn"
+    elif options.between:
+        name = "choose"
+        arguments |= dict(zip(("start", "end"), options.between, strict=True))
+    elif options.accept:
+        name, arguments["reason"] = "accept", options.accept
+    elif options.back:
+        name = "back"
+        arguments |= {"version": options.back, "reason": options.reason}
+    if not name:
+        folder = (options.var or VAR) / options.station
+        print(json.dumps(baseline.shown(folder, options.asset), indent=2))
+        return
+    if not options.user:
+        raise ConfigError("--user: say who asks; the station audits it")
+    print(json.dumps(baseline.carried_out(options.port, options.user, name, arguments)))
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from apps import open_ward  # noqa: PLC0415
+
+    path = _config_path(options, options.app)
+    settings = open_ward.load(path, options.changes)
+    folder = (options.var or VAR) / settings.station.name
+    found = open_ward.replay(settings, path, folder, options.alert)
+    print(json.dumps(found, indent=2))
+    return DONE if found["same"] else FAILED
 
 
 def _screenshots(options: argparse.Namespace) -> None:

@@ -34,7 +34,7 @@ class Comparison:
         self._model = model
         self._steps = model.steps if model else 0
         self._baselines: dict[str, Baseline] = {}
-        self._histories: dict[str, list[Array]] = {}
+        self._histories: dict[str, _History] = {}
 
     def use(self, baseline: Baseline) -> None:
         """Compare this machine with another baseline from now on."""
@@ -68,9 +68,10 @@ class Comparison:
         residual = baseline.residual(measured.features, state)
         if residual is None:
             return {**usual, "reason": "does not fit its baseline"}
-        history = self._histories.setdefault(baseline.asset, [])
-        history.append(residual)
-        del history[: -max(baseline.smooth, self._steps)]
+        history = self._histories.get(baseline.asset)
+        if history is None:
+            history = self._histories[baseline.asset] = _History(baseline, self._steps)
+        history.add(residual)
         return usual
 
     def _distances(
@@ -80,13 +81,14 @@ class Comparison:
         groups: dict[tuple[int, int], list[int]] = {}
         for at in members:
             baseline, history = self._of(found[at])
-            if len(history) >= baseline.smooth:
-                groups.setdefault((baseline.smooth, len(history[-1])), []).append(at)
+            if history.count >= baseline.smooth:
+                size = history.residuals.shape[1]
+                groups.setdefault((baseline.smooth, size), []).append(at)
             else:
-                why = f"{len(history)} of {baseline.smooth} windows so far"
+                why = f"{history.count} of {baseline.smooth} windows so far"
                 figures[at]["reason"] = why
-        for (smooth, _), ready in groups.items():
-            recent = np.stack([self._of(found[at])[1][-smooth:] for at in ready])
+        for ready in groups.values():
+            recent = np.stack([self._of(found[at])[1].residuals for at in ready])
             for at, smoothed in zip(ready, middle(recent, axis=1), strict=True):
                 figures[at] |= _compared(self._of(found[at])[0], smoothed)
 
@@ -98,7 +100,7 @@ class Comparison:
         for at in members:
             baseline, history = self._of(found[at])
             known = self._model is not None and baseline.model == self._model.name
-            if known and len(history) >= self._steps:
+            if known and history.count >= self._steps:
                 groups.setdefault(baseline.axes, []).append(at)
         for ready in groups.values():
             for at, distance in zip(ready, self._network(found, ready), strict=True):
@@ -106,16 +108,37 @@ class Comparison:
                 figures[at]["sequence"] = float(distance) / limit
 
     def _network(self, found: list[Health], members: list[int]) -> NDArray[np.float64]:
-        sequences = []
-        for at in members:
-            baseline, history = self._of(found[at])
-            recent = baseline.over_noise(np.stack(history[-self._steps :]))
-            sequences.append(recent.transpose(1, 0, 2))
+        sequences = np.stack([self._of(found[at])[1].over_noise for at in members])
         assert self._model is not None  # noqa: S101 - nobody is a member without one
-        return self._model.distances(np.stack(sequences))
+        return self._model.distances(sequences.transpose(0, 2, 1, 3))
 
-    def _of(self, health: Health) -> tuple[Baseline, list[Array]]:
+    def _of(self, health: Health) -> "tuple[Baseline, _History]":
         return self._baselines[health.asset], self._histories[health.asset]
+
+
+class _History:
+    """The last residuals of one machine, oldest first: for smoothing, and for the network."""
+
+    def __init__(self, baseline: Baseline, steps: int) -> None:
+        size = int(np.count_nonzero(baseline.used))
+        features = len(baseline.used) // baseline.axes
+        self._baseline = baseline
+        self.residuals: Array = np.zeros((baseline.smooth, size))
+        self.over_noise = np.zeros((steps, baseline.axes, features), np.float32)
+        self.count = 0
+        """Windows since it began."""
+
+    def add(self, residual: Array) -> None:
+        """One window more; the oldest goes."""
+        self.count += 1
+        _push(self.residuals, residual)
+        if len(self.over_noise):
+            _push(self.over_noise, self._baseline.over_noise(residual[None])[0])
+
+
+def _push(rows: NDArray[Any], row: NDArray[Any]) -> None:
+    rows[:-1] = rows[1:]
+    rows[-1] = row
 
 
 def middle(values: Array, axis: int) -> Array:
@@ -123,15 +146,17 @@ def middle(values: Array, axis: int) -> Array:
     count = values.shape[axis]
     ordered = np.sort(values, axis=axis)
     upper = np.take(ordered, count // 2, axis)
-    return upper if count % 2 else (upper + np.take(ordered, count // 2 - 1, axis)) / 2
+    lower = upper if count % 2 else np.take(ordered, count // 2 - 1, axis)
+    return np.asarray((lower + upper) / 2, np.float64)
 
 
 def _compared(baseline: Baseline, smoothed: Array) -> Figures:
-    scatter, limits, row = baseline.scatter, baseline.limits, smoothed[None]
-    signature = float(scatter.signature(row)[0]) / limits["signature"]
+    limits = baseline.limits
+    distance, reconstruction = baseline.scatter.both(smoothed)
+    signature = distance / limits["signature"]
     return {
         "signature": signature,
-        "reconstruction": float(scatter.reconstruction(row)[0]) / limits["pca"],
+        "reconstruction": reconstruction / limits["pca"],
         "changes": _changes(smoothed, baseline) if signature >= CHANGED else (),
     }
 

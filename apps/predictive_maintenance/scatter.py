@@ -5,6 +5,7 @@ reconstruction error of a PCA is the plain method beside it. Windows are noisy a
 are slow, so both are taken of the median of the last windows.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,13 @@ class Scatter:
         """Mahalanobis distance per root of dimensions of [n, p] smoothed residuals."""
         z = (smoothed - self.middle) / self.spread
         return np.asarray(np.sqrt(np.einsum("ij,ij->i", z @ self.precision, z) / z.shape[1]))
+
+    def both(self, smoothed: Array) -> tuple[float, float]:
+        """Signature and reconstruction error of one [p] smoothed residual: the same figures."""
+        z = (smoothed - self.middle) / self.spread
+        rest = z - (self.components @ z) @ self.components
+        size = len(z)
+        return math.sqrt(z @ self.precision @ z / size), math.sqrt(rest @ rest / size)
 
     def reconstruction(self, smoothed: Array) -> Array:
         """Root mean square of [n, p] that the PCA's components do not explain."""

@@ -1,6 +1,8 @@
-"""The nouns of people counting, from the picture to the count. None of them is a picture."""
+"""The nouns of people counting, from the picture to the count."""
 
 from dataclasses import dataclass
+
+import numpy as np
 
 from common.quality import Quality
 
@@ -120,3 +122,12 @@ class Decision:
     """Per queue, how many joined it at this view."""
     spots: tuple[tuple[int, Point], ...] = ()
     """Where confirmed people stand, for the heat map."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Glance:
+    """One camera's picture, on its way to numbers; it lives in memory only, and not for long."""
+
+    camera: str
+    frame: np.ndarray
+    """uint8 [H, W, 3] BGR or [H, W] grey; masked as soon as it is perceived."""

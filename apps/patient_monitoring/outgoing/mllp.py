@@ -7,6 +7,7 @@ receiver that is in trouble, silent or nonsensical is asked again with the same 
 
 import secrets
 import time
+from collections.abc import Callable
 
 from apps.patient_monitoring.outgoing import oru_r40
 from apps.patient_monitoring.outgoing.er7 import Acknowledgement, read_acknowledgement
@@ -28,12 +29,13 @@ LATER_ERRORS = ("206", "207")
 class Mllp:
     """Speaks ORU^R40 to one receiver; raises ConfigError for unusable TLS files."""
 
-    def __init__(self, settings: Hl7Settings, who: Who) -> None:
+    def __init__(self, settings: Hl7Settings, who: Who, works: Callable[[], bool]) -> None:
+        """`works` says whether the ward is watched: only then may the watchdog bark."""
         where = Where(settings.host, settings.port, settings.connect_timeout_s)
         files = (settings.ca_file, settings.cert_file, settings.key_file)
         tls = tls_context(where, *files) if settings.tls else None
         self.name = f"{where}"
-        self._settings, self._who = settings, who
+        self._settings, self._who, self._works = settings, who, works
         self._link = Link(where, tls)
         self._spoke_at = time.monotonic()
 
@@ -60,6 +62,9 @@ class Mllp:
         every_s = self._settings.watchdog_s
         if not every_s or time.monotonic() - self._spoke_at < every_s:
             return None
+        self._spoke_at = time.monotonic()
+        if not self._works():
+            return None  # they shall miss us, and call somebody
         control = secrets.token_hex(10).upper()
         answer = self.send(oru_r40.watchdog(self._settings, control, time.time()))
         return TAKEN if answer.verdict is Verdict.NEVER else answer

@@ -2,8 +2,10 @@
 
 One message per change of an alarm. Its facets are OBX segments of which the last number of
 OBX-4 says which: 1 event, 2 source, 3 phase, 4 state, 5 inactivation, 6 priority, 7 type,
-8 text. While nothing happens a watchdog says that silence means peace. Later messages of an occurrence name its first one in OBR-29. The same event gives
-the same bytes whenever it is sent: MSH-7 is when it was recorded, MSH-10 is made of its id.
+8 text. While nothing happens a watchdog says that silence means peace.
+
+Later messages of an occurrence name its first one in OBR-29. The same event gives the same
+bytes whenever it is sent: MSH-7 is when it was recorded, MSH-10 is made of its id.
 """
 
 from dataclasses import dataclass
@@ -85,15 +87,18 @@ def render(event: Event, settings: Hl7Settings, who: Who) -> Said | None:
 def watchdog(settings: Hl7Settings, control: str, wall: float) -> Said:
     """Says that this gateway lives, and for how long nobody need worry."""
     at, limit = hl7_time(wall), f"{settings.watchdog_s * 2:g}"
+    own = composite(control, "LINESIDE")
+    event = {1: "2", 2: "ST", 3: composite(*ACTIVE), 4: "1.0.0.0.1", 11: "R", 14: at}
+    timeout = {1: "3", 2: "NM", 3: composite(*TIMEOUT), 4: "1.0.0.0.9", 5: limit,
+               6: composite(*SECONDS), 11: "R", 14: at}  # fmt: skip
     rows = [
         _header(settings, control, wall),
-        segment("OBR", {1: "1", 3: composite(control, "LINESIDE"), 4: composite(*ALARM), 7: at}),
+        segment("OBR", {1: "1", 3: own, 4: composite(*ALARM), 7: at}),
         segment("OBX", {1: "1", 3: composite(*MONITOR), 4: "1.0.0.0", 11: "X"}),
-        segment("OBX", {1: "2", 2: "ST", 3: composite(*ACTIVE), 4: "1.0.0.0.1", 11: "R", 14: at}),
-        segment("OBX", {1: "3", 2: "NM", 3: composite(*TIMEOUT), 4: "1.0.0.0.9", 5: limit,
-                        6: composite(*SECONDS), 11: "R", 14: at}),
+        segment("OBX", event),
+        segment("OBX", timeout),
         segment("NTE", {1: "1", 2: "L", 3: escape(NOT_A_DEVICE)}),
-    ]  # fmt: skip
+    ]
     return Said(control, "".join(row + "\r" for row in rows))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from apps.patient_monitoring.outgoing.fhir import Fhir
 from apps.patient_monitoring.outgoing.mllp import Mllp
+from apps.patient_monitoring.outgoing.pulse import Pulse
 from apps.patient_monitoring.outgoing.settings import OutgoingSettings
 from apps.patient_monitoring.outgoing.siem import Siem
 from apps.patient_monitoring.outgoing.who import Reveal, Who
@@ -48,7 +49,7 @@ def open_ways(
     found: dict[str, Way] = {}
     hl7, fhir, siem = settings.hl7, settings.fhir, settings.siem
     if hl7.enabled:
-        mllp = Mllp(hl7, Who(reveal, identify=hl7.identify))
+        mllp = Mllp(hl7, Who(reveal, identify=hl7.identify), Pulse(store.path))
         found[HL7] = Courier(store, HL7, mllp, hl7.back_off)
     if fhir.enabled:
         record = Fhir(fhir, Who(reveal, identify=fhir.identify))

@@ -102,7 +102,8 @@ def _units_left_out(learn: Charts, lesson: Lesson, recipe: Recipe) -> dict[str, 
     units, found = np.array(learn.units), {}
     for number, name in UNITS.items() if len(units) else ():
         there = (units == number)[learn.patient]
-        if not 0 < learn.label[there].sum() < there.sum():
+        told = 0 < learn.label[there].sum() < there.sum()
+        if not (told and learn.label[~there].any()):
             continue
         model = _fit(lesson, ~there, recipe)
         for oxygen in ("", "_oxygen_unknown"):

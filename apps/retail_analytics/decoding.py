@@ -1,0 +1,113 @@
+"""How each family of networks says where people are: raw arrays to boxes in input px.
+
+Written from the networks' published descriptions; no family's own code is used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import BundleError
+
+Floats = NDArray[np.float32]
+Outputs = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a reader must know of the card."""
+
+    height: int
+    width: int
+    labels: int
+    tensors: dict[str, tuple[str, dict[str, tuple[float, ...]]]]
+    """Role → name of the output, and its numbers by word."""
+
+    def array(self, outputs: Outputs, role: str = "boxes") -> Floats:
+        """An output in real numbers: quantised ones by the card's scale and zero."""
+        name, numbers = self.tensors[role]
+        array = outputs[name].astype(np.float32)
+        if "scale" in numbers:
+            array = (array - numbers.get("zero", (0.0,))[0]) * numbers["scale"][0]
+        return np.asarray(array, np.float32)
+
+    def number(self, word: str, usual: float, role: str = "boxes") -> float:
+        """One number of the card."""
+        return self.tensors[role][1].get(word, (usual,))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Boxes in input px, before overlapping ones are dropped."""
+
+    boxes: Floats
+    scores: Floats
+    classes: NDArray[np.int64]
+
+    def only(self, labels: list[int]) -> "Raw":
+        """Those of these labels."""
+        kept = np.isin(self.classes, labels)
+        return Raw(self.boxes[kept], self.scores[kept], self.classes[kept])
+
+
+def _best(scores: Floats, threshold: float) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
+    """Rows whose best class reaches the threshold, its score and its number."""
+    best = scores.max(1)
+    rows = np.flatnonzero(best >= threshold)
+    return rows, best[rows], scores[rows].argmax(1)
+
+
+def _corners(centre: Floats, size: Floats) -> Floats:
+    return np.hstack([centre - size / 2, centre + size / 2]).astype(np.float32)
+
+
+def yolox(outputs: Outputs, options: Options, threshold: float) -> Raw:
+    """[1, cells, 5 + classes]: offsets to the cell, log size, objectness, classes."""
+    rows = options.array(outputs)[0]
+    strides = options.tensors["boxes"][1].get("strides", (8.0, 16.0, 32.0))
+    grids, steps = [], []
+    for stride in strides:
+        high, wide = int(options.height // stride), int(options.width // stride)
+        y, x = np.mgrid[:high, :wide]
+        grids.append(np.column_stack([x.ravel(), y.ravel()]))
+        steps.append(np.full(high * wide, stride))
+    grid, step = np.vstack(grids), np.concatenate(steps)[:, None]
+    if len(rows) != len(grid):
+        raise BundleError(f"yolox: {len(rows)} cells, the strides give {len(grid)}")
+    likely = np.flatnonzero(rows[:, 4] >= threshold)  # no class can lift it above this
+    rows, grid, step = rows[likely], grid[likely], step[likely]
+    found, scores, kinds = _best(rows[:, 4:5] * rows[:, 5 : 5 + options.labels], threshold)
+    centre = (rows[found, :2] + grid[found]) * step[found]
+    size = np.exp(rows[found, 2:4].clip(-10, 10)) * step[found]
+    return Raw(_corners(centre, size), scores, kinds)
+
+
+def fastestdet(outputs: Outputs, options: Options, threshold: float) -> Raw:
+    """[1, 5 + classes, H, W]: objectness, offsets in cells, size as share, classes."""
+    planes = options.array(outputs)[0]
+    _, high, wide = planes.shape
+    rows = planes.reshape(len(planes), -1).T
+    joint = rows[:, :1].clip(0) ** 0.6 * rows[:, 5 : 5 + options.labels].clip(0) ** 0.4
+    found, scores, kinds = _best(joint, threshold)
+    y, x = np.divmod(found, wide)
+    picture = np.array([options.width, options.height], np.float32)
+    centre = (np.column_stack([x, y]) + rows[found, 1:3]) / [wide, high] * picture
+    return Raw(_corners(centre.astype(np.float32), rows[found, 3:5] * picture), scores, kinds)
+
+
+def ssd(outputs: Outputs, options: Options, threshold: float) -> Raw:
+    """[1, 1, n, 7]: picture, label (1 is the card's first), score, corners as shares."""
+    rows = options.array(outputs).reshape(-1, 7)
+    first = int(options.number("first", 1.0))
+    rows = rows[(rows[:, 0] >= 0) & (rows[:, 2] >= threshold)]
+    picture = np.array([options.width, options.height] * 2, np.float32)
+    return Raw(rows[:, 3:7] * picture, rows[:, 2], rows[:, 1].astype(np.int64) - first)
+
+
+def yolo(outputs: Outputs, options: Options, threshold: float) -> Raw:
+    """[1, 4 + classes, cells]: centre, size in px, then one score per class."""
+    rows = options.array(outputs)[0].T
+    found, scores, kinds = _best(rows[:, 4 : 4 + options.labels], threshold)
+    return Raw(_corners(rows[found, :2], rows[found, 2:4]), scores, kinds)

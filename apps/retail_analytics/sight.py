@@ -1,0 +1,99 @@
+"""Does the camera still show the shop? Dark, covered, frozen or turned: then it counts nobody.
+
+A network finds nobody in a black picture, and nobody is not zero people. What is kept from
+picture to picture is two rows of sums of edges and one of grey values: enough to notice that
+the camera was turned, too little to show anything of anybody.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.retail_analytics.config import ViewLimits
+
+SMALL = (160, 120)
+LEARN_VIEWS = 30  # views that the reference is made of
+KEPT = 0.995  # share of the old reference in the new one: a shop changes within minutes
+SURE_VIEWS = 8  # a person close by moves the edges too, but not for so long and all alike
+ALIKE = 0.35  # correlation below which nothing of the reference is left
+Row = NDArray[np.float64]
+
+
+class Sight:
+    """Checks view after view of one camera."""
+
+    def __init__(self, limits: ViewLimits) -> None:
+        self._limits = limits
+        self._reference: tuple[Row, Row] | None = None
+        self._learned = 0
+        self._moved = 0
+        self._same_since: tuple[bytes, float] | None = None
+
+    def check(self, frame: np.ndarray, now: float) -> str:
+        """Why the view is unusable; "" when it is good. Costs about 0.3 ms at 640×480."""
+        grey = frame if frame.ndim == 2 else cv2.extractChannel(frame, 1)
+        small = cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA)
+        mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(small))
+        if mean < self._limits.dark_below:
+            return f"dark: mean grey {mean:.0f} of 255"
+        if deviation < self._limits.blocked_contrast:
+            return f"blocked: grey values differ by {deviation:.1f} only"
+        return self._frozen(small, now) or self._turned(small, frame.shape[1] / SMALL[0])
+
+    def restart(self) -> None:
+        """Take the next views as the right ones: the camera was turned on purpose."""
+        self._reference, self._learned, self._moved = None, 0, 0
+
+    def _frozen(self, small: np.ndarray, now: float) -> str:
+        sums = small.sum(0, dtype=np.int64).tobytes()
+        if self._same_since is None or self._same_since[0] != sums:
+            self._same_since = (sums, now)
+        for_s = now - self._same_since[1]
+        return f"frozen for {for_s:.0f} s" if for_s >= self._limits.frozen_s else ""
+
+    def _turned(self, small: np.ndarray, scale: float) -> str:
+        rows = _edges(small)
+        if self._reference is None or self._learned < LEARN_VIEWS:
+            self._reference = rows if self._reference is None else _mixed(
+                self._reference, rows, self._learned / (self._learned + 1)
+            )  # fmt: skip
+            self._learned += 1
+            return ""
+        found = [_shift(old, new) for old, new in zip(self._reference, rows, strict=True)]
+        shift = max(abs(step) for step, _ in found) * scale
+        alike = min(likeness for _, likeness in found)
+        turned = shift >= self._limits.moved_px or alike < ALIKE
+        self._moved = self._moved + 1 if turned else 0
+        if not turned:
+            self._reference = _mixed(self._reference, rows, KEPT)
+        if self._moved < SURE_VIEWS:
+            return ""
+        return f"moved: the picture is {shift:.0f} px off, likeness {alike:.2f}"
+
+
+def _edges(small: np.ndarray) -> tuple[Row, Row]:
+    """Sums of the edges by column and by row, brought to mean 0 and length 1."""
+    across = cv2.absdiff(small[:, 1:], small[:, :-1]).sum(0, dtype=np.float64)
+    down = cv2.absdiff(small[1:], small[:-1]).sum(1, dtype=np.float64)
+    return _even(across), _even(down)
+
+
+def _even(row: Row) -> Row:
+    row = row - row.mean()
+    return np.asarray(row / max(float(np.linalg.norm(row)), 1e-9))
+
+
+def _mixed(old: tuple[Row, Row], new: tuple[Row, Row], kept: float) -> tuple[Row, Row]:
+    return tuple(_even(kept * a + (1 - kept) * b) for a, b in zip(old, new, strict=True))  # type: ignore[return-value]
+
+
+def _shift(old: Row, new: Row, most: int = 24) -> tuple[int, float]:
+    """By how many steps `new` is moved against `old`, and how alike they are then."""
+    full = np.correlate(new, old, "full")
+    middle = len(old) - 1
+    near = full[middle - most : middle + most + 1]
+    best = int(near.argmax())
+    still = float(near[most])  # a tie is no movement
+    if still >= 0.95 * float(near[best]):
+        best = most
+    return best - most, float(near[best])
