@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from apps.base import Base, Running, Way
-from apps.predictive_maintenance import bench as maintenance_bench
 from apps.predictive_maintenance import station, watch
 from apps.predictive_maintenance.config import Settings
 from apps.predictive_maintenance.learning import shelf_of
@@ -66,7 +65,7 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
         model=SequenceModel(choice.model) if choice else None,
         shelf=shelf_of(base.folder), store=base.store, outbox=base.outbox,
         alarms=base.alarms, clock=base.clock, light=_light(settings, path, base, opened),
-        sinks=base.sinks, link=base.link, host=base.host, software=base.software,
+        sinks=base.sinks, link=base.link, host=base.host, notification=base.notifier.state, software=base.software,
         model_facts=_facts(choice),
     )  # fmt: skip
     says = choice.reason if choice else "no sequence model: signature and rules alone"
@@ -150,14 +149,3 @@ def world(settings: Settings, path: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(CMMS_STOP_S)
-
-
-def bench(settings: Settings, path: Path, *, quick: bool) -> dict[str, Any]:
-    """Speed of the app with its sequence model; see apps/predictive_maintenance/bench.py."""
-    choice = open_sequence_model(settings, path)
-    if choice is None:
-        return maintenance_bench.bench(settings, path, quick)
-    try:
-        return maintenance_bench.bench(settings, path, quick, SequenceModel(choice.model))
-    finally:
-        choice.model.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from apps import documents
-from apps.cli import parser
+from apps.cli import APPS, parser
 
 ROOT = Path(__file__).parents[1]
 MADE = re.compile(r"^(?:\.venv/bin/)?lineside ([^#`|…\n]*)", re.MULTILINE)
@@ -30,7 +30,8 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_in_a_readme_is_understood(command):
-    options = parser().parse_args(shlex.split(command.replace("\n", " ")))
+    words = shlex.split(command.replace("\n", " "))
+    options = parser().parse_args([APPS[0] if word == "APP" else word for word in words])
     assert callable(options.run)
 
 
