@@ -53,6 +53,27 @@ def _proof_of_reject(state: State) -> bool:
     return bool(counts.get("reject") and counts["confirmed"])
 
 
+def _maintenance(settings: Any, state: State) -> dict[str, Any]:
+    """What was measured, judged and ordered."""
+    del settings
+    counts = state["counts"]
+    judged = [machine for machine in state["machines"] if machine["verdict"] != "unknown"]
+    return {
+        "machines": counts["machines"],
+        "machines_judged": len(judged),
+        "machines_not_well": sum(machine["verdict"] != "run" for machine in judged),
+        "open_orders": counts["open_orders"],
+        "readings_dropped": state["sensing"]["dropped"],
+        "latency_ms": state["latency_ms"].get("total", {}),
+        "passed": len(judged) == counts["machines"] and not state["sensing"]["dropped"],
+    }
+
+
+def _all_judged(state: State) -> bool:
+    machines = state.get("machines", [])
+    return bool(machines) and all(machine["verdict"] != "unknown" for machine in machines)
+
+
 def _ward(settings: Any, state: State) -> dict[str, Any]:
     """What the gateway heard, refused and called for."""
     del settings
@@ -80,5 +101,6 @@ def _wearables(port: int) -> list[str]:
 
 SHOWS = {
     "defect_inspection": Show("first rejected part", _proof_of_reject, _inspection),
+    "predictive_maintenance": Show("verdict on every machine", _all_judged, _maintenance),
     "patient_monitoring": Show("first nurse call", _nurse_called, _ward, _wearables),
 }
