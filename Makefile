@@ -39,7 +39,7 @@ setup-train:     ## a second environment with torch, for `lineside train` (about
 lock: setup      ## write requirements.lock anew from pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-		--extra openvino --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
+		--extra litert --extra openvino --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
 
 clean:           ## remove what was made, models and settings stay
 	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

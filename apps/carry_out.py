@@ -93,7 +93,7 @@ def bench(options: argparse.Namespace) -> None:
     elif options.subject == "screen":
         from apps import screen_bench  # noqa: PLC0415
 
-        _show(screen_bench.bench(quick=options.quick), options)
+        _show(screen_bench.bench(quick=options.quick, hours=options.hours), options)
     else:
         asked = _asked(options, options.subject)
         _show(measure_of(options.subject).bench(asked), options)

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("subject", choices=(*APPS, "telemetry", "screen"))
     _model_options(bench)
+    bench.add_argument("--hours", type=float, help="screen: how long memory is watched")
     bench.add_argument("--quick", action="store_true", help="fewer rounds, no line")
     _train_options(
         _command(commands, "train", carry_out.train, "train, export, evaluate", app=True)

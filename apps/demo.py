@@ -6,6 +6,7 @@ at them from outside as an operator would, and counts at the end.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -80,6 +81,7 @@ class Player:
 def play(plan: Plan) -> dict[str, Any]:
     """Run the plant; returns the figures counted by the devices and the stations."""
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind
     plan.var.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as plant:
         port = plant.enter_context(broker(plan.var))

@@ -13,12 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from apps.openers import APPS
+from apps.patient_monitoring import figures as ward_figures
 from hardware.fieldbus.registers import markdown_table
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures"
 MODELS = ROOT / "apps" / "defect_inspection" / "models"
-DOCUMENTS = (ROOT / "README.md", ROOT / "apps" / "defect_inspection" / "README.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    *(ROOT / "apps" / app / "README.md" for app in APPS),
+)
 PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -130,7 +135,14 @@ SOURCES: dict[str, Callable[[], str]] = {
     "registers": lambda: markdown_table().rstrip() + "\n",
     "speed": speed,
     "telemetry": telemetry,
+    "ward-accuracy": lambda: ward_figures.accuracy(_figures("ward-accuracy")),
+    "ward-burden": lambda: ward_figures.burden(_figures("ward-burden")),
 }
+
+
+def _figures(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FIGURES / f"{name}.json").read_text())
+    return found
 
 
 def main(arguments: list[str]) -> int:
