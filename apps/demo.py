@@ -240,6 +240,7 @@ def _figures(
         found[player.app] = {"first_sign_s": round(first[player.app], 2), **figures}
         queued += state["link"]["mqtt"]["queued"]
     return {
+        "first_alarm_s": round(min(first.values()), 2),
         "apps": found,
         "telemetry": _archived(archive, queued),
         "passed": all(figures["passed"] for figures in found.values()),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 Point = tuple[float, float]
 """Wall time (UTC s) and value."""
@@ -18,7 +19,9 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 18, 24
 STEPS_S = (60, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)
 MOST_TIMES = 9
 MOST_GAPS = 20
-"""Points further apart than this share of the time are not joined."""
+"""Points further apart than this share of the time are not joined …"""
+USUAL_STEPS = 2.5
+"""… unless all of them are about so far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ def _limit(plot: Plot, low: float, high: float, colours: Colours) -> list[str]:
 
 
 def _line(plot: Plot, low: float, high: float, colours: Colours) -> str:
-    steps, last, longest = [], -math.inf, (plot.end - plot.start) / MOST_GAPS
+    steps, last, longest = [], -math.inf, _longest_step(plot)
     for time, value in plot.points:
         if not math.isfinite(value):
             last = -math.inf  # a gap stays a gap
@@ -181,6 +184,13 @@ def _line(plot: Plot, low: float, high: float, colours: Colours) -> str:
         f'<path d="{way}" fill="none" stroke="{colours.line}" stroke-width="1.6"'
         ' stroke-linecap="round"/>'
     )
+
+
+def _longest_step(plot: Plot) -> float:
+    """Points further apart are a gap; not where all of them are: one a minute is no gap."""
+    steps = sorted(b - a for (a, _), (b, _) in pairwise(plot.points))
+    usual = steps[len(steps) // 2] if steps else 0.0
+    return max((plot.end - plot.start) / MOST_GAPS, USUAL_STEPS * usual)
 
 
 def _rule(x1: float, y1: float, x2: float, y2: float, colour: str, dash: str = "") -> str:

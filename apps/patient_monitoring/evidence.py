@@ -7,6 +7,7 @@ null; numbers that are computed from are kept to the last bit.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from apps.patient_monitoring import NOT_A_DEVICE
@@ -35,6 +36,9 @@ SIGN_OF = {
     Parameter.CONSCIOUSNESS: Sign.ACVPU,
     Parameter.TEMPERATURE: Sign.TEMP,
 }
+PARAMETERS = tuple(parameter.name for parameter in Parameter)
+SIGNS_BY_NAME = tuple(sign.name for sign in Sign)
+NEVER = {"age_s": None, "flags": ()}
 Inputs = Callable[[Reading], Array]
 
 
@@ -73,25 +77,21 @@ class Moment:
             "refused": patient.refusal if patient else "",
             "risk": Risk(int(decision.risk[row])).name,
             "priority": Priority(int(decision.priority[row])).name,
-            "extreme": bits(Extreme, decision.extreme[row]),
-            "technical": bits(Flag, decision.technical[row]),
+            "extreme": bits(Extreme, int(decision.extreme[row])),
+            "technical": bits(Flag, int(decision.technical[row])),
             "score": scored(decision, row),
             "inputs": self._inputs(row),
-            "signs": {
-                sign.name: measured(percept.reading, row, sign)
-                for sign in Sign
-                if math.isfinite(percept.reading.age_s[row, sign])
-            },
+            "signs": signs_of(percept.reading, row),
             "due_s": float(percept.due_s[row]),
             **self._second_line(row),
             "not_a_device": NOT_A_DEVICE,
         }
 
     def _inputs(self, row: int) -> dict[str, Any]:
-        reading = self.percept.reading
+        signs = signs_of(self.percept.reading, row)
         return {
             parameter.name: {
-                **measured(reading, row, sign),
+                **signs.get(sign.name, NEVER),
                 "value": number(self.inputs[row, parameter]),
             }
             for parameter, sign in SIGN_OF.items()
@@ -113,25 +113,30 @@ class Moment:
 def scored(decision: Decision, row: int) -> dict[str, Any]:
     """NEWS2 of one bed."""
     score = decision.score
-    missing = [p.name for p in Parameter if score.missing[row, p]]
+    points: list[int] = score.parts[row].tolist()
+    gone: list[bool] = score.missing[row].tolist()
+    named = list(zip(PARAMETERS, points, gone, strict=True))
     return {
-        "parts": {
-            p.name: None if score.missing[row, p] else int(score.parts[row, p])
-            for p in Parameter
-        },
-        "missing": missing,
-        "at_least": int(score.parts[row].sum()),
-        "complete": not missing and not bool(score.refused[row]),
-        "red": [p.name for p in Parameter if score.parts[row, p] == 3],
+        "parts": {name: None if missing else n for name, n, missing in named},
+        "missing": [name for name, _, missing in named if missing],
+        "at_least": sum(points),
+        "complete": not any(gone) and not bool(score.refused[row]),
+        "red": [name for name, n, _ in named if n == 3],
     }
 
 
-def measured(reading: Reading, row: int, sign: Sign) -> dict[str, Any]:
-    """One sign of one bed: its value, its age, and what is wrong with it."""
+def signs_of(reading: Reading, row: int) -> dict[str, dict[str, Any]]:
+    """Each sign of one bed that was ever measured: value, age, and what is wrong with it."""
+    columns = (reading.value[row], reading.age_s[row], reading.flags[row])
+    values, ages, flags = (column.tolist() for column in columns)
     return {
-        "value": number(reading.value[row, sign]),
-        "age_s": number(reading.age_s[row, sign]),
-        "flags": bits(Flag, reading.flags[row, sign]),
+        name: {
+            "value": value if math.isfinite(value) else None,
+            "age_s": age_s,
+            "flags": bits(Flag, wrong),
+        }
+        for name, value, age_s, wrong in zip(SIGNS_BY_NAME, values, ages, flags, strict=True)
+        if math.isfinite(age_s)
     }
 
 
@@ -140,6 +145,7 @@ def number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def bits(kind: type[Extreme] | type[Flag], value: int) -> list[str]:
-    """The names of the bits that are set."""
-    return [str(one.name) for one in kind if int(value) & one]
+@lru_cache(maxsize=4096)
+def bits(kind: type[Extreme] | type[Flag], value: int) -> tuple[str, ...]:
+    """The names of the bits that are set; as a tuple, for it is remembered."""
+    return tuple(str(one.name) for one in kind if int(value) & int(one))

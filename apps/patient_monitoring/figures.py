@@ -58,7 +58,8 @@ def burden(found: dict[str, Any]) -> str:
         for kind, of in found["courses"].items()
     ]  # fmt: skip
     lines = [
-        f"{found['patients']} patients, {found['days']:g} days at 1 Hz, seed {found['seed']}: "
+        f"{found['patients']} patients, {found['days']:g} days, signs every "
+        f"{found['step_s']:g} s, seed {found['seed']}: "
         f"{found['fewer_percent']:g} % fewer alarms than plain limits, "
         f"{found['missed_courses']} courses missed; the score is incomplete "
         f"{found['score_incomplete_percent']:g} % of the time.",

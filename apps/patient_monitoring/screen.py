@@ -31,14 +31,13 @@ from common.screen.markup import Html, element
 from common.screen.overview import nothing_yet
 from common.screen.page import begin, live, live_every
 from common.screen.plant import Plant, draw_corner, look_around
-from common.screen.station_file import FILE, Row, StationUnreadable, read_station, var_folder
+from common.screen.station_file import FILE, var_folder
 from common.screen.station_page import stations_of
 from common.screen.tiles import notice
 
 APP = "patient_monitoring"
 ALARMS = 5
 """Alarms listed here; all of them are on their own page."""
-EVENTS = 300
 COURSES_S = 10.0
 DEVICE = mark("Reference software for simulation and research. Not a medical device.")
 STYLE = Path(__file__).with_name("ward.css").read_text("utf-8")
@@ -74,7 +73,7 @@ def wait_for_station() -> None:
 def _begin(path: Path) -> tuple[Plant, Heard, list[Bed], tuple[Alarm, ...]]:
     plant = look_around(var_folder())
     draw_corner(plant)
-    heard = hear(path)
+    heard = next((one for one in plant.heard if one.path == path), None) or hear(path)
     now = heard.freshness.age_s + (heard.word.number("wall_time") or 0.0)
     beds = beds_of(heard.word, now)
     st.html(head(heard, beds) if heard.word else _nothing(heard))
@@ -124,19 +123,9 @@ def _bed(path: Path, name: str) -> None:
     with middle:
         st.html(screen_patient.wrong_html(bed))
         st.html(screen_patient.second_line_html(bed))
-        st.html(screen_patient.events_html(bed, _events(path)))
+        st.html(screen_patient.events_html(bed, screen_course.events(path)))
     with right:
         _alarms(heard, tuple(a for a in alarms if a.id.partition("/")[2] == name))
-
-
-def _events(path: Path) -> list[Row]:
-    """What happened, oldest first; nothing where the file cannot be read now."""
-    try:
-        rows = [row for kind in ("alert", "entry", "move")
-                for row in read_station(path, kind, EVENTS).rows]  # fmt: skip
-    except StationUnreadable:
-        return []  # the head of the page says that it cannot be read
-    return sorted(rows, key=lambda row: row.record.seq)
 
 
 @live_every(COURSES_S)

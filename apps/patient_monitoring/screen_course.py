@@ -1,4 +1,4 @@
-"""The courses of a patient's signs over the last hours, from the ward's minute records.
+"""The courses of a patient's signs over the last hours, and what happened: from the records.
 
 Read beside the page (common/screen/background.py): a day of a ward is long. Only minutes in
 which this patient, and nobody else, lay there are drawn; a gap stays a gap.
@@ -18,9 +18,12 @@ from common.screen.markup import Html, element
 from common.screen.station_file import Row, StationUnreadable, read_station
 
 MINUTES = 240
-LEAST_S = 900.0
+LEAST_S = 1800.0
 """A plot is at least this long, however short the stay."""
 MAX_AGE_S = 15.0
+KINDS = ("alert", "entry", "move")
+EVENTS, EVENTS_S = 150, 3.0
+"""Newest records of each kind that are looked through; an alert holds all of its evidence."""
 COURSES = ("at_least", "HR", "SPO2", "RR", "SBP", "TEMP")
 SCORE = mark("NEWS2, at least")
 WIDTH, HEIGHT = 420, 118
@@ -45,6 +48,19 @@ def _drawn(name: str, points: list[Point], now: float) -> Html:
         return image(_plot(name, points, now))
     title = tr(SIGNS[name][0]) if name in SIGNS else tr(SCORE)
     return element("div", title, ": ", tr("no data"), cls="ls-empty-list")
+
+
+def events(path: Path) -> tuple[Row, ...]:
+    """What happened, oldest first; nothing while it is read, or where it cannot be."""
+    try:
+        return background.get((path, "events"), partial(_read_events, path), EVENTS_S) or ()
+    except StationUnreadable:
+        return ()  # the head of the page says that it cannot be read
+
+
+def _read_events(path: Path) -> tuple[Row, ...]:
+    rows = [row for kind in KINDS for row in read_station(path, kind, EVENTS).rows]
+    return tuple(sorted(rows, key=lambda row: row.record.seq))
 
 
 def _read(path: Path) -> tuple[Row, ...]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from apps.patient_monitoring.bed_alarms import IEC_PRIORITY, alarm_of
-from apps.patient_monitoring.domain import Extreme, Flag, Patient, Priority, Risk, Sign
-from apps.patient_monitoring.evidence import SIGN_OF, bits, measured, number, scored
+from apps.patient_monitoring.domain import Array, Extreme, Flag, Patient, Priority, Risk, Sign
+from apps.patient_monitoring.evidence import SIGN_OF, bits, number, scored, signs_of
 from apps.patient_monitoring.pause import PAUSED
 from apps.patient_monitoring.protocol import CHART, EXTREMES, TECHNICAL
 from apps.patient_monitoring.risk import reasons
@@ -22,14 +22,14 @@ from common.alarms.engine import State
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
 
-SHOWN = tuple(sign for sign in Sign if sign not in (Sign.MOTION,))
-
 
 class Tiles:
     """Makes the tiles of a ward at one moment."""
 
     def __init__(self, station: "Station") -> None:
         self._station = station
+        self._told_of: Array | None = None
+        self._told: dict[int, list[dict[str, Any]]] = {}
 
     def all(self, alarms: list[Alarm], wall: float, now: float) -> list[dict[str, Any]]:
         """A tile per bed, in the order of the rows."""
@@ -65,7 +65,8 @@ class Tiles:
         invalid = float(decision.invalid_since[row])
         oldest = _oldest(percept, row)
         due_s = float(percept.due_s[row])
-        observed = reading.age_s[row, Sign.ACVPU]
+        observed = float(reading.age_s[row, Sign.ACVPU])
+        technical = int(decision.technical[row])
         return {
             "score": {
                 **scored(decision, row),
@@ -76,24 +77,30 @@ class Tiles:
             "priority": Priority(int(decision.priority[row])).name,
             "observe": CHART[risk].observe,
             "due_s": due_s,
-            "due_in_s": round(due_s - float(observed), 1) if math.isfinite(observed) else None,
-            "signs": {
-                sign.name: measured(reading, row, sign)
-                for sign in SHOWN
-                if math.isfinite(reading.age_s[row, sign])
-            },
+            "due_in_s": round(due_s - observed, 1) if math.isfinite(observed) else None,
+            "signs": signs_of(reading, row),
             "oldest": oldest.name if oldest is not None else None,
             "oldest_s": number(reading.age_s[row, oldest]) if oldest is not None else None,
             "invalid_since": wall - (now - invalid) if math.isfinite(invalid) else None,
-            "extreme": [EXTREMES[e] for e in Extreme if int(decision.extreme[row]) & e],
-            "technical": [TECHNICAL[f] for f in TECHNICAL if int(decision.technical[row]) & f],
-            "technical_flags": bits(Flag, decision.technical[row]),
+            "extreme": [
+                EXTREMES[Extreme[e]] for e in bits(Extreme, int(decision.extreme[row]))
+            ],
+            "technical": [TECHNICAL[Flag[f]] for f in bits(Flag, technical)],
+            "technical_flags": bits(Flag, technical),
             "model_risk": number(percept.risk[row]),
             "advised_model": bool(decision.advised_model[row]),
             "advised_anomaly": bool(decision.advised_anomaly[row]),
             "anomaly": number(percept.anomaly[row]),
-            "reasons": _reasons(percept, row),
+            "reasons": self._reasons(percept, row),
         }
+
+    def _reasons(self, percept: Percept, row: int) -> list[dict[str, Any]]:
+        """The model speaks once a minute; until it does again its reasons are the same."""
+        if percept.contributions is not self._told_of:
+            self._told_of, self._told = percept.contributions, {}
+        if row not in self._told:
+            self._told[row] = _reasons(percept, row)
+        return self._told[row]
 
     def _alarm(self, alarm: Alarm) -> dict[str, Any]:
         definition, since = alarm.definition, alarm.active_since
@@ -152,9 +159,9 @@ def _person(station: "Station", bed: str, patient: Patient | None) -> dict[str, 
 
 def _oldest(percept: Percept, row: int) -> Sign | None:
     """The oldest of what the score is made of; None where nothing is."""
-    there = [sign for p, sign in SIGN_OF.items() if not percept.score.missing[row, p]]
-    ages = [(float(percept.reading.age_s[row, sign]), sign) for sign in there]
-    known = [one for one in ages if math.isfinite(one[0])]
+    ages, missing = percept.reading.age_s[row].tolist(), percept.score.missing[row].tolist()
+    there = [(ages[sign], sign) for p, sign in SIGN_OF.items() if not missing[p]]
+    known = [one for one in there if math.isfinite(one[0])]
     return max(known)[1] if known else None
 
 

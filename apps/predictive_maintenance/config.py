@@ -207,6 +207,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     telemetry: dict[str, Any] = field(default_factory=dict)
     webhook: dict[str, Any] = field(default_factory=dict)
+    notification: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.machines if not ASSET.fullmatch(name)]

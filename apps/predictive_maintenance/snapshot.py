@@ -67,6 +67,7 @@ class Snapshots:
             "alarms": [alarm_document(alarm) for alarm in parts.alarms.summary()],
             "hidden_alarms": [alarm_document(alarm) for alarm in parts.alarms.hidden()],
             "alarm_burden": asdict(parts.alarms.burden()),
+            "notification": parts.notification(),
             "host": host,
         }  # fmt: skip
         self.last = document

@@ -60,6 +60,8 @@ class Parts:
     """State of the ways out, for the screen: mqtt and webhook."""
     host: Callable[[], dict[str, Any]] = dict
     """Temperature, memory, disk and load of this device."""
+    notification: Callable[[], dict[str, Any]] = dict
+    """How telling people of alarms fares."""
     software: str = ""
     model_facts: dict[str, Any] = field(default_factory=dict)
     """Name, version, artefact, device, reason and sha256 of the model; empty: none."""

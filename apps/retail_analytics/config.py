@@ -149,7 +149,7 @@ class Tracking:
     confirm_hits: int = setting(3, low=1, high=30)
     confirm_s: float = setting(0.15, low=0.0, high=5.0, unit="s")
     tentative_s: float = setting(0.5, low=0.05, high=5.0, unit="s")
-    lost_s: float = setting(2.0, low=0.1, high=10.0, unit="s")
+    lost_s: float = setting(1.5, low=0.1, high=10.0, unit="s")
     max_speed_m_s: float = setting(3.5, low=0.5, high=12.0, unit="m/s")
 
     def __post_init__(self) -> None:
@@ -161,7 +161,7 @@ class Tracking:
 class Counting:
     """When a person has crossed a line, and when one is in a zone."""
 
-    dead_band_m: float = setting(0.2, low=0.0, high=2.0, unit="m")
+    dead_band_m: float = setting(0.1, low=0.0, high=2.0, unit="m")
     settled_views: int = setting(2, low=1, high=30)
     rearm_m: float = setting(1.0, low=0.0, high=10.0, unit="m")
     enter_s: float = setting(0.5, low=0.0, high=10.0, unit="s")

@@ -95,7 +95,7 @@ def _met(line: Line, way: tuple[Step, ...]) -> float | None:
     for (here, before), (there, after) in zip(way, way[1:], strict=False):
         if line.crossed(here, there):
             one, other = abs(line.distance(here)), abs(line.distance(there))
-            times.append(before + (after - before) * one / (one + other))
+            times.append(before + (after - before) * one / max(one + other, 1e-9))
     return times[-1] if len(times) % 2 else None
 
 

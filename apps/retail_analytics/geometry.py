@@ -36,13 +36,14 @@ class Line:
         return -signed if self.mirrored else signed
 
     def crossed(self, here: Point, there: Point) -> bool:
-        """Whether the way from `here` to `there` meets the finite line, ends included."""
+        """Whether the way from `here` to `there` goes through the finite line.
+
+        A place exactly on it is of the "in" side, so a way cut in two there crosses once.
+        """
         one, other = self.distance(here), self.distance(there)
-        if one == other:
+        if (one < 0) == (other < 0):
             return False
         share = one / (one - other)
-        if not 0.0 <= share <= 1.0:
-            return False
         x = here[0] + share * (there[0] - here[0])
         y = here[1] + share * (there[1] - here[1])
         (x1, y1), (x2, y2) = self.start, self.end

@@ -54,7 +54,9 @@ class Perceive:
     ) -> None:
         self._camera, self._detector, self._tracking = camera, detector, tracking
         self._masks, self._sight = Masks(camera), Sight(camera.limits)
-        self._tracker = MotionTracker(tracking, camera.person_m)
+        self._tracker = MotionTracker(
+            tracking, camera.person_m, (camera.width, camera.height)
+        )
         self._floor = camera.floor()
 
     def __call__(self, sample: Sample[Glance]) -> View:

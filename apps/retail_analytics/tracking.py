@@ -22,11 +22,11 @@ from common.inference.images import iou
 
 Floats = NDArray[np.float64]
 
-PLACE_NOISE = 0.035  # of a detection's foot, as a share of the box's height
-PUSH = 1.7  # how much a person's speed changes within √1 s, m/s
+PLACE_NOISE = 0.06  # of a detection's foot, as a share of the box's height
+PUSH = 0.6  # how much a person's speed changes within √1 s, m/s
 FIRST_SPEED = 1.4  # how fast somebody new may be, m/s (1 s.d.)
 SPEED_MEMORY_S = 1.2  # somebody unseen is taken to slow down with this time constant
-GATE = 4.0  # s.d. a detection may be away from where it was expected
+GATE = 2.8  # s.d. a detection may be away from where it was expected
 SIZE_MEMORY = 0.15  # share of a new height in the smoothed one
 DOUBLE_IOU = 0.6  # a new box that overlaps a person already matched this much is the same
 IMPOSSIBLE = 1e6
@@ -55,8 +55,11 @@ class Tracked:
 class MotionTracker:
     """One camera's tracker; ids are random, never used twice, and end with the track."""
 
-    def __init__(self, rules: Tracking, person_m: float = STANDING_M) -> None:
-        self._rules, self._person_m = rules, person_m
+    def __init__(
+        self, rules: Tracking, person_m: float = STANDING_M, size: tuple[int, int] = (0, 0)
+    ) -> None:
+        """`person_m` is how high a box really is; `size` the picture's in px, 0: not known."""
+        self._rules, self._person_m, self._size = rules, person_m, size
         self._last: float | None = None
         self._rows = _empty()
         self._next = secrets.randbits(40)
@@ -117,7 +120,12 @@ class MotionTracker:
     def _gone(self, rows: "_Rows", monotonic: float) -> NDArray[np.bool_]:
         unseen = monotonic - rows.seen
         limit = np.where(rows.confirmed, self._rules.lost_s, self._rules.tentative_s)
-        return np.asarray(unseen > limit)
+        gone = unseen > limit
+        width, height = self._size
+        if width and height:  # who has walked out is not looked for among who walks in
+            x, top = rows.place[:, 0], rows.place[:, 1] - rows.size[:, 1]
+            gone |= (unseen > 0) & ((x < 0) | (x > width) | (top > height) | (rows.place[:, 1] < 0))
+        return np.asarray(gone)
 
 
 @dataclass(slots=True)

@@ -91,12 +91,16 @@ class NotificationSettings:
         for step in self.steps:
             for name in step.to:
                 self._check_name(name)
+        if self.enabled and not self.steps:
+            raise ValueError("enabled, but there are no steps: nobody would be told")
         if self.enabled:
             self._check_channels()
 
     def _check_group(self, name: str, addresses: Iterable[str]) -> None:
         if "@" in name or name == OWN_ROLE:
             raise ValueError(f"groups.{name}: a group cannot be called that")
+        if not addresses:
+            raise ValueError(f"groups.{name}: has no address")
         for address in addresses:
             if not is_address(address):
                 raise ValueError(f"groups.{name}: {address!r} is no e-mail address")

@@ -9,6 +9,7 @@ the receipt is a record and a row of the audit trail.
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,11 +22,11 @@ from common.alarms.notification import (
     NotificationSettings,
     Recipient,
 )
-from common.alarms.notification_text import NOTIFICATION, notification
+from common.alarms.notification_text import LISTED, NOTIFICATION, notification
 from common.canonical import canonical_json
 from common.ports import Clock
 from common.telemetry import outbox_rows as rows
-from common.telemetry.outbox import Message, Outbox
+from common.telemetry.outbox import BadMessage, Message, Outbox
 from common.telemetry.outbox_tally import tally_of
 
 SINK = {EMAIL: rows.EMAIL, WEBHOOK: rows.PAGER, MQTT: rows.MQTT}
@@ -37,6 +38,8 @@ NAMED = 50
 """Alarms named in a receipt."""
 QUEUED, DELIVERED, REFUSED = "queued", "delivered", "refused"
 AT_ONCE = 500
+LISTINGS = (LISTED, 10, 1)
+"""Alarms written out in a message, until it is small enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +89,35 @@ class Desk:
 
     def queue(self, connection: sqlite3.Connection, notice: Notice) -> Letter:
         """Put one notice into the outbox, with a record; raises what the outbox raises."""
-        data, wall = notification(notice, self.settings), self.clock.wall()
-        sink = SINK[notice.recipient.channel]
-        others = (rows.MQTT,) if rows.MQTT in self.sinks and sink != rows.MQTT else ()
-        first = notice.items[0].alarm.definition
-        message = Message(
-            rows.NEVER_DROPPED, NOTIFICATION, f"alarm/{first.id}", data, wall, (sink, *others)
-        )
+        wall, items = self.clock.wall(), notice.items
         self.outbox.begin(connection)  # so that the next row is ours
         seq = tally_of(connection).seq + 1
-        event_id = self.outbox.append(connection, message)
-        named = tuple(due.alarm.definition.id for due in notice.items[:NAMED])
+        event_id = self._append(connection, notice, wall)
         letter = Letter(
-            event_id,
-            seq,
-            *notice.recipient,
-            named,
-            data["count"],
-            data["priority"],
+            event_id, seq, *notice.recipient,
+            tuple(due.alarm.definition.id for due in items[:NAMED]),
+            len(items),
+            min(due.alarm.priority for due in items),
             wall,
-            first.text,
-        )
+            items[0].alarm.definition.text,
+        )  # fmt: skip
         self._record(connection, letter)
         return letter
+
+    def _append(self, connection: sqlite3.Connection, notice: Notice, wall: float) -> str:
+        """Where all that belongs into it is too large for an event, there is less in it."""
+        *more, least = LISTINGS
+        for listed in more:
+            with suppress(BadMessage):
+                return self.outbox.append(connection, self._message(notice, wall, listed))
+        return self.outbox.append(connection, self._message(notice, wall, least))
+
+    def _message(self, notice: Notice, wall: float, listed: int) -> Message:
+        sink = SINK[notice.recipient.channel]
+        others = (rows.MQTT,) if rows.MQTT in self.sinks and sink != rows.MQTT else ()
+        subject = f"alarm/{notice.items[0].alarm.definition.id}"
+        data = notification(notice, self.settings, listed)
+        return Message(rows.NEVER_DROPPED, NOTIFICATION, subject, data, wall, (sink, *others))
 
     def close(self, connection: sqlite3.Connection, letter: Letter) -> None:
         """Keep the receipt of a letter, in the records and in the audit trail."""

@@ -22,8 +22,10 @@ PRIORITIES = {1: "critical", 2: "high", 3: "medium", 4: "low"}
 Data = Mapping[str, Any]
 
 
-def notification(notice: Notice, settings: NotificationSettings) -> dict[str, Any]:
-    """A notice as the data of an event."""
+def notification(
+    notice: Notice, settings: NotificationSettings, listed: int = LISTED
+) -> dict[str, Any]:
+    """A notice as the data of an event, with so many of its alarms written out."""
     items = notice.items
     urgencies = Counter(due.alarm.priority for due in items)
     return {
@@ -34,7 +36,7 @@ def notification(notice: Notice, settings: NotificationSettings) -> dict[str, An
         "by_priority": {str(priority): n for priority, n in sorted(urgencies.items())},
         "waited_s": round(max(due.waited_s for due in items), 1),
         "screen_url": settings.screen_url,
-        "alarms": [_told(due, details=settings.details) for due in items[:LISTED]],
+        "alarms": [_told(due, details=settings.details) for due in items[:listed]],
     }
 
 
@@ -43,7 +45,8 @@ def _told(due: Due, *, details: bool) -> dict[str, Any]:
     return {
         "alarm_id": definition.id,
         "text": definition.text,
-        "detail": alarm.detail if details else "",
+        # A detail may come from a device: what is no UTF-8 must not stop the message.
+        "detail": alarm.detail.encode("utf-8", "replace").decode() if details else "",
         "priority": alarm.priority,
         "state": alarm.state.name.value,
         "active_since": alarm.active_since,

@@ -89,7 +89,10 @@ def _read(path: Path, start: float, end: float) -> Iterator[Change]:
 
 def history_html(changes: list[Change]) -> Html:
     """The table."""
-    names = (tr("Time"), tr("Station"), "", tr("Alarm"), tr("State"), tr("By"), tr("Reason"))
+    names = (
+        tr("Time"), tr("Station"), tr("Priority"), tr("Alarm"), tr("State"), tr("By"),
+        tr("Reason"),
+    )  # fmt: skip
     return element("div", table(names, map(_row, changes)), cls="ls-scroll", tabindex="0")
 
 

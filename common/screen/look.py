@@ -3,6 +3,7 @@
 Streamlit keeps its theme in the browser and offers it in its own menu. The script presses
 that menu's entry, so that Streamlit's widgets follow at once, without a reload and without
 anybody being signed out; the menu itself is hidden. Nothing from outside gets into it.
+The keyboard is where it was afterwards, on a new page at its beginning, and never in there.
 
 A page that has not been redrawn for long, while its server answers, loads itself anew: a
 panel on a wall has nobody to press F5. Until the server answers it stays covered.
@@ -37,7 +38,16 @@ SCRIPT = """<script>
     const before = document.activeElement;
     button().click();
     press();
-    setTimeout(() => before?.focus?.({preventScroll: true}), 120);
+    setTimeout(() => restore(before), 120);
+    setTimeout(() => restore(before), 800);
+  };
+  const restore = before => {
+    button()?.setAttribute("tabindex", "-1");
+    if (document.activeElement !== button()) return;
+    const first = before === document.body;
+    if (first) before.tabIndex = -1;
+    before?.focus?.({preventScroll: true});
+    if (first) before.removeAttribute("tabindex");
   };
   window.lsDrawn ??= Date.now();
   window.lsWatch ??= setInterval(async () => {

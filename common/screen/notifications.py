@@ -33,8 +33,8 @@ RESULTS = {
 }
 CHANNELS = {"email": mark("e-mail"), "webhook": "webhook", "mqtt": "MQTT"}
 NAMES = (
-    mark("Time"), mark("Station"), "", mark("Told"), mark("By way of"), mark("Alarm"),
-    mark("Result"),
+    mark("Time"), mark("Station"), mark("Priority"), mark("Told"), mark("By way of"),
+    mark("Alarm"), mark("Result"),
 )  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def _read(path: Path, start: float, end: float) -> Iterator[Receipt]:
 
 def receipts_html(receipts: Iterable[Receipt]) -> Html:
     """The table."""
-    names = [tr(name) if name else name for name in NAMES]
+    names = [tr(name) for name in NAMES]
     label = tr("Messages about alarms")
     rows = table(names, map(_row, receipts))
     return element("div", rows, cls="ls-scroll", tabindex="0", role="region", aria_label=label)

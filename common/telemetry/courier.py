@@ -5,8 +5,9 @@ waiting, the back-off, the dead letters and the state for the screens are here. 
 only when the receiver has taken its message, or when there is nothing in it for that
 receiver. What it refuses for good becomes a dead letter with the reason.
 
-A message that the receiver answers with "later" again and again, while it takes the next
-one, is at fault itself: it must not hold up all that come after it.
+A message that the receiver answers with "later" again and again, while it takes another
+one, is at fault itself: it must not hold up all that come after it. That other one is about
+something else: of one subject no message ever overtakes another.
 """
 
 import json
@@ -17,6 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from common.canonical import read_object
 from common.config import setting
 from common.errors import LinesideError
 from common.store import Store
@@ -31,7 +33,7 @@ AT_ONCE, AT_ONCE_BYTES = 50, 1_000_000
 """Rows read from the outbox at a time."""
 RESCAN_S = 10.0
 PATIENCE = 5
-"""Times that an answering receiver may put off one message before the next one is tried."""
+"""Times that an answering receiver may put off one message before another one is tried."""
 NOTHING_SENT = "nothing sent yet"
 """The reason to be "offline" before anything was tried."""
 log = logging.getLogger("lineside.telemetry")
@@ -51,6 +53,7 @@ class Answer:
 
 
 TAKEN = Answer(Verdict.DELIVERED)
+PASSED_OVER = Answer(Verdict.DELIVERED, "not for it")
 
 
 class Receiver(Protocol[T]):
@@ -158,19 +161,27 @@ class Courier(Generic[T]):
         return 0.0
 
     def _judged(self, left: list[Row], answer: Answer) -> Answer:
-        """NEVER for a message that is put off for ever while the next one is taken."""
+        """NEVER for a message that is put off for ever while another one is taken."""
         seq, times = left[0].seq, self._put_off[1]
         times = times + 1 if self._put_off[0] == seq and answer.answered else 1
         self._put_off = (seq, times)
-        if times < PATIENCE or not answer.answered or len(left) == 1:
+        other = _about_something_else(left)
+        if times < PATIENCE or not answer.answered or not other:
             return answer
-        other = self._send(left[1])
-        if other.verdict is Verdict.LATER:
+        told = self._send(left[other])
+        if told.verdict is Verdict.LATER:
             return answer  # it takes nothing: nobody knows whose fault it is
-        self._settle(left.pop(1), other)
-        if other.verdict is not Verdict.DELIVERED:
+        self._settle(left.pop(other), told)
+        if told is not PASSED_OVER and told.verdict is Verdict.DELIVERED:
+            return self._last_chance(left[0], times)
+        return answer
+
+    def _last_chance(self, row: Row, times: int) -> Answer:
+        """Its trouble may have ended just before the other one was taken."""
+        answer = self._send(row)
+        if answer.verdict is not Verdict.LATER or not answer.answered:
             return answer
-        reason = f"put off {times} times while others were taken: {answer.reason}"
+        reason = f"put off {times + 1} times while others were taken: {answer.reason}"
         return Answer(Verdict.NEVER, reason)
 
     def _send(self, row: Row) -> Answer:
@@ -181,7 +192,7 @@ class Courier(Generic[T]):
             return Answer(Verdict.NEVER, f"cannot be rendered for {self._sink} ({told})")
         if message is None:
             self.passed_over += 1
-            return TAKEN
+            return PASSED_OVER
         return self._receiver.send(message)
 
     def _settle(self, row: Row, answer: Answer) -> None:
@@ -221,3 +232,16 @@ class Courier(Generic[T]):
         self._state = sink_state(
             self._clock, self._drain, online=online, since=since, reason=reason
         )
+
+
+def _about_something_else(left: list[Row]) -> int:
+    """Where in `left` the first message of another subject than the first one's is, or 0."""
+    first = _subject(left[0])
+    return next((place for place, row in enumerate(left) if _subject(row) != first), 0)
+
+
+def _subject(row: Row) -> str:
+    try:
+        return str(read_object(row.payload).get("subject", ""))
+    except (ValueError, RecursionError):
+        return ""

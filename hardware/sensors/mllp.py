@@ -2,27 +2,23 @@
 
 A message is framed as VT … FS CR. What is not a frame is counted and skipped up to the next
 VT; a frame that is too long is answered and its connection closed, since nobody can tell
-where the next one begins. One thread serves all connections; each message is answered
-before the next of its connection is read, so that a sender who is too fast has to wait.
+where the next one begins. One thread serves all connections; while an answer waits for the
+disk, or the sender does not take its answers, nothing more is read of that connection.
 """
 
 import asyncio
-import logging
 import ssl
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from common.config import setting
 from common.errors import ConfigError
 
 START, END = b"\x0b", b"\x1c\r"
-LAST_WORD_S = 5.0
 START_S = 30.0
-READ_BYTES = 1 << 16
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,10 +63,10 @@ class MllpListener:
     """Listens until `close`; raises ConfigError where it cannot."""
 
     def __init__(self, settings: MllpSettings, desk: Desk) -> None:
-        self._settings, self._desk = settings, desk
+        self.settings, self.desk = settings, desk
         self._tls = _tls(settings)
         self._loop = asyncio.new_event_loop()
-        self._connections: set[asyncio.Task[None]] = set()
+        self.open: set[Connection] = set()
         self.name, self.port = f"HL7 {settings.host}:{settings.port}", settings.port
         self.turned_away = 0
         """Connections beyond the limit or from elsewhere."""
@@ -97,7 +93,7 @@ class MllpListener:
     @property
     def connections(self) -> int:
         """How many are open."""
-        return len(self._connections)
+        return len(self.open)
 
     def close(self) -> None:
         """Close all connections and end the thread."""
@@ -111,7 +107,7 @@ class MllpListener:
         asyncio.set_event_loop(self._loop)
         try:
             server = self._loop.run_until_complete(self._listen())
-        except Exception as error:  # noqa: BLE001 - whoever opens it is told
+        except OSError as error:
             self._loop.close()
             started.set_exception(error)
             return
@@ -123,80 +119,132 @@ class MllpListener:
             self._loop.close()
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(
-            self._connected, self._settings.host, self._settings.port, ssl=self._tls,
-            limit=self._settings.max_message_bytes + len(END) + 1, backlog=512,
+        server = await self._loop.create_server(
+            lambda: Connection(self), self.settings.host, self.settings.port,
+            ssl=self._tls, backlog=512,
         )  # fmt: skip
+        self._close_idle()
+        return server
+
+    def _close_idle(self) -> None:
+        for connection in tuple(self.open):
+            if self._loop.time() - connection.heard > self.settings.idle_s:
+                connection.close()
+        self._loop.call_later(max(self.settings.idle_s / 10, 0.1), self._close_idle)
 
     async def _end(self, server: asyncio.Server) -> None:
         server.close()
-        for task in tuple(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for connection in tuple(self.open):
+            connection.close()
+        await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task, peer = asyncio.current_task(), writer.get_extra_info("peername")
-        if task is None or not self._welcome(peer):
-            self.turned_away += 1
-            writer.close()
-            return
-        self._connections.add(task)
-        try:
-            await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError, asyncio.CancelledError):
-            pass  # the device went, or this listener ends: nothing is half taken
-        except Exception:
-            log.exception("MLLP connection ended")
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
-    def _welcome(self, peer: tuple[str, int] | None) -> bool:
-        room = len(self._connections) < self._settings.max_connections
-        known = not self._settings.allow or (peer and peer[0] in self._settings.allow)
+    def welcome(self, peer: tuple[str, int] | None) -> bool:
+        """Whether there is room, and whether the peer may connect at all."""
+        room = len(self.open) < self.settings.max_connections
+        known = not self.settings.allow or (peer and peer[0] in self.settings.allow)
+        self.turned_away += not (room and known)
         return bool(room and known)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        idle_s = self._settings.idle_s
-        while True:
-            async with asyncio.timeout(idle_s):
-                data = await self._frame(reader)
-            if data is None:
-                writer.write(_framed(self._desk.too_long(self._settings.max_message_bytes)))
-                async with asyncio.timeout(LAST_WORD_S):
-                    await writer.drain()
-                return
-            answer = self._desk(data)
-            if isinstance(answer, Future):
-                answer = await asyncio.wrap_future(answer)
-            if answer:
-                writer.write(_framed(answer))
-                await writer.drain()
 
-    async def _frame(self, reader: asyncio.StreamReader) -> bytes | None:
-        """The next message; None for one that is too long."""
-        try:
-            data = await reader.readuntil(END)
-        except asyncio.LimitOverrunError:
-            return None
-        except asyncio.IncompleteReadError as error:
-            if error.partial.strip():
-                self._desk.misframed(f"{len(error.partial)} bytes without an end of frame")
-            raise
-        before, start, message = data[: -len(END)].rpartition(START)
+class Connection(asyncio.Protocol):
+    """One sender; runs in the listener's thread."""
+
+    def __init__(self, listener: MllpListener) -> None:
+        self._listener, self._desk = listener, listener.desk
+        self._most = listener.settings.max_message_bytes
+        self._came = bytearray()
+        self._waits = self._full = False
+        self.heard = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+        self.heard = self._loop.time()
+        if self._listener.welcome(transport.get_extra_info("peername")):
+            self._listener.open.add(self)
+        else:
+            transport.abort()  # type: ignore[attr-defined]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """They went; what was not a whole frame is not half taken."""
+        del exc
+        if self in self._listener.open and self._came.strip():
+            self._desk.misframed(f"{len(self._came)} bytes without an end of frame")
+        self._listener.open.discard(self)
+
+    def close(self) -> None:
+        """Hang up, once what was answered is sent."""
+        self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every whole message; a rest waits for more."""
+        self.heard = self._loop.time()
+        self._came += data
+        self._work()
+
+    def pause_writing(self) -> None:
+        """The sender does not take its answers: nothing more is read of it."""
+        self._full = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._full = False
+        self._work()
+
+    def _work(self) -> None:
+        while not (self._waits or self._full or self._transport.is_closing()):
+            end = self._came.find(END)
+            if end < 0 or end > self._most:
+                break
+            frame = bytes(self._came[:end])
+            del self._came[: end + len(END)]
+            message = self._message(frame)
+            if message is not None:
+                self._answer(message)
+        else:
+            return
+        if len(self._came) > self._most:
+            self._say(self._desk.too_long(self._most))
+            self._came.clear()
+            self.close()
+        elif not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def _message(self, frame: bytes) -> bytes | None:
+        before, start, message = frame.rpartition(START)
         if not start:
-            self._desk.misframed(f"{len(data)} bytes without a start of frame")
-            return await self._frame(reader)
+            self._desk.misframed(f"{len(frame)} bytes without a start of frame")
+            return None
         if before.strip():
             self._desk.misframed(f"{len(before)} bytes before a start of frame")
         return message
 
+    def _answer(self, message: bytes) -> None:
+        answer = self._desk(message)
+        if not isinstance(answer, Future):
+            self._say(answer)
+            return
+        self._waits = True
+        self._transport.pause_reading()
+        answer.add_done_callback(
+            lambda told: self._loop.call_soon_threadsafe(self._told, told.result())
+        )
+
+    def _told(self, answer: bytes) -> None:
+        self._waits = False
+        self._say(answer)
+        self._work()
+
+    def _say(self, answer: bytes) -> None:
+        if answer and not self._transport.is_closing():
+            self._transport.write(_framed(answer))
+
 
 def _framed(answer: bytes) -> bytes:
-    return START + answer + END if answer else b""
+    return START + answer + END
 
 
 def _tls(settings: MllpSettings) -> ssl.SSLContext | None:

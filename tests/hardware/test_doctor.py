@@ -16,7 +16,7 @@ def findings():
 
 
 def named(name):
-    return next(finding for finding in doctor.examine() if finding.name == name)
+    return next(f for f in doctor.examine_device() if f.name == name)
 
 
 def test_each_thing_is_looked_for_once_and_said_in_words(findings):

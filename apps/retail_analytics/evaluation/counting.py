@@ -29,7 +29,7 @@ class Counted:
 
 def run(recording: Recording, found: Found, tracking: Tracking, counting: Counting) -> Counted:
     """Count on the detections of each picture."""
-    tracker = MotionTracker(tracking, recording.person_m)
+    tracker = MotionTracker(tracking, recording.person_m, recording.size)
     rules = Rules(Scene(recording.name, recording.lines, recording.zones), counting)
     state, counted, floor = CameraState(), Counted(), Floor()
     for index, (boxes, scores) in enumerate(found):

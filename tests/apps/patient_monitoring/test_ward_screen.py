@@ -1,6 +1,7 @@
 """The nurse station's page, run whole by Streamlit's own test runner against a real store."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -189,6 +190,16 @@ def test_a_document_of_another_shape_fails_nothing(var: Any, beds: Any) -> None:
 # ------------------------------------------------------------------ one patient
 
 
+def patient_page(ready: Callable[[str], bool]) -> AppTest:
+    """Bed 3's page; what is read beside the page may come with a later refresh."""
+    for _ in range(20):
+        page = start(bed="3")
+        if ready(text(page)):
+            break
+        time.sleep(0.1)
+    return page
+
+
 def test_a_patient_s_page(var: Any) -> None:
     station = var.station(NAME)
     station.say(**ward(bed("1"), sick("3")), alarms=[
@@ -196,7 +207,7 @@ def test_a_patient_s_page(var: Any) -> None:
         var.alarm("bed_risk/1", 2, text="Bed 1: NEWS2 calls for an assessment"),
     ])  # fmt: skip
     write_records(station)
-    page = start(bed="3")
+    page = patient_page(lambda shown: "observed:" in shown)
     shown = text(page)
     for part in (
         "≥\u202f8", "INCOMPLETE", "no complete score since", "high risk: emergency",
@@ -216,11 +227,7 @@ def test_the_courses_of_a_patient_are_drawn(var: Any) -> None:
     station = var.station(NAME)
     station.say(**ward(sick("3")))
     write_records(station)
-    for _ in range(20):
-        shown = text(start(bed="3"))
-        if "The records are being read" not in shown:
-            break
-        time.sleep(0.1)
+    shown = text(patient_page(lambda shown: "The records are being read" not in shown))
     assert shown.count("data:image/svg") == 4
     assert "NEWS2, at least: last value 8" in shown
     assert "Oxygen saturation: no data" in shown

@@ -1,6 +1,7 @@
 """app.toml as shipped is whole, says the defaults, and refuses what makes no sense."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,20 @@ from common.errors import ConfigError
 
 
 def test_the_shipped_settings_are_the_defaults_in_the_code():
-    assert load_settings() == Settings()
+    """But for the plant in software, which only the shipped file brings to life."""
+    shipped, plain = load_settings(), Settings()
+    simulation = replace(
+        shipped.simulation, history=0, auto_baseline=False, faults=plain.simulation.faults
+    )
+    switched_off = {"telemetry": {}, "webhook": {}, "notification": {}}
+    assert replace(shipped, simulation=simulation, **switched_off) == plain
+
+
+def test_the_shipped_plant_learns_first_and_fails_later():
+    simulation = load_settings().simulation
+    ends_h = simulation.history * simulation.step_s / 3600
+    assert all(fault.onset_h > ends_h for fault in simulation.faults)
+    assert simulation.faults
 
 
 def test_the_machine_in_the_comments_can_be_used_as_it_stands(tmp_path):
@@ -39,6 +53,13 @@ def test_the_machine_in_the_comments_can_be_used_as_it_stands(tmp_path):
         ("[baseline]\nmargin = 0.5", "baseline.margin"),
         ("[states]\nstopped_rpm = 0", "states.stopped_rpm"),
         ("[quality]\nlimit = 1", "unknown key quality.limit"),
+        ("[machines.'a/b']\ngroup = 2", "an asset is named by letters"),
+        ("[orders]\nworse_share = 0.0", "orders.worse_share"),
+        ("[sense]\nqueue_windows = 0", "sense.queue_windows"),
+        (
+            "[[simulation.faults]]\nmachine = 13\nkind = 'gear'\nonset_h = 1\nlife_h = 1",
+            "no machine 13 of 12",
+        ),
     ],
 )
 def test_nonsense_is_one_clear_line(tmp_path, text, why):

@@ -69,7 +69,9 @@ def test_off_is_the_default():
         ({**TABLE, "steps": [{**STEP, "repeat_s": 1}]}, "at least 60 s"),
         ({**TABLE, "steps": [{**STEP, "after": 1}]}, "unknown key"),
         ({"groups": {"operator": ["a@b\nBcc: c@d"]}}, "is no e-mail address"),
-        ({"groups": {"role": []}}, "cannot be called that"),
+        ({"groups": {"role": ["a@b"]}}, "cannot be called that"),
+        ({"groups": {"head": []}}, "has no address"),
+        ({"enabled": True}, "there are no steps: nobody would be told"),
         ({"email": {**EMAIL, "sender": "x"}}, "is no e-mail address"),
     ],
 )

@@ -281,6 +281,19 @@ def test_a_channel_that_is_not_there_is_one_clear_line(plant):
         plant(settings(Step(0.0, ("role",), ("mqtt",))))
 
 
+def test_texts_that_are_no_utf8_or_too_long_stop_no_message(plant):
+    one = plant(max_event_bytes=2500)
+    for name in "abc":
+        one.board.set(name, True, "\udcff" + name * 499)
+    one.wait(1)
+    one.wait(300)
+    assert one.notifier.state()["trouble"] == ""
+    ((to, named),) = one.queued()
+    assert to == "shift@x.example"
+    assert named == ["a"], "shortened"
+    assert one.notifier.state()["open"][0]["count"] == 3
+
+
 def test_a_role_without_an_address_is_said(plant, define):
     one = plant()
     one.close()

@@ -76,10 +76,12 @@ def courier(store: Store, receiver: Receiver) -> Iterator[Courier[str]]:
     made.stop()
 
 
-def tell(store: Store, *texts: str, of_class: str = "alarm") -> None:
+def tell(store: Store, *texts: str, of_class: str = "alarm", subject: str = "") -> None:
+    """One event per text, each about something else unless there is a `subject`."""
     outbox = Outbox(source="urn:x", epoch="e", boot_id=store.boot_id, clock=store.clock)
     for text in texts:
-        message = Message(of_class, "lineside.test.v1", "s", {"text": text}, 1.0, (MQTT, SIEM))
+        about, data = subject or text, {"text": text}
+        message = Message(of_class, "lineside.test.v1", about, data, 1.0, (MQTT, SIEM))
         store.submit(lambda c, m=message: outbox.append(c, m)).result(WAIT_S)
 
 
@@ -168,8 +170,39 @@ def test_one_that_is_put_off_for_ever_is_found_by_the_next(store, receiver, cour
     courier.start()
     until(lambda: waiting(store) == Backlog(0, None, 1))
     assert receiver.taken == ["2", "3"]
-    assert receiver.tried[: PATIENCE + 1] == ["1"] * PATIENCE + ["2"]
-    assert reasons(store) == [f"put off {PATIENCE} times while others were taken: busy"]
+    assert receiver.tried[: PATIENCE + 2] == ["1"] * PATIENCE + ["2", "1"]
+    assert reasons(store) == [f"put off {PATIENCE + 1} times while others were taken: busy"]
+
+
+def test_trouble_that_ends_just_then_is_no_message_s_fault(store, receiver, courier):
+    """The first is put off once more, then the next one is taken: both are sound."""
+    receiver.judge = lambda _: LATER if len(receiver.tried) <= PATIENCE else TAKEN
+    tell(store, "1", "2", "3")
+    courier.start()
+    until(lambda: waiting(store).count == 0)
+    assert waiting(store).dead == 0
+    assert receiver.taken == ["2", "1", "3"]
+
+
+def test_of_one_subject_nothing_overtakes(store, receiver, courier):
+    """An end must not arrive before its beginning."""
+    receiver.judge = lambda text: LATER if text == "start" else TAKEN
+    tell(store, "start", "end", subject="alarm/1")
+    tell(store, "other")
+    courier.start()
+    until(lambda: waiting(store) == Backlog(0, None, 1))
+    assert receiver.taken == ["other", "end"]
+    assert receiver.tried.index("other") < receiver.tried.index("end")
+    assert receiver.tried[receiver.tried.index("end") :] == ["end"]
+
+
+def test_what_was_passed_over_proves_nothing(store, receiver, courier):
+    receiver.judge = lambda _: LATER
+    tell(store, "1", *["not for it"] * (2 * PATIENCE))
+    courier.start()
+    until(lambda: courier.passed_over == 2 * PATIENCE)
+    until(lambda: len(receiver.tried) > 4 * PATIENCE)
+    assert waiting(store).dead == 0
 
 
 def test_one_that_is_put_off_alone_is_tried_on(store, receiver, courier):

@@ -119,7 +119,8 @@ def put_in(store: Store, *events: tuple[str, str, dict[str, Any]], sinks: tuple[
     outbox = Outbox(source=SOURCE, epoch=store.epoch, boot_id=store.boot_id, clock=store.clock)
     ids = []
     for of_class, type_, data in events:
-        message = Message(of_class, type_, "bed/3", data, NOON, sinks)
+        subject = f"alarm/{data.get('alarm_id', 'none')}"
+        message = Message(of_class, type_, subject, data, NOON, sinks)
         ids.append(store.submit(lambda c, m=message: outbox.append(c, m)).result(WAIT_S))
     return ids
 

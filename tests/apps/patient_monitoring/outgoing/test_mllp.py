@@ -7,8 +7,10 @@ import pytest
 
 from apps.patient_monitoring.outgoing.link import Link, LinkDown, Where, tls_context
 from apps.patient_monitoring.outgoing.mllp import Mllp
+from apps.patient_monitoring.outgoing.pulse import Pulse
 from apps.patient_monitoring.outgoing.settings import Hl7Settings
 from apps.patient_monitoring.outgoing.who import Who
+from common import meta
 from common.alarms import orders
 from common.alarms.persist import ALARM_EVENT
 from common.errors import ConfigError
@@ -35,12 +37,9 @@ NURSE = User("mia", "operator")
 QUICK = BackOffSettings(0.01, 0.05)
 
 
-def settings(port, **more):
-    return Hl7Settings(port=port, ack_timeout_s=5.0, connect_timeout_s=5.0, **more)
-
-
-def speaker(port, **more):
-    return Mllp(settings(port, **more), Who())
+def speaker(port, works=lambda: True, **more):
+    facts = {"ack_timeout_s": 5.0, "connect_timeout_s": 5.0, "watchdog_s": 0.0, **more}
+    return Mllp(Hl7Settings(port=port, **facts), Who(), works)
 
 
 def message(receiver):
@@ -154,7 +153,7 @@ def test_a_late_answer_is_not_taken_for_that_to_the_next_message(manager):
 
 def test_silence_is_no_delivery(manager):
     manager.answer = lambda _: None
-    mllp = Mllp(Hl7Settings(port=manager.port, ack_timeout_s=0.2), Who())
+    mllp = speaker(manager.port, ack_timeout_s=0.2)
     answer = mllp.send(message(mllp))
     mllp.close()
     assert (answer.verdict, answer.answered) == (Verdict.LATER, False)
@@ -199,6 +198,34 @@ def test_silence_is_told_to_be_peace(manager):
         ["196614^MDC_EVT_ACTIVE^MDC", "1.0.0.0.1", "", ""],
         ["67860^MDC_ATTR_CONFIRM_TIMEOUT^MDC", "1.0.0.0.9", "0.02", "264320^MDC_DIM_SEC^MDC"],
     ]
+
+
+def test_a_dead_loop_is_not_said_to_live(manager):
+    """The heart beats with completed work: this thread alone proves nothing."""
+    asked = []
+    mllp = speaker(manager.port, lambda: bool(asked.append(1)), watchdog_s=0.01)
+    until(lambda: mllp.probe() is not None or len(asked) > 2)
+    assert manager.tried == []
+
+
+def snapshot(store, beats, healthy=True):
+    said = {"counts": {"beats": beats}, "healthy": healthy}
+    store.submit(lambda c: meta.put(c, "snapshot", said)).result()
+
+
+def test_the_pulse_is_that_of_the_loop(store):
+    pulse = Pulse(store.path)
+    assert not pulse(), "nothing was ever said"
+    snapshot(store, 7)
+    assert pulse()
+    assert not pulse(), "and nothing since"
+    snapshot(store, 8)
+    assert pulse()
+    snapshot(store, 9, healthy=False)
+    assert not pulse(), "it works, and sees nothing"
+    snapshot(store, 10)
+    assert not Pulse(store.path)(), "a snapshot may be of the last start"
+    assert not Pulse(store.path.with_name("none.db"))()
 
 
 def test_a_refused_watchdog_was_heard(manager):
@@ -312,7 +339,10 @@ def test_what_is_refused_for_good_is_a_dead_letter_and_the_rest_goes_on(store, m
 
 
 def test_a_message_that_is_put_off_for_ever_does_not_hold_up_the_others(store, manager, stack):
-    alarms(store, 4)
+    ward = Ward()
+    first = ward.set(), ward.set(active=False)
+    events = [*first, ward.set("bed_risk/4"), ward.set("bed_risk/4", active=False)]
+    put_in(store, *(("alarm", ALARM_EVENT, dict(e.data)) for e in events), sinks=(HL7,))
     bad = []
 
     def answer(text):
@@ -324,7 +354,7 @@ def test_a_message_that_is_put_off_for_ever_does_not_hold_up_the_others(store, m
     courier(store, manager.port, stack)
     until(lambda: waiting(store, HL7) == Backlog(0, None, 1))
     assert len(manager.taken) == 3
-    assert "put off 5 times while others were taken" in dead(store)[0].reason
+    assert "put off 6 times while others were taken" in dead(store)[0].reason
 
 
 def test_a_receiver_in_trouble_makes_no_dead_letters(store, manager, stack):
@@ -336,15 +366,18 @@ def test_a_receiver_in_trouble_makes_no_dead_letters(store, manager, stack):
     assert not made.state().online
     manager.answer = ack
     until(lambda: waiting(store, HL7) == Backlog(0, None, 0))
-    assert [fields(one)["OBX"][3][5] for one in manager.taken] == ["start", "end", "start"]
+    assert sorted(fields(one)["OBX"][3][5] for one in manager.taken) == [
+        "end",
+        "start",
+        "start",
+    ]
 
 
 def test_what_was_not_taken_is_sent_after_a_restart(store, manager):
     alarms(store, 2)
-    impatient = Hl7Settings(port=manager.port, ack_timeout_s=0.2)
     for answer, left in ((lambda _: None, 2), (ack, 0)):
         manager.answer = answer
-        made = Courier(store, HL7, Mllp(impatient, Who()), QUICK)
+        made = Courier(store, HL7, speaker(manager.port, ack_timeout_s=0.2), QUICK)
         made.start()
         until(lambda: bool(manager.tried))
         until(lambda left=left: waiting(store, HL7).count == left)
