@@ -19,6 +19,7 @@ from common.alarms.definition import AlarmDefinition
 from common.alarms.notification import NotificationSettings
 from common.alarms.notifier import Notifier
 from common.alarms.persist import stored_board
+from common.audit_upstream import AuditUpstream
 from common.clock import SystemClock
 from common.config import from_table
 from common.errors import LinesideError
@@ -133,6 +134,8 @@ def open_base(
     store.submit(outbox.begin, of_class="audit")
     ways_out = WaysOut(settings, path, identity, store, opener.ways(settings, store))
     sinks = ways_out.names
+    if sinks:
+        store.add_upkeep(AuditUpstream(outbox, sinks).tell)
     board = stored_board(opener.definitions(settings), store, outbox if sinks else None, sinks)
     people = from_table(NotificationSettings, settings.notification, path, "notification")
     notifier = Notifier(board, store, outbox, people, clock, sinks=sinks)
