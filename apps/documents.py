@@ -15,10 +15,12 @@ from typing import Any
 
 from apps.openers import APPS
 from apps.patient_monitoring import figures as ward_figures
+from apps.predictive_maintenance.training import readme as maintenance_card
 from hardware.fieldbus.registers import markdown_table
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures"
+VIBRATION = ROOT / "apps" / "predictive_maintenance" / "models" / "vibration"
 MODELS = ROOT / "apps" / "defect_inspection" / "models"
 DOCUMENTS = (
     ROOT / "README.md",
@@ -128,9 +130,16 @@ def _cell(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def maintenance() -> str:
+    """What `lineside train` measured of the shipped network, as its results.json keeps it."""
+    results = json.loads((VIBRATION / "results.json").read_text())
+    return maintenance_card.figures(results, "###")
+
+
 SOURCES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "chaos": chaos,
+    "maintenance": maintenance,
     "other-products": other_products,
     "registers": lambda: markdown_table().rstrip() + "\n",
     "speed": speed,

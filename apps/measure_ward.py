@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from apps import ward_bench
 from apps.asked import Asked
 from apps.open_ward import load
-from apps.patient_monitoring import bench as ward_bench
 from apps.patient_monitoring import evaluate as ward_evaluate
 from hardware.catalog import open_runtime
 
@@ -18,5 +18,4 @@ def evaluate(asked: Asked) -> dict[str, Any]:
 
 def bench(asked: Asked) -> dict[str, Any]:
     """From the value on the wire to the alarm in the store, and how it grows with patients."""
-    settings = load(asked.config, asked.all_changes)
-    return ward_bench.bench(settings, asked.config, asked.quick)
+    return ward_bench.run(asked.config, asked.all_changes, quick=asked.quick)

@@ -65,8 +65,8 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
         model=SequenceModel(choice.model) if choice else None,
         shelf=shelf_of(base.folder), store=base.store, outbox=base.outbox,
         alarms=base.alarms, clock=base.clock, light=_light(settings, path, base, opened),
-        sinks=base.sinks, link=base.link, host=base.host, notification=base.notifier.state, software=base.software,
-        model_facts=_facts(choice),
+        sinks=base.sinks, link=base.link, host=base.host,
+        notification=base.notifier.state, software=base.software, model_facts=_facts(choice),
     )  # fmt: skip
     says = choice.reason if choice else "no sequence model: signature and rules alone"
     return Running(station.build(settings, parts), says)

@@ -23,14 +23,15 @@ from typing import Any, cast
 import httpx
 import numpy as np
 
-from apps.open_ward import load
-from apps.patient_monitoring import speak
+from apps.open_ward import load, open_ward_model
+from apps.patient_monitoring import bench, speak
 from apps.patient_monitoring.bed_alarms import EXTREME, alarm_of
 from apps.patient_monitoring.config import Settings
 from apps.patient_monitoring.domain import Sign
 from apps.patient_monitoring.incoming.hl7 import stamp
 from apps.patient_monitoring.line import END, START, Line
 from common.errors import LinesideError
+from common.inference.benchmark import rss_mb
 from common.pipeline import percentiles
 
 FIRST_PORT, FIRST_API = 26_000, 26_500
@@ -81,7 +82,19 @@ def run(path: Path, changes: Sequence[str], *, quick: bool = False) -> dict[str,
     grown = {str(wards * beds): hospital(path, changes, wards, beds, seconds)
              for wards, beds in sizes}  # fmt: skip
     last = grown[str(sizes[-1][0] * sizes[-1][1])]
-    return {"wire_to_visible_ms": last["wire_to_visible_ms"], "patients": grown}
+    return {
+        "wire_to_visible_ms": last["wire_to_visible_ms"],
+        "patients": grown,
+        "one_process": _steps(path, changes, quick=quick),
+    }
+
+
+def _steps(path: Path, changes: Sequence[str], *, quick: bool) -> dict[str, Any]:
+    choice = open_ward_model(load(path, list(changes)), path)
+    try:
+        return bench.run(choice, quick=quick)
+    finally:
+        choice.model.close()
 
 
 def hospital(
@@ -329,7 +342,7 @@ class Load:
     def _usage(self) -> list[tuple[float, float, float]]:
         """CPU s, wall s and resident MB of each gateway."""
         pids = [ward.process.pid for ward in self._wards]
-        return [(*_cpu_s(pid), _resident_mb(pid)) for pid in pids]
+        return [(*_cpu_s(pid), rss_mb(pid)) for pid in pids]
 
     def _place(self, ward: Ward, bed: int) -> tuple[str, str]:
         return f"W{ward.number}", f"{self._prefix}{bed + 1}"
@@ -346,10 +359,3 @@ def _cpu_s(pid: int) -> tuple[float, float]:
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
     ticks = os.sysconf("SC_CLK_TCK")
     return (int(fields[11]) + int(fields[12])) / ticks, time.monotonic()
-
-
-def _resident_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0

@@ -126,13 +126,16 @@ def scored(decision: Decision, row: int) -> dict[str, Any]:
 
 
 def signs_of(reading: Reading, row: int) -> dict[str, dict[str, Any]]:
-    """Each sign of one bed that was ever measured: value, age, and what is wrong with it."""
+    """Each sign of one bed that was ever measured: value, age, and what is wrong with it.
+
+    For people to read, so rounded; what is computed from stands in the inputs in full.
+    """
     columns = (reading.value[row], reading.age_s[row], reading.flags[row])
     values, ages, flags = (column.tolist() for column in columns)
     return {
         name: {
-            "value": value if math.isfinite(value) else None,
-            "age_s": age_s,
+            "value": round(value, 2) if math.isfinite(value) else None,
+            "age_s": round(age_s, 1),
             "flags": bits(Flag, wrong),
         }
         for name, value, age_s, wrong in zip(SIGNS_BY_NAME, values, ages, flags, strict=True)

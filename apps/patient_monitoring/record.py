@@ -7,7 +7,7 @@ leaves, and is never in this file: who the patients are; they are pseudonyms (id
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -28,10 +28,11 @@ from common.telemetry.outbox import Message, Outbox
 SCHEMA = "lineside.ward.alert/1"
 ALERT_EVENT = "lineside.ward.alert.v1"
 OBSERVATION_EVENT = "lineside.ward.observation.v1"
-CENSUS, SPOTS = "census", "spots"
+CENSUS, SPOTS, FORCE = "census", "spots", "in_force"
 SIGNS_S = 60.0
 OBSERVATION_S = 900.0
 KEPT_SIGNS = (Sign.HR, Sign.PULSE, Sign.SPO2, Sign.RR, Sign.SBP, Sign.DBP, Sign.TEMP)
+InForce = Callable[[Decision, Sequence[Patient | None]], dict[str, Any]]
 Turn = Outcome[Readings, Percept, Decision]
 
 
@@ -46,11 +47,14 @@ class Recorder:
         provenance: Provenance,
         patients: Sequence[Patient | None],
         inputs: Inputs,
+        in_force: InForce,
     ) -> None:
-        """`patients` is the station's own list, kept up to date by it."""
+        """`patients` is the station's own list, kept up to date by it; `in_force` says what
+        a restart must know of a decision.
+        """
         self._store, self._outbox, self._sinks = store, outbox, sinks
         self._provenance, self._patients, self._inputs = provenance, patients, inputs
-        self._alerts = 0
+        self._in_force, self._alerts = in_force, 0
         self._signs_due = self._observed_due = -np.inf
         self._fault = ""
 
@@ -115,6 +119,7 @@ class Recorder:
         moment: Moment,
         changes: Sequence[tuple[str, Change]],
     ) -> None:
+        meta.put(connection, FORCE, self._in_force(moment.decision, moment.patients))
         for alert_id, change in changes:
             body = {
                 "schema": SCHEMA,

@@ -30,6 +30,8 @@ from common.screen.tiles import frame
 HIGHEST = 20
 COURSE = 72
 """Scores in a tile's course, one every five minutes: six hours."""
+QUARTER = 3
+"""Scores in a quarter of an hour."""
 CHIPS = 4
 STRIP = 6
 
@@ -99,8 +101,7 @@ def score_html(bed: Bed) -> Html:
     """The number and which way it goes; its course of the day, or why it is no total."""
     bound = "" if bed.complete else "wd-bound"
     way = TRENDS.get(bed.score.whole("trend") or 0, "") if bed.at_least is not None else ""
-    history = [v for v in bed.score.values("history")[-COURSE:] if v is not None]
-    course = charts.sparkline(history, HIGHEST)
+    course = charts.sparkline(course_of(bed.score.values("history")), HIGHEST)
     return element(
         "div",
         element("b", bed.number, cls=bound),
@@ -108,6 +109,12 @@ def score_html(bed: Bed) -> Html:
         element("b", bed.tag, cls="wd-tag") if bed.tag else course,
         cls="wd-score",
     )
+
+
+def course_of(history: Sequence[float | None]) -> list[float]:
+    """The last hours in quarters of an hour, the highest of each: a page has many of these."""
+    known = [value for value in history[-COURSE:] if value is not None]
+    return [max(known[at : at + QUARTER]) for at in range(0, len(known), QUARTER)]
 
 
 def _way_word(bed: Bed) -> str:

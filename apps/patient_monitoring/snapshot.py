@@ -51,7 +51,7 @@ class Snapshots:
             "beds": self._tiles.all(alarms, wall, now),
             "counts": self._counts(),
             "refused": dict(station.intake.sources.refused),
-            "refusals": list(station.intake.sources.refusals),
+            "refusals": station.intake.sources.refusals,
             "sources": self._sources(now),
             "latency_ms": station.pipeline.timings.percentiles(),
         }

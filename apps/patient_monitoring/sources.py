@@ -1,6 +1,6 @@
 """Who has been heard of, what was refused of them and why, and what people must know of it."""
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +39,7 @@ class Sources:
         self._clock, self._memory_s = clock, clock_memory_s
         self.known: dict[str, Source] = {}
         self.refused: Counter[str] = Counter()
-        self.refusals: deque[dict[str, Any]] = deque(maxlen=REFUSALS_SHOWN)
-        """The newest first."""
+        self._refusals: OrderedDict[tuple[str, str, str], dict[str, Any]] = OrderedDict()
         self._problems: dict[tuple[str, str], tuple[str, float]] = {}
 
     def heard(self, way: str, name: str) -> Source:
@@ -60,12 +59,21 @@ class Sources:
             self.heard(way, name).refused += 1
         self.refused[error.reason] += 1
         text = f"{name or way}: {error}"[:300]
-        self.refusals.appendleft(
-            {"at": self._clock.wall(), "reason": error.reason, "text": text, "source": name,
-             "way": way, "bed": bed}
-        )  # fmt: skip
+        key = (name, error.reason, bed)
+        before = self._refusals.pop(key, None)
+        self._refusals[key] = {
+            "at": self._clock.wall(), "reason": error.reason, "text": text, "source": name,
+            "way": way, "bed": bed, "count": before["count"] + 1 if before else 1,
+        }  # fmt: skip
+        if len(self._refusals) > REFUSALS_SHOWN:
+            self._refusals.popitem(last=False)
         kind = ALARM_OF.get(error.reason, SOURCE)
         self._problems[kind, bed if kind != SOURCE else ""] = text, self._clock.monotonic()
+
+    @property
+    def refusals(self) -> list[dict[str, Any]]:
+        """What was refused, the newest first; the same again is one entry with its count."""
+        return list(reversed(self._refusals.values()))
 
     def settled(self, kind: str, bed: str) -> None:
         """What was wrong with a bed's source no longer is."""

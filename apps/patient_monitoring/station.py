@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from apps.patient_monitoring import NOT_A_DEVICE, evidence
+from apps.patient_monitoring import NOT_A_DEVICE, evidence, resume
 from apps.patient_monitoring import decide as rules
 from apps.patient_monitoring import perceive as signs
 from apps.patient_monitoring.act import Act
@@ -31,7 +31,7 @@ from apps.patient_monitoring.intake import Intake
 from apps.patient_monitoring.owners import OWNERS, Owners
 from apps.patient_monitoring.perceive import Perceive
 from apps.patient_monitoring.readings import Readings
-from apps.patient_monitoring.record import CENSUS, SPOTS, Recorder
+from apps.patient_monitoring.record import CENSUS, FORCE, SPOTS, Recorder
 from apps.patient_monitoring.risk import RiskModel
 from apps.patient_monitoring.sense import Sense
 from apps.patient_monitoring.snapshot import Snapshots
@@ -84,7 +84,9 @@ def build(settings: Settings, parts: Parts) -> "Station":
         settings.station.name, parts.software, model.describe() if model else "",
         model.artefact.sha256 if model else "",
     )  # fmt: skip
-    record = Recorder(store, parts.outbox, parts.sinks, provenance, patients, signs.inputs)
+    record = Recorder(
+        store, parts.outbox, parts.sinks, provenance, patients, signs.inputs, resume.document
+    )
     intake = Intake(Census(beds), parts.identities, settings.intake, parts.clock, record.moved)
     perceive = Perceive(patients, settings, RiskModel(model) if model else None)
     act = Act(parts.alarms, beds, patients, settings.escalation.release_s)
@@ -119,6 +121,7 @@ class Station:
         self.fault = ""
         """Why nothing is known of the ward; empty while it is."""
         self.beats = self.behind = 0
+        self._was_in_force: dict[str, Any] = {}
         self.histories = Histories(len(self.beds))
         self._snapshot_due = 0.0
         self._commands = Commands(self)
@@ -134,17 +137,14 @@ class Station:
         patients: list[Patient | None],
     ) -> None:
         """Take the loop, and go on with whoever lay here when the station last ran."""
-        self.pipeline, self.sense, self.record, self.patients = (
-            pipeline,
-            sense,
-            record,
-            patients,
-        )
+        self.pipeline, self.sense = pipeline, sense
+        self.record, self.patients = record, patients
         store = self.parts.store
-        keys = (CENSUS, SPOTS, OWNERS)
-        stays, spots, owners = (store.submit(partial(meta.get, key=k)).result() for k in keys)
-        self.intake.restore(stays or {}, spots or {})
-        self.owners = Owners(self.parts.alarms, owners or {})
+        keys = (CENSUS, SPOTS, OWNERS, FORCE)
+        found = [store.submit(partial(meta.get, key=k)).result() or {} for k in keys]
+        stays, spots, owners, self._was_in_force = found
+        self.intake.restore(stays, spots)
+        self.owners = Owners(self.parts.alarms, owners)
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop`; then leave the ward knowing that nobody watches here."""
@@ -181,7 +181,10 @@ class Station:
         same = before is not None and patient is not None
         if same and before.pseudonym == patient.pseudonym:  # type: ignore[union-attr]
             return
-        self.pipeline.state = rules.admit(self.pipeline.state, row, now)
+        state = rules.admit(self.pipeline.state, row, now)
+        if move.what == "restore" and patient is not None:
+            state = resume.resumed(state, row, self._was_in_force.get(patient.pseudonym))
+        self.pipeline.state = state
         self.histories.clear(row)
         self._watch.cleared(self.beds[row])
 

@@ -22,7 +22,8 @@ before it is taken back. STOP stays until a person acknowledges it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cache
 
 from apps.predictive_maintenance import zones
 from apps.predictive_maintenance.config import DecideRules, Machine
@@ -33,7 +34,7 @@ from apps.predictive_maintenance.domain import (
     Verdict,
 )
 from apps.predictive_maintenance.latches import Latch
-from apps.predictive_maintenance.outlook import Forecast
+from apps.predictive_maintenance.remembered import Memory, State
 from common.pipeline import Fault
 
 Limits = dict[Verdict, float]
@@ -134,24 +135,6 @@ def _advice(kind: str, ratio: float | None, weight: float) -> tuple[Reading, ...
 # ------------------------------------------------------- from figures to a verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered of one machine from window to window."""
-
-    verdict: Verdict = Verdict.UNKNOWN
-    latches: Mapping[str, Latch] = field(default_factory=dict)
-    """By kind and verdict, "velocity/plan"."""
-    evidence: tuple[Evidence, ...] = ()
-    severity: float = 0.0
-    unacknowledged: bool = False
-    """STOP was reached and no person has said that they know."""
-    forecast: Forecast = field(default_factory=Forecast)
-
-
-State = Mapping[str, Memory]
-"""By asset."""
-
-
 @dataclass(frozen=True)
 class Rules:
     """decide(state, percept) for a plant's machines."""
@@ -197,13 +180,21 @@ class Rules:
 def _latched(
     latches: Mapping[str, Latch], found: tuple[Reading, ...], rules: DecideRules
 ) -> Mapping[str, Latch]:
-    after = dict(latches)
+    changed = {}
     for reading in found:
         for verdict, limit in reading.limits.items():
-            key = f"{reading.kind}/{verdict.value}"
-            latch = after.get(key, Latch())
-            after[key] = latch.after(reading.value, limit, rules, reading.usual)
-    return after
+            key = latch_key(reading.kind, verdict)
+            latch = latches.get(key)
+            after = (latch or Latch()).after(reading.value, limit, rules, reading.usual)
+            if after is not latch:
+                changed[key] = after
+    return {**latches, **changed} if changed else latches
+
+
+@cache
+def latch_key(kind: str, verdict: Verdict) -> str:
+    """The name of one limit's latch."""
+    return f"{kind}/{verdict.value}"
 
 
 def _evidence(
@@ -214,7 +205,7 @@ def _evidence(
         _said(reading, verdict, limit)
         for reading in found
         for verdict, limit in reading.limits.items()
-        if latches[f"{reading.kind}/{verdict.value}"].on
+        if latches[latch_key(reading.kind, verdict)].on
     ]
     measured = {reading.kind for reading in found}
     held += [e for e in before if e.kind not in measured and e.kind != "agreement"]

@@ -8,9 +8,9 @@ import sqlite3
 from dataclasses import asdict
 from typing import Any
 
-from apps.predictive_maintenance.decide import Memory
 from apps.predictive_maintenance.domain import Evidence, Verdict
 from apps.predictive_maintenance.latches import Latch
+from apps.predictive_maintenance.remembered import Memory
 from common.errors import ConfigError
 
 KEY = "memory:"

@@ -44,7 +44,7 @@ class Forecast:
                 tracks[kind] = track.add(
                     health.at_s, ratio, rules.trend_block_s, rules.trend_blocks
                 )
-        after = replace(self, tracks=tracks)
+        after = Forecast(tracks, self.outlook)
         if level is None or not _block_ended(self, after, level.kind):
             return after
         return replace(after, outlook=_outlook(tracks[level.kind], level, health))

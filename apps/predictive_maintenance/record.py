@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from apps.predictive_maintenance import memory as memories
-from apps.predictive_maintenance.decide import Memory
 from apps.predictive_maintenance.domain import Batch, Decision, Health
+from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.rows import figures, health_row, outlook_as_json, rounded
 from apps.predictive_maintenance.vibration import Measured
 from apps.predictive_maintenance.zones import EDITION

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from apps.predictive_maintenance import zones
 from apps.predictive_maintenance.config import Machine
-from apps.predictive_maintenance.decide import Memory
 from apps.predictive_maintenance.domain import Health, Verdict
 from apps.predictive_maintenance.learning import summary
 from apps.predictive_maintenance.memory import evidence_as_json
+from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.rows import outlook_as_json, rounded
 from apps.predictive_maintenance.status import Status
 from common.alarms.document import document as alarm_document

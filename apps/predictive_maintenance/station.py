@@ -17,7 +17,7 @@ from apps.predictive_maintenance.act import Act
 from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.commands import ROLES, Commands
 from apps.predictive_maintenance.config import Settings
-from apps.predictive_maintenance.decide import Rules, State
+from apps.predictive_maintenance.decide import Rules
 from apps.predictive_maintenance.desk import Desk
 from apps.predictive_maintenance.domain import Batch, Decision, Health
 from apps.predictive_maintenance.learning import Learning
@@ -26,6 +26,7 @@ from apps.predictive_maintenance.memory import stored_memories
 from apps.predictive_maintenance.orders import Orders
 from apps.predictive_maintenance.perceive import Perceive
 from apps.predictive_maintenance.record import Provenance, Recorder
+from apps.predictive_maintenance.remembered import State
 from apps.predictive_maintenance.sense import Sense
 from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.shelf import Shelf

@@ -3,6 +3,8 @@
 And in software, where nobody watches, the first baseline of each machine.
 """
 
+import logging
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from common.meta import put
 if TYPE_CHECKING:
     from apps.predictive_maintenance.station import Station
 
+log = logging.getLogger(__name__)
 MACHINES_A_SECOND = 50
 """So many machines' news a second are written for the screens at most."""
 ALARMS_S = 0.5
@@ -150,11 +153,18 @@ class Upkeep:
             if rows >= due and not known:
                 self._tried[asset] = rows
                 self._learning.add(asset)
-                then(self._station.learning.learn(asset), self._learned)
+                then(self._station.learning.learn(asset), self._learned).add_done_callback(
+                    partial(self._given_up, asset)
+                )
 
     def _learned(self, proposal: Baseline) -> None:
         """In the learner's thread."""
         self._station.later(partial(self._accept, proposal))
+
+    def _given_up(self, asset: str, learned: "Future[None]") -> None:
+        if learned.exception() is not None:
+            log.warning("%s: no first baseline: %s", asset, learned.exception())
+            self._station.later(lambda: self._learning.discard(asset))
 
     def _accept(self, proposal: Baseline) -> None:
         """A proposal with notes waits for a person, or for more rows."""

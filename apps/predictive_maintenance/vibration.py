@@ -140,8 +140,9 @@ def band_name(index: int) -> tuple[float, float]:
 def _split(levels: Levels, counts: list[int], bin_hz: float) -> list[Measured]:
     features, crest = features_of(levels), levels.crest
     lines = None if levels.envelope is None else over_background(levels.envelope, bin_hz)
+    envelopes = None if lines is None else _means(lines, counts)
     parts, start = [], 0
-    for count in counts:
+    for at, count in enumerate(counts):
         rows = slice(start, start + count)
         start += count
         parts.append(
@@ -153,7 +154,17 @@ def _split(levels: Levels, counts: list[int], bin_hz: float) -> list[Measured]:
                 levels.kurtosis[rows],
                 bin_hz,
                 None if levels.power is None else levels.power[rows],
-                None if lines is None else lines[rows].mean(axis=0),
+                None if envelopes is None else envelopes[at],
             )
         )
     return parts
+
+
+def _means(rows: NDArray[np.float32], counts: list[int]) -> list[NDArray[np.float32]]:
+    """The mean of the first so many rows, of the next so many, …; at once where all alike."""
+    if len(set(counts)) == 1:
+        return list(rows.reshape(len(counts), counts[0], -1).mean(axis=1))
+    ends = np.cumsum(counts)
+    return [
+        rows[end - count : end].mean(axis=0) for end, count in zip(ends, counts, strict=True)
+    ]

@@ -85,7 +85,7 @@ def yolox(outputs: Outputs, options: Options, threshold: float) -> Raw:
 
 
 def fastestdet(outputs: Outputs, options: Options, threshold: float) -> Raw:
-    """[1, 5 + classes, H, W]: objectness, offsets in cells, size as share, classes."""
+    """[1, 5 + classes, H, W]: objectness, offsets before tanh, sizes before sigmoid, classes."""
     planes = options.array(outputs)[0]
     _, high, wide = planes.shape
     rows = planes.reshape(len(planes), -1).T
@@ -93,8 +93,9 @@ def fastestdet(outputs: Outputs, options: Options, threshold: float) -> Raw:
     found, scores, kinds = _best(joint, threshold)
     y, x = np.divmod(found, wide)
     picture = np.array([options.width, options.height], np.float32)
-    centre = (np.column_stack([x, y]) + rows[found, 1:3]) / [wide, high] * picture
-    return Raw(_corners(centre.astype(np.float32), rows[found, 3:5] * picture), scores, kinds)
+    centre = (np.column_stack([x, y]) + np.tanh(rows[found, 1:3])) / [wide, high] * picture
+    size = picture / (1 + np.exp(-rows[found, 3:5].clip(-30, 30)))
+    return Raw(_corners(centre.astype(np.float32), size), scores, kinds)
 
 
 def ssd(outputs: Outputs, options: Options, threshold: float) -> Raw:

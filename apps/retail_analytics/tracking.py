@@ -28,6 +28,7 @@ FIRST_SPEED = 1.4  # how fast somebody new may be, m/s (1 s.d.)
 SPEED_MEMORY_S = 1.2  # somebody unseen is taken to slow down with this time constant
 GATE = 2.8  # s.d. a detection may be away from where it was expected
 SIZE_MEMORY = 0.15  # share of a new height in the smoothed one
+OVERLAP = 0.3  # a box that overlaps the expected one this much may be the same person's
 DOUBLE_IOU = 0.6  # a new box that overlaps a person already matched this much is the same
 IMPOSSIBLE = 1e6
 
@@ -245,8 +246,12 @@ def _costs(rows: _Rows, tracks: NDArray[np.int64], boxes: Floats, reach: Floats)
     near = away / spread
     by_head = (head_step**2 + sideways**2) / spread + 2.0
     ratio = np.log(_sizes(boxes)[:, 1][None] / height)
-    cost = np.minimum(near, by_head) + 4.0 * ratio**2 + np.log(spread)
-    allowed = (np.minimum(near, by_head) < GATE**2) & (np.abs(ratio) < 0.9)
+    expected = _boxes(place, rows.size[tracks]).astype(np.float32)
+    overlap = iou(expected, boxes.astype(np.float32))
+    unlikely = np.minimum(near, by_head)
+    cost = np.minimum(unlikely, GATE**2 + 4.0 * (1 - overlap)) + 4.0 * ratio**2 + np.log(spread)
+    allowed = (unlikely < GATE**2) | (overlap > OVERLAP)
+    allowed &= np.abs(ratio) < 0.9
     allowed &= np.minimum(away, head_step**2 + sideways**2) < reach[:, None] ** 2
     return np.where(allowed, cost + 50.0, IMPOSSIBLE)
 

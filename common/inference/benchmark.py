@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.pipeline import percentiles
+from common.ports import Arrays, Runtime
 
 Work = Callable[[], object]
 
@@ -32,6 +33,12 @@ def timed_ms(work: Work) -> float:
     start = time.perf_counter()
     work()
     return (time.perf_counter() - start) * 1000
+
+
+def bare(runtime: Runtime, arrays: Arrays) -> Work | None:
+    """The library's own call behind `runtime`, without ours; None where it shows none."""
+    call: Callable[[Arrays], Work] | None = getattr(runtime, "bare", None)
+    return None if call is None else call(arrays)
 
 
 def ratio(work: list[float], floor: list[float]) -> float:

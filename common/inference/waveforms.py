@@ -180,8 +180,8 @@ class _Scratch:
 
     def squared(self, name: str, values: NDArray[np.complex64]) -> Array:
         """[rows, columns] squares of the absolutes."""
-        both = self.parts(name, values)
-        return np.add(both[:, 0::2], both[:, 1::2], out=self(name, *values.shape))
+        absolute = np.abs(values, out=self(name, *values.shape))
+        return np.multiply(absolute, absolute, out=absolute)
 
 
 class _EnvelopePlan:
@@ -201,7 +201,9 @@ class _EnvelopePlan:
         self.lines = min(int(ENVELOPE_LINES_HZ / bin_hz) + 1, self._count // 2 + 1)
         phase = np.arange(self._count) / self._count
         square = (0.5 - 0.5 * np.cos(2 * np.pi * phase)) ** 2
-        self._square = np.asarray(square, np.float32)
+        own = np.fft.rfft(square)[: min(3, self.lines)] / self._count
+        self._own = np.asarray(own, np.complex64)
+        """What the window's square itself shows: a constant and two lines."""
         self._ones = np.ones(self._count, np.float32)
         self._sums = float(square.sum()), float(np.sum(square**2))
         self._scratch = scratch
@@ -218,10 +220,9 @@ class _EnvelopePlan:
         kurtosis = _ratio(second / fourth, (total / first) ** 2)
         if not keep:
             return kurtosis, None
-        squared /= np.maximum(total / first, QUIET)[:, None]
-        squared -= self._square
         lines = fft.rfft(squared, axis=1)[:, : self.lines]
-        lines *= np.float32(1 / self._count)
+        lines *= (1 / (np.maximum(total / first, QUIET) * self._count))[:, None]
+        lines[:, : len(self._own)] -= self._own
         return kurtosis, lines.real**2 + lines.imag**2
 
 

@@ -13,7 +13,7 @@ from common.screen.alarm_filter import Filter
 from common.screen.alarm_list import clock_text
 from common.screen.alarms import WORDS
 from common.screen.document import Document, count
-from common.screen.language import tr
+from common.screen.language import alarm_text, tr
 from common.screen.markup import Html, element
 from common.screen.palette import PRIORITIES, priority_mark
 from common.screen.station_file import find_stations, var_folder
@@ -64,7 +64,7 @@ def draw(wanted: Filter) -> None:
 
 def takes(wanted: Filter, change: Change) -> bool:
     """Whether a change is as the filter asks."""
-    text = f"{change.text} {tr(change.body.text('text'))}"
+    text = f"{change.text} {alarm_text(change.body.text('text'))}"
     return wanted.fits(change.station, change.priority, change.body.text("state"), text)
 
 
@@ -104,7 +104,7 @@ def _row(change: Change) -> tuple[object, ...]:
         clock_text(change.time),
         change.station,
         priority_mark(change.priority, hollow=state != "UNACK"),
-        element("div", element("b", tr(body.text("text") or change.alarm_id)), detail),
+        element("div", element("b", alarm_text(body.text("text") or change.alarm_id)), detail),
         tr(WORDS.get(state, state)),
         tr("process") if body.text("by") == "process" else body.text("by"),
         body.text("reason"),

@@ -66,6 +66,21 @@ def tr(text: str, **values: object) -> str:
     return said.format(**values) if values else said
 
 
+def alarm_text(text: str) -> str:
+    """The text of an alarm; of one of many like it, "Bed 3: …", also its parts.
+
+    What stands before the colon is a name and stays, but for its first word where that is
+    one of the catalogues: Bett 3.
+    """
+    whole = tr(text)
+    subject, colon, what = text.partition(": ")
+    if whole != text or not colon:
+        return whole
+    kind, _, name = subject.partition(" ")
+    named = f"{tr(kind)} {name}" if name and " " not in name else subject
+    return f"{named}: {tr(what)}"
+
+
 def mark(text: str) -> str:
     """`text` itself: says that it is a key of the catalogues."""
     return text

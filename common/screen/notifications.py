@@ -14,7 +14,7 @@ from common.screen.alarm_filter import Filter
 from common.screen.alarm_list import clock_text
 from common.screen.alarms import Alarm
 from common.screen.document import Document, count
-from common.screen.language import mark, tr
+from common.screen.language import alarm_text, mark, tr
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import PRIORITIES, priority_mark
@@ -55,7 +55,7 @@ class Receipt:
     def alarms(self) -> str:
         """The alarms it was about: the first by its text, the others by number."""
         named, many = self.body.texts("alarms"), self.body.whole("count") or 0
-        first = tr(self.body.text("text")) or (named[0] if named else "")
+        first = alarm_text(self.body.text("text")) or (named[0] if named else "")
         more = max(many, len(named)) - 1
         return tr("{alarm} and {n} more", alarm=first, n=count(more)) if more > 0 else first
 

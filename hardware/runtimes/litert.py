@@ -6,6 +6,7 @@ library without a device; no Edge TPU has run it yet.
 
 import os
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,18 @@ class LiteRt:
             except (ValueError, RuntimeError) as error:
                 kind = RuntimeFailure if self.device == "CPU" else DeviceLost
                 raise kind(self.name, f"inference failed: {one_line(error)}") from error
+
+    def bare(self, arrays: Arrays) -> Callable[[], object]:
+        """The library's own calls on these arrays: what a bench holds `run` against."""
+        interpreter, (inputs, outputs) = self._interpreter, self._places
+
+        def call() -> object:
+            for index, spec in zip(inputs, self.inputs, strict=True):
+                interpreter.set_tensor(index, arrays[spec.name])
+            interpreter.invoke()
+            return [interpreter.get_tensor(index) for index in outputs]
+
+        return call
 
     def close(self) -> None:
         """Free the interpreter, then its delegate: the other order crashes."""

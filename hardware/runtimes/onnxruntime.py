@@ -6,6 +6,7 @@ So the provider is looked for before and after, and doing less than asked is ref
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,11 @@ class OnnxRuntime:
         except Exception as error:
             raise RuntimeFailure(self.name, f"inference failed: {one_line(error)}") from error
         return dict(zip(self._names, outputs, strict=True))
+
+    def bare(self, arrays: Arrays) -> Callable[[], object]:
+        """The library's own call on these arrays: what a bench holds `run` against."""
+        session, names, given = self._session, self._names, dict(arrays)
+        return lambda: session.run(names, given) if session else None
 
     def close(self) -> None:
         """Free the session."""

@@ -67,7 +67,7 @@ class Hl7File:
 def messages(data: bytes) -> list[bytes]:
     """The messages of a recording, without frames."""
     begins = [found.start() for found in _BEGIN.finditer(data)]
-    ends = [*begins[1:], len(data)]
+    ends = [*begins[1:], len(data)][: len(begins)]
     found = (
         data[a:b].split(b"\x1c")[0].strip(b"\x0b\r\n ")
         for a, b in zip(begins, ends, strict=True)

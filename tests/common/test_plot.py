@@ -52,18 +52,17 @@ def strokes(points: list[tuple[float, float]]) -> int:
     return path.count("M")
 
 
-def test_a_point_a_minute_is_no_gap_however_short_the_time() -> None:
-    points = [(60.0 * n, 5.0) for n in range(10)]
-    drawn = svg(Plot("a", "", points, 0.0, 600.0), LIGHT)
-    assert drawn.count("L") >= 9
-    assert paths(drawn) == 1
-
-
 def test_a_gap_stays_a_gap() -> None:
     even = [(float(second), 1.0) for second in range(100)]
     assert strokes(even) == 1
     assert strokes(even[:40] + even[60:]) == 2
     assert strokes([*even[:50], (50.0, float("nan")), *even[51:]]) == 2
+
+
+def test_a_point_now_and_then_is_joined_where_all_are_so_far_apart() -> None:
+    sparse = [(10.0 * n, 1.0) for n in range(11)]
+    assert strokes(sparse) == 1
+    assert strokes(sparse[:4] + sparse[7:]) == 2
 
 
 def test_no_points_say_so() -> None:

@@ -5,6 +5,7 @@ says so; it is NaN with what the device says of its sensor, and never a number.
 """
 
 import math
+import re
 from functools import lru_cache
 
 from apps.patient_monitoring.domain import NONE, Flag, Sign
@@ -12,13 +13,16 @@ from apps.patient_monitoring.incoming import vocabulary
 from apps.patient_monitoring.incoming.hl7 import Message, part, wall_time
 from apps.patient_monitoring.incoming.observed import Observed, Refused, Value
 from apps.patient_monitoring.incoming.vocabulary import LOINC, MDC, Metric
-from apps.patient_monitoring.readings import BY_ROUNDS, CONTINUOUS
+from apps.patient_monitoring.readings import BY_ROUNDS
 
 KNOWN_STATUS = frozenset("RFPCXDISUW") | {""}
 TAKEN_STATUS = frozenset("RFPC") | {""}
 NOT_AVAILABLE = frozenset(("INV", "NAV", "OFF", "ACT", "TEST", "DEMO", "CAL", "BUSY"))
 """OBX-8 in IHE PCD-01: whatever the number is, it is not this patient's."""
 QUESTIONABLE = "QUES"
+NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
+NO_FIELDS = ("",) * 15
+PRESSURES = (Sign.SBP, Sign.DBP, Sign.MAP)
 
 
 def read(message: Message, bed: str, utc_offset_min: int) -> Observed:
@@ -36,6 +40,7 @@ def read(message: Message, bed: str, utc_offset_min: int) -> Observed:
         if segment[0] == "OBR":
             asked = wall_time(part(segment, 7), utc_offset_min)
         elif segment[0] == "OBX":
+            segment.extend(NO_FIELDS[len(segment) :])
             value = _value(message, segment, asked, utc_offset_min)
             if value is not None:
                 values.append(value)
@@ -67,55 +72,51 @@ def patient_in(message: Message, field: str) -> str:
 
 
 def _value(
-    message: Message, segment: list[str], asked: float | None, utc_offset_min: int
+    message: Message, obx: list[str], asked: float | None, utc_offset_min: int
 ) -> Value | None:
-    code, refid, system = _names(part(segment, 3), message.marks.component)
-    status = part(segment, 11)
-    if status not in KNOWN_STATUS:
-        raise Refused("status", f"OBX-11 {status[:10]!r} of {code[:20]} is not known")
+    """What an OBX says, its fields filled up to OBX-14; None where it is not used here."""
+    code, metric = _meaning(obx[3], message.marks.component)
+    if obx[11] not in KNOWN_STATUS:
+        raise Refused("status", f"OBX-11 {obx[11][:10]!r} of {code[:20]} is not known")
     if code == vocabulary.RESPONSIVENESS:
-        return _consciousness(message, segment, asked, utc_offset_min)
-    metric = LOINC.get(code) if system == "LN" else MDC.get(refid) or MDC.get(code)
+        return _consciousness(message, obx, asked, utc_offset_min)
     if metric is None:
         return None  # containment (MDS, VMD) and what this app does not use
-    at = wall_time(part(segment, 14), utc_offset_min)
-    spot = metric.interval_s != CONTINUOUS and at is None and asked is None
-    value, flags = _number(message, segment, metric, code)
+    at = wall_time(obx[14], utc_offset_min)
+    value, flags = _number(message, obx, metric, code)
     if metric.sign is Sign.OXYGEN and not math.isnan(value):
         value = vocabulary.oxygen_given(code, value)
-    return Value(metric.sign, value, flags, at or asked, metric.interval_s, spot)
+    again = at is None and metric.sign in PRESSURES  # monitors repeat the last cuff's value
+    return Value(metric.sign, value, flags, at or asked, metric.interval_s, again)
 
 
 @lru_cache(maxsize=4096)
-def _names(field: str, component: str) -> tuple[str, str, str]:
-    """Code, name and coding system."""
-    code, refid, system = (*field.split(component, 3)[:3], "", "", "")[:3]
-    return code, refid, system
+def _meaning(field: str, component: str) -> tuple[str, Metric | None]:
+    """The code of an OBX-3, and what is known of it."""
+    code, name, system = (*field.split(component, 3)[:3], "", "", "")[:3]
+    return code, LOINC.get(code) if system == "LN" else MDC.get(name) or MDC.get(code)
 
 
-def _number(
-    message: Message, segment: list[str], metric: Metric, code: str
-) -> tuple[float, int]:
-    text, said = part(segment, 5).strip(), part(segment, 8)
-    flags = set(said.split(message.marks.repetition)) if said else set()
-    gone = part(segment, 11) not in TAKEN_STATUS or not text or text == '""'
-    if gone or flags & NOT_AVAILABLE:
+def _number(message: Message, obx: list[str], metric: Metric, code: str) -> tuple[float, int]:
+    text, said, weak = obx[5].strip(), obx[8], 0
+    if obx[11] not in TAKEN_STATUS or not text or text == '""':
         return NONE, metric.off
-    value = _float(text, part(segment, 2), code)
+    if said:
+        flags = set(said.split(message.marks.repetition))
+        if flags & NOT_AVAILABLE:
+            return NONE, metric.off
+        weak = int(Flag.LOW_SIGNAL) if QUESTIONABLE in flags else 0
+    value = _float(text, obx[2], code)
     if value in vocabulary.SENTINELS:
         return NONE, metric.off
-    unit = part(segment, 6)
-    factor, offset = _unit(message, unit, metric, code)
-    weak = int(Flag.LOW_SIGNAL) if QUESTIONABLE in flags else 0
+    factor, offset = _unit(message, obx[6], metric, code)
     return value * factor + offset, weak
 
 
 def _float(text: str, kind: str, code: str) -> float:
     if kind != "NM":
         raise Refused("value", f"OBX-2 {kind[:5]!r} of {code[:20]}: a number (NM) is needed")
-    plain = text[1:] if text[0] in "+-" else text
-    digits = plain.replace(".", "", 1)
-    if not (digits.isascii() and digits.isdigit() and len(text) <= 20):
+    if not NUMBER.fullmatch(text):
         raise Refused("value", f"{text[:20]!r} of {code[:20]} is no number")
     return float(text)
 
@@ -130,11 +131,11 @@ def _unit(message: Message, field: str, metric: Metric, code: str) -> tuple[floa
 
 
 def _consciousness(
-    message: Message, segment: list[str], asked: float | None, utc_offset_min: int
+    message: Message, obx: list[str], asked: float | None, utc_offset_min: int
 ) -> Value:
-    at = wall_time(part(segment, 14), utc_offset_min) or asked
-    answer = message.component(part(segment, 5))
-    if part(segment, 11) not in TAKEN_STATUS or not answer:
+    at = wall_time(obx[14], utc_offset_min) or asked
+    answer = message.component(obx[5])
+    if obx[11] not in TAKEN_STATUS or not answer:
         return Value(Sign.ACVPU, NONE, 0, at, BY_ROUNDS)
     level = vocabulary.ACVPU.get(answer)
     if level is None:

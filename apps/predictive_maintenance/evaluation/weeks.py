@@ -6,7 +6,9 @@ at the cadence of a wireless sensor, one short window every ten minutes.
 """
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +17,7 @@ from apps.predictive_maintenance.domain import Batch, Health
 from apps.predictive_maintenance.evaluation.offline import METHODS, Bench, Plain, scores
 from apps.predictive_maintenance.latches import Latch
 from apps.predictive_maintenance.sequence import SequenceModel
-from apps.predictive_maintenance.simulate import STEP_S, WEEK_S, SimulatedMachine
+from apps.predictive_maintenance.simulate import DAY_STEPS, STEP_S, WEEK_S, SimulatedMachine
 from apps.predictive_maintenance.vibration import Measured
 from apps.predictive_maintenance.wizard import healthy_time, propose
 
@@ -25,6 +27,8 @@ FS_HZ, SAMPLES, AXES = 12_800.0, 8192, 2
 MACHINES_AT_ONCE = 10
 BASELINE_WEEKS = 1.0
 FLOOR_READINGS = 5
+AHEAD = 4
+"""Steps whose windows wait to be looked at."""
 Pairs = list[tuple[Health, Measured]]
 
 
@@ -44,8 +48,8 @@ def evaluate(
     progress(f"simulated healthy time of {machines} machines")
     first = round(BASELINE_WEEKS * WEEK_S / STEP_S)
     pairs: dict[str, Pairs] = {machine.asset: [] for machine in plant}
-    for step in range(first):
-        for health, figures in bench.look(_batch(plant, step)):
+    for batch in _batches(plant, range(first)):
+        for health, figures in bench.look(batch):
             if figures is not None:
                 pairs[health.asset].append((health, figures))
     counter = _Counter(
@@ -53,11 +57,23 @@ def evaluate(
     )
     for asset, healthy in pairs.items():
         _learn(bench, asset, healthy)
-    for step in range(first, first + steps):
-        if step % 144 == 0:
-            progress(f"simulated day {step // 144}")
-        counter.add(tuple(health for health, _ in bench.look(_batch(plant, step))))
+    for step, batch in enumerate(_batches(plant, range(first, first + steps)), start=first):
+        if step % DAY_STEPS == 0:
+            progress(f"simulated day {step // DAY_STEPS}")
+        counter.add(tuple(health for health, _ in bench.look(batch)))
     return counter.figures(machines * steps * STEP_S / WEEK_S)
+
+
+def _batches(plant: list[SimulatedMachine], steps: Iterable[int]) -> Iterator[Batch]:
+    """The plant's windows, step by step; the next ones are made while one is looked at."""
+    with ThreadPoolExecutor(1, thread_name_prefix="plant") as maker:
+        ahead: deque[Future[Batch]] = deque()
+        for step in steps:
+            ahead.append(maker.submit(_batch, plant, step))
+            if len(ahead) > AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _batch(plant: list[SimulatedMachine], step: int) -> Batch:

@@ -45,11 +45,6 @@ def run(recording: Recording, found: Found, tracking: Tracking, counting: Counti
     return counted
 
 
-def views_of(recording: Recording, tracks: Sequence[tuple[Track, ...]]) -> list[View]:
-    """Views with these tracks, at the recording's pace."""
-    return [
-        View(recording.name, index / recording.fps, one) for index, one in enumerate(tracks)
-    ]
 
 
 def _frame(recording: Recording, index: int, tracked: Tracked, boxes: np.ndarray) -> Frame:

@@ -8,6 +8,7 @@ along it, so that both walking over a line and walking beside it are tried.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,12 @@ Floats = NDArray[np.float64]
 Ways = dict[int, tuple[Floats, Floats]]
 """Person → times [n] in s, and foot points with box sizes [n, 4]: x, y, width, height, px."""
 
+Read = Callable[[Path], tuple[Ways, float, float]]
 HEAD_M, HEAD_PX_PER_M = 0.5, 60.0  # a person from above, and the scale they are shown at
 EDINBURGH_FPS, EDINBURGH_BOX = 9.0, (24.0, 30.0)
 SMOOTH_FPS = 12.5  # ways annotated more seldom are filled up to this
-EDINBURGH_WAY = re.compile(r"TRACK\.R(\d+)=\[(.*?)\];", re.DOTALL)
-EDINBURGH_POINT = re.compile(r"\[(-?\d+) (-?\d+) (\d+)\]")
+EDINBURGH_WAY = re.compile(r"TRACK\.R(\d+)=\[(.*?)\]\];", re.DOTALL)
+EDINBURGH_POINT = re.compile(r"\[(-?\d+) (-?\d+) (\d+)")
 
 
 def is_trajectories(folder: Path) -> bool:
@@ -58,7 +60,7 @@ def read_trajectories(folder: Path) -> Recording:
     return Recording(folder.name, fps, lines, (), views, found, person_m=person_m)
 
 
-def _form(folder: Path):  # type: ignore[no-untyped-def]
+def _form(folder: Path) -> tuple[Read, str] | None:
     if (folder / "obsmat.txt").is_file() and (folder / "H.txt").is_file():
         return _street, "obsmat.txt"
     if any(folder.glob("tracks.*.txt")):

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -185,26 +185,53 @@ def foot(box: NDArray[np.float64]) -> Point:
     return float(box[0] + box[2]) / 2, float(box[3])
 
 
-def crossings_of(views: Views, fps: float, lines: tuple[Line, ...]) -> tuple[Crossing, ...]:
-    """Every time a true foot point moved over a line: no dead band, nothing left out."""
-    last: dict[int, tuple[Point, float]] = {}
+def crossings_of(
+    views: Views, fps: float, lines: tuple[Line, ...], band_m: float = 0.0, person_m: float = 1.7
+) -> tuple[Crossing, ...]:
+    """Every time a true foot point moved over a line, to the centimetre; nothing is left out.
+
+    With a band, only the crossings that led from beyond it on one side to beyond it on the
+    other: who sways on a line has not crossed it.
+    """
+    last: dict[tuple[str, int], _Side] = {}
     found: list[Crossing] = []
-    sides: dict[tuple[str, int], float] = {}
     for index, (ids, boxes) in enumerate(views):
         now = index / fps
         for number, box in zip(ids.tolist(), boxes, strict=True):
-            here = foot(box)
-            was = last.get(number)
+            here, band = foot(box), band_m * float(box[3] - box[1]) / person_m
             for line in lines:
-                side = line.distance(here)
-                before = sides.get((line.name, number), 0.0)
-                if was is not None and before * side < 0 and line.crossed(was[0], here):
-                    time = was[1] + (now - was[1]) * abs(before) / (abs(before) + abs(side))
-                    found.append(Crossing(line.name, IN if side > 0 else OUT, number, time))
-                if side:  # exactly on the line keeps the side it came from
-                    sides[line.name, number] = side
-            last[number] = (here, now)
-    return tuple(found)
+                was = last.get((line.name, number))
+                side = _step(line, was, here, now, band)
+                if was is not None and side.sure * was.sure < 0 and side.through is not None:
+                    direction = IN if side.sure > 0 else OUT
+                    found.append(Crossing(line.name, direction, number, side.through))
+                    side = replace(side, through=None)
+                last[line.name, number] = side
+    return tuple(sorted(found, key=lambda crossing: crossing.monotonic))
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One person at one line."""
+
+    here: Point
+    now: float
+    sure: int
+    """The side last stood on beyond the band; 0 before."""
+    through: float | None
+    """When the line itself was passed since then, if so in the end."""
+
+
+def _step(line: Line, was: _Side | None, here: Point, now: float, band: float) -> _Side:
+    away = line.distance(here)
+    sure = (1 if away > 0 else -1) if abs(away) > band else (was.sure if was else 0)
+    through = was.through if was else None
+    if was is not None and line.crossed(was.here, here):
+        before = abs(line.distance(was.here))
+        share = before / max(before + abs(away), 1e-9)
+        time = was.now + (now - was.now) * share
+        through = time if through is None else None
+    return _Side(here, now, sure, through)
 
 
 def _pairs(points: tuple[tuple[float, ...], ...]) -> list[Point]:

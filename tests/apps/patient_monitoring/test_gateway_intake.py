@@ -1,5 +1,7 @@
 """Who lies where, and that nobody's signs ever stand on another's tile."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -66,7 +68,10 @@ def test_signs_for_an_empty_or_unknown_bed_are_refused(gateway):
         ("W7", "BED77"), "SIM1", "M", [(Sign.HR, 70.0, 0)], gateway.now()
     )
     assert gateway.say(message).startswith("AE PV1-3 is no bed")
-    assert dict(gateway.station.intake.sources.refused) == {"empty": 1, "bed": 1}
+    assert gateway.measure("5").startswith("AE nobody")
+    assert dict(gateway.station.intake.sources.refused) == {"empty": 2, "bed": 1}
+    shown = [(one["reason"], one["count"]) for one in gateway.station.intake.sources.refusals]
+    assert shown == [("empty", 2), ("bed", 1)]
     gateway.tile("5")
     assert gateway.state("source_refused") == "UNACK"
 
@@ -162,6 +167,7 @@ def test_what_waits_for_a_bed_when_its_patient_changes_is_dropped(gateway):
 
 
 NAMES = ["SIM1", "SIM2", "SIM3", "SIM9"]
+NUMBERS = itertools.count()
 DEEDS = st.one_of(
     st.tuples(st.just("measure"), st.sampled_from("123456"), st.integers(0, 3)),
     st.tuples(
@@ -177,8 +183,7 @@ DEEDS = st.one_of(
 @given(deeds=st.lists(DEEDS, max_size=40))
 def test_whatever_happens_a_tile_shows_its_own_patients_signs(make_gateway, deeds):
     """Each patient's saturation says who they are; it stands on their tile or nowhere."""
-    count = len(list(make_gateway.__closure__[0].cell_contents))
-    gateway = make_gateway(name=f"ward{count}")
+    gateway = make_gateway(name=f"ward{next(NUMBERS)}")
     gateway.admit("1", "2", "3")
     for deed, bed, who in deeds:
         if deed == "beat":

@@ -110,6 +110,7 @@ def test_a_restart_in_an_escalation_loses_neither_alarm_nor_patient_nor_round(ga
     assert after["patient"] == before["patient"]
     assert gateway.state("bed_risk/1") == "ACKED", "in force until the ward is known again"
     assert after["owner"] == "anna"
+    assert (after["risk"], after["priority"]) == ("MEDIUM", "MEDIUM")
     assert after["score"]["parts"]["SYSTOLIC"] == 0, "what was entered is as old as it is"
     assert after["signs"]["SBP"]["age_s"] > 95
     assert not after["score"]["complete"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from apps.patient_monitoring import screen, screen_fields
+from apps.patient_monitoring import screen, screen_fields, screen_tiles
 from common.screen import language
 
 from .drawn_ward import bed, bed_alarm, empty, sick, ward, write_records
@@ -356,6 +356,12 @@ def test_without_signing_in_nothing_is_sent(staffed: Any) -> None:
 
 
 # ------------------------------------------------------------------ for overview and reports
+
+
+def test_a_course_keeps_the_highest_of_a_quarter_of_an_hour() -> None:
+    assert screen_tiles.course_of([1, 2, 5, None, 0, 3, 4, 1]) == [5, 4, 1]
+    assert screen_tiles.course_of([None]) == []
+    assert len(screen_tiles.course_of([1.0] * 288)) == 24
 
 
 def test_what_the_overview_says() -> None:

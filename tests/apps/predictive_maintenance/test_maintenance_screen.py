@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from apps.predictive_maintenance import screen
+from apps.predictive_maintenance import screen, screen_machine
 from common import meta, records
 from common.records import Record
 from common.screen.background import background
@@ -183,7 +183,7 @@ def test_the_most_urgent_machine_stands_on_top_and_is_explained(plant: Plant) ->
 def test_another_machine_can_be_chosen_by_list_or_address(plant: Plant) -> None:
     plant.say(MACHINE, BAD)
     page = start()
-    page.selectbox(key=screen.MACHINE).set_value("fan-3")
+    page.selectbox(key=screen_machine.MACHINE).set_value("fan-3")
     assert "Nothing speaks against running." in text(run(page))
     assert "Nothing speaks against running." in text(start(machine="fan-3"))
     assert "limit 4.50" in text(start(machine="no such"))
@@ -210,7 +210,7 @@ def test_trend_spectrum_and_envelope_are_drawn_with_their_cursors(plant: Plant) 
     assert "BPFO" not in spectrum
     assert "BPFO" in envelope
     page = start()
-    page.segmented_control(key=screen.FIGURE).set_value("severity")
+    page.segmented_control(key=screen_machine.FIGURE).set_value("severity")
     assert "Severity" in images(run(page))[0]
 
 

@@ -102,6 +102,23 @@ def test_german(german: None) -> None:
     assert decimal(1234.5, 1) == "1\u202f234,5"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("No alarm.", "Kein Alarm."),
+        ("Pump 3: No alarm.", "Pump 3: Kein Alarm."),
+        ("Station a/7: No alarm.", "Station a/7: Kein Alarm."),
+        ("Alarm pump 3: No alarm.", "Alarm pump 3: Kein Alarm."),
+        ("Time 3: pump: off", "Zeit 3: pump: off"),
+        ("nothing known", "nothing known"),
+        ("", ""),
+    ],
+)
+def test_an_alarm_of_one_of_many_is_translated_in_parts(text: str, said: str) -> None:
+    use("de")
+    assert language.alarm_text(text) == said
+
+
 def test_what_no_catalogue_knows_stays_as_it_is(german: None) -> None:
     assert tr("a text {of} a device") == "a text {of} a device"
     assert mark("x") == "x"

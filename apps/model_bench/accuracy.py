@@ -1,0 +1,22 @@
+"""How much a file of a detection model sees, on labelled pictures."""
+
+from pathlib import Path
+
+from apps.defect_inspection import evaluate as inspection
+from apps.open_inspection import load
+from apps.openers import default_config
+from common.errors import ConfigError
+from common.inference.bundle import Model
+
+APP = "defect_inspection"
+
+
+def accuracy(model: Model, folder: Path) -> dict[str, float]:
+    """mAP@0.5 and mAP@0.5:0.95 of ready-made pictures; raises ConfigError."""
+    if model.card.task != "detection":
+        raise ConfigError(f"{model.card.name}: --data is for detection, not {model.card.task}")
+    recipe = list(load(default_config(APP), []).recipes.values())[-1]
+    found = inspection.evaluate(model, recipe, inspection.open_dataset(folder))
+    return {
+        key: found[key] for key in found if key.startswith("map") and found[key] is not None
+    }

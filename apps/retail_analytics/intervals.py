@@ -1,0 +1,244 @@
+"""From decisions to aligned intervals: what is published, and what is never known outside.
+
+An interval is 1, 5, 15 or 60 minutes of wall time, aligned to UTC, and appears once. What
+cannot go into its own interval any more (the clock stepped back over a border, or the
+station was restarted after the interval was closed) goes into the next one that is open,
+which says so: nothing is counted twice and nothing is lost. Time is measured monotonically;
+the wall clock only names the interval. Raw counts live here, in memory, until the border;
+what comes out went through suppression.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.retail_analytics.config import Privacy
+from apps.retail_analytics.domain import IN, OUT, Decision
+from apps.retail_analytics.queueing import little_wait_s
+from apps.retail_analytics.suppression import Held, Release, released, spoiled
+
+SCHEMA = "lineside.retail.interval/1"
+ROUND_TO = 5  # of published occupancies: differences of rounded numbers are no counts
+STEP_S = 1.5  # how far the wall clock may move against the monotonic one unremarked
+
+
+@dataclass
+class _Open:
+    """The interval that is being counted."""
+
+    start: float
+    crossings: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    events: dict[tuple[str, str], int] = field(default_factory=dict)
+    dwell: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    waits: dict[str, list[tuple[int, float, bool]]] = field(default_factory=dict)
+    joined: dict[str, int] = field(default_factory=dict)
+    lengths: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    observed_s: float = 0.0
+    blind_s: float = 0.0
+    lost_views: int = 0
+    marks: set[str] = field(default_factory=set)
+    reasons: dict[str, float] = field(default_factory=dict)
+
+
+class CameraIntervals:
+    """One camera's intervals; `add` gives those that closed."""
+
+    def __init__(
+        self,
+        camera: str,
+        lines: tuple[str, ...],
+        zones: tuple[str, ...],
+        rules: Privacy,
+        closed_until: float = -math.inf,
+    ) -> None:
+        """`closed_until`: end of the last interval that the store has (UTC, s)."""
+        self._camera, self._lines, self._zones, self._rules = camera, lines, zones, rules
+        self._width = rules.interval_min * 60.0
+        self._closed_until = closed_until
+        self._open: _Open | None = None
+        self._last: tuple[float, float] | None = None
+        self._held: dict[tuple[str, str], Held] = {}
+
+    def add(self, decision: Decision, wall: float) -> list[dict[str, Any]]:
+        """Take one decision that was made at wall time `wall` (UTC, s)."""
+        start = math.floor(wall / self._width) * self._width
+        stepped = self._stepped(decision.monotonic, wall)
+        self._last = (decision.monotonic, wall)
+        closed = []
+        if self._open is None:
+            self._open = self._begin(max(start, self._next()), wall, "started")
+            if start < self._open.start:
+                self._open.marks.add("carried")
+        elif start > self._open.start:
+            full = not stepped and start == self._open.start + self._width
+            if not full:
+                self._open.marks |= {"partial", *({"clock_stepped"} if stepped else ())}
+            closed.append(self._close())
+            self._open = self._begin(start, wall, "clock_stepped" if stepped else "")
+        if stepped:
+            self._open.marks.add("clock_stepped")
+        if start < self._open.start:
+            self._open.marks.add("carried")
+        self._take(self._open, decision)
+        return closed
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Close what is open, as partial: the station stops."""
+        if self._open is None:
+            return []
+        self._open.marks.add("partial")
+        return [self._close()]
+
+    def _next(self) -> float:
+        return self._closed_until if math.isfinite(self._closed_until) else -math.inf
+
+    def _begin(self, start: float, wall: float, why: str) -> _Open:
+        opened = _Open(start)
+        if why and wall - start > STEP_S:
+            opened.marks |= {"partial", why}
+        return opened
+
+    def _stepped(self, monotonic: float, wall: float) -> bool:
+        if self._last is None:
+            return False
+        return abs((wall - self._last[1]) - (monotonic - self._last[0])) > STEP_S
+
+    def _take(self, now: _Open, decision: Decision) -> None:
+        if not decision.usable:
+            now.blind_s += decision.seconds
+            now.lost_views += 1
+            reason = decision.reason.split(":")[0]
+            now.reasons[reason] = now.reasons.get(reason, 0.0) + decision.seconds
+            return
+        now.observed_s += decision.seconds
+        for crossing in decision.crossings:
+            cell = (crossing.line, crossing.direction)
+            now.crossings.setdefault(cell, set()).add(crossing.track)
+            now.events[cell] = now.events.get(cell, 0) + 1
+        for visit in decision.visits:
+            now.dwell.setdefault(visit.zone, []).append((visit.track, visit.dwell_s))
+        for wait in decision.waits:
+            entry = (wait.track, wait.wait_s, wait.served)
+            now.waits.setdefault(wait.zone, []).append(entry)
+        for zone, count in (decision.joined or {}).items():
+            now.joined[zone] = now.joined.get(zone, 0) + count
+        for zone, present in (decision.present or {}).items():
+            now.lengths.setdefault(zone, []).append((decision.seconds, len(present)))
+
+    def _close(self) -> dict[str, Any]:
+        now = self._open
+        assert now is not None  # noqa: S101 - only called with one open
+        self._open, end = None, now.start + self._width
+        total = now.observed_s + now.blind_s
+        usable = total > 0 and now.observed_s >= self._rules.usable_share * self._width
+        if "partial" in now.marks:  # judged by the part that there was
+            usable = total > 0 and now.observed_s >= self._rules.usable_share * total
+        self._closed_until = end
+        return {
+            "schema": SCHEMA,
+            "camera": self._camera,
+            "interval_start": now.start,
+            "interval_end": end,
+            "k": self._rules.k,
+            "lines": [self._line(now, line, end, usable) for line in self._lines],
+            "zones": [self._zone(now, zone, usable) for zone in self._zones],
+            "usable": usable,
+            "partial": "partial" in now.marks,
+            "marks": sorted(now.marks),
+            "quality": {
+                "observed_s": round(now.observed_s, 1),
+                "uptime_pct": round(100 * min(1.0, total / self._width), 1),
+                "blocked_pct": round(100 * now.blind_s / total, 1) if total else 100.0,
+                "views_unusable": now.lost_views,
+                "reasons": {why: round(s, 1) for why, s in sorted(now.reasons.items())},
+            },
+        }
+
+    def _line(self, now: _Open, line: str, end: float, usable: bool) -> dict[str, Any]:
+        row: dict[str, Any] = {"line": line}
+        for direction in (IN, OUT):
+            release = self._released(now, (line, direction), end, usable)
+            row[direction] = release.count
+            row[f"{direction}_since"] = release.since
+        row["suppressed"] = None in (row[IN], row[OUT])
+        return row
+
+    def _released(
+        self, now: _Open, cell: tuple[str, str], end: float, usable: bool
+    ) -> Release:
+        """What may be told of one line and direction."""
+        longest = self._rules.merge_up_to_min * 60.0
+        held = self._held.get(cell, Held())
+        if not usable:
+            self._held[cell] = spoiled(held, end, longest)
+            return Release(None, now.start)
+        counted = len(now.crossings.get(cell, ())), now.events.get(cell, 0)
+        self._held[cell], release = released(
+            held, counted, (now.start, end), self._rules.k, longest
+        )
+        return release
+
+    def _zone(self, now: _Open, zone: str, usable: bool) -> dict[str, Any]:
+        row: dict[str, Any] = {"zone": zone, "suppressed": True}
+        visits = now.dwell.get(zone, []) if usable else []
+        waits = now.waits.get(zone, []) if usable else []
+        row["dwell"] = _spread([s for _, s in visits], {i for i, _ in visits}, self._rules.k)
+        row["occupancy"] = self._lengths(now, zone, {i for i, _ in visits}) if usable else None
+        if zone in now.joined or waits:
+            row["queue"] = self._queue(now, zone, waits, usable)
+        row["suppressed"] = row["dwell"] is None
+        return row
+
+    def _lengths(self, now: _Open, zone: str, people: set[int]) -> dict[str, int] | None:
+        """Mean and most people at a time, rounded; nothing where few were there."""
+        entries = now.lengths.get(zone, [])
+        seconds = sum(s for s, _ in entries)
+        if len(people) < self._rules.k or not seconds:
+            return None
+        mean = sum(s * n for s, n in entries) / seconds
+        return {"mean": _rounded(mean), "max": _rounded(max(n for _, n in entries))}
+
+    def _queue(
+        self, now: _Open, zone: str, waits: list[tuple[int, float, bool]], usable: bool
+    ) -> dict[str, Any] | None:
+        people = {track for track, _, _ in waits}
+        served = [s for _, s, done in waits if done]
+        gone = len(waits) - len(served)
+        if not usable or len(people) < self._rules.k or len(served) < self._rules.k:
+            return None
+        entries = now.lengths.get(zone, [])
+        seconds = sum(s for s, _ in entries)
+        mean = sum(s * n for s, n in entries) / seconds if seconds else 0.0
+        little = little_wait_s(mean, now.joined.get(zone, 0), now.observed_s)
+        measured = sum(s for _, s, _ in waits) / len(waits)
+        return {
+            "served": len(served),
+            "abandoned_pct": _percent(gone, len(waits), self._rules.k),
+            "wait": _spread(served, people, self._rules.k),
+            "little_wait_s": None if little is None else round(little),
+            "agrees": little is not None and abs(little - measured) <= 0.5 * max(measured, 10.0),
+        }
+
+
+def _spread(seconds: list[float], people: set[int], k: int) -> dict[str, int] | None:
+    """n (people), mean, median and 90th percentile in whole s; None for fewer than k."""
+    if len(people) < k:
+        return None
+    ordered = sorted(seconds)
+    last = len(ordered) - 1
+    return {
+        "n": len(people),
+        "mean": round(sum(ordered) / len(ordered)),
+        "p50": round(ordered[round(0.5 * last)]),
+        "p90": round(ordered[round(0.9 * last)]),
+    }
+
+
+def _percent(part: int, whole: int, k: int) -> int | None:
+    """A share of people: told only where both sides of it are none or at least k."""
+    small = 0 < part < k or 0 < whole - part < k
+    return None if small or not whole else round(100 * part / whole)
+
+
+def _rounded(number: float) -> int:
+    return int(ROUND_TO * round(number / ROUND_TO))

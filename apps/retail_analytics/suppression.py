@@ -1,0 +1,97 @@
+"""Nothing is said of few people: what may be published of a count, and what may not.
+
+A cell is a count of distinct people in one interval. It is published when it is 0 or at
+least k; a smaller one waits and is added to the next, for at most `merge_up_to_min` and
+never over the border of that time, and what is still too small then is never told. So
+published windows never overlap and no published number is the sum of a smaller one and
+something known. Sums over several cells (all doors, a day) are sums of what is published.
+Where a true total must be told beside its parts, `complementary` takes out enough parts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one cell's small counts wait for."""
+
+    people: int = 0
+    events: int = 0
+    since: float | None = None
+    """Start of the first interval that waits (UTC, s); None: nothing waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is published of one cell for one interval."""
+
+    count: int | None
+    """None: suppressed, which is not 0."""
+    since: float
+    """Start of the window that `count` is of: earlier than the interval's where merged."""
+
+
+def released(
+    held: Held,
+    counted: tuple[int, int],
+    window: tuple[float, float],
+    k: int,
+    longest_s: float,
+) -> tuple[Held, Release]:
+    """One interval's (people, events) of one cell, through suppression, in order of time.
+
+    `window` is its start and end (UTC, s), `longest_s` the longest merged window (0: none).
+    Judged by people, told are events: who crosses ten times is still one person.
+    """
+    people, events = held.people + counted[0], held.events + counted[1]
+    start, end = window
+    since = start if held.since is None else held.since
+    if people == 0 and held.since is None:
+        return Held(), Release(0, start)
+    if people >= k:
+        return Held(), Release(events, since)
+    over = not longest_s or end % longest_s == 0 or end - since >= longest_s
+    return Held() if over else Held(people, events, since), Release(None, start)
+
+
+def spoiled(held: Held, end: float, longest_s: float) -> Held:
+    """After an interval of which nothing is known: what waited stays untold."""
+    return Held() if held.since is None or not longest_s or end % longest_s == 0 else held
+
+
+def complementary(cells: Mapping[str, int], k: int) -> dict[str, int | None]:
+    """Cells that may be told beside their true total; None is suppressed.
+
+    Small cells are out; then the smallest others until what is missing is no longer itself
+    small, so that total − told says nothing of fewer than k people.
+    """
+    told: dict[str, int | None] = {
+        name: None if 0 < count < k else count for name, count in cells.items()
+    }
+    while 0 < (missing := _missing(cells, told)) < k or _one_missing(told, missing):
+        rest = [(count, name) for name, count in told.items() if count]
+        if not rest:
+            break
+        told[min(rest)[1]] = None
+    return told
+
+
+def total_may_be_told(cells: Mapping[str, int], k: int) -> bool:
+    """Whether the total itself is 0 or of k people and more."""
+    total = sum(cells.values())
+    return total == 0 or total >= k
+
+
+def _missing(cells: Mapping[str, int], told: Mapping[str, int | None]) -> int:
+    return sum(count for name, count in cells.items() if told[name] is None)
+
+
+def _one_missing(told: Mapping[str, int | None], missing: int) -> bool:
+    """A single cell left out beside its total is told after all."""
+    return missing > 0 and sum(count is None for count in told.values()) == 1
+
+
+def known_sum(counts: Sequence[int | None]) -> tuple[int, int]:
+    """(sum of what is published, how many cells are not): a total that tells nothing new."""
+    return sum(c for c in counts if c is not None), sum(c is None for c in counts)

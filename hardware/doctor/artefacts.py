@@ -1,0 +1,67 @@
+"""Every model's files: which run here, how fast, and why the others do not.
+
+Each is opened and run, because all else is guessing: an artefact may be for another chip,
+altered, or of a runtime that loads but cannot run it.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from common.errors import BackendMissing, BundleError, LinesideError
+from common.inference.bundle import Artefact, Bundle, Model, open_bundle
+from common.inference.selection import trial_ms
+from hardware.catalog import open_runtime
+from hardware.doctor.finding import Finding
+
+TRIALS = 3
+RESTORE = "restore the model's folder from where it came, or train it again"
+
+
+def findings(folders: Iterable[Path]) -> Iterator[Finding]:
+    """For each model one finding, then one for each of its artefacts."""
+    for folder in folders:
+        name = "/".join(("model", folder.parent.parent.name, folder.name))
+        try:
+            bundle = open_bundle(folder)
+        except BundleError as error:
+            yield Finding(name, False, True, str(error), RESTORE)
+            continue
+        tried = [_tried(bundle, name, artefact) for artefact in bundle.card.artefacts]
+        yield _summary(name, tried)
+        yield from (finding for finding, _ in tried)
+
+
+def _tried(bundle: Bundle, name: str, artefact: Artefact) -> tuple[Finding, float | None]:
+    label = f"{name} {artefact.label}"
+    try:
+        runtime = open_runtime(artefact.runtime, bundle.path(artefact))
+        try:
+            took_ms = trial_ms(Model(bundle.card, artefact, runtime), TRIALS)
+        finally:
+            runtime.close()
+    except LinesideError as error:
+        return Finding(label, False, _broken(error), str(error), _remedy(error)), None
+    return Finding(label, True, False, f"{took_ms:.1f} ms on {runtime.device}"), took_ms
+
+
+def _summary(name: str, tried: list[tuple[Finding, float | None]]) -> Finding:
+    times = [(took_ms, found.name.split()[-1]) for found, took_ms in tried if took_ms]
+    if not times:
+        return Finding(name, False, True, "none of its artefacts runs here",
+                       "see the artefacts below")  # fmt: skip
+    took_ms, label = min(times)
+    count = f"{len(times)} of {len(tried)} artefacts run here"
+    return Finding(name, True, True, f"{count}; fastest {label}, {took_ms:.1f} ms")
+
+
+def _broken(error: LinesideError) -> bool:
+    """An altered or missing file is a fault, whether another artefact runs or not."""
+    return isinstance(error, BundleError)
+
+
+def _remedy(error: LinesideError) -> str:
+    if isinstance(error, BundleError):
+        return RESTORE
+    if isinstance(error, BackendMissing):
+        return "install its runtime (above), or use an artefact that runs"
+    return "use an artefact that runs"

@@ -1,0 +1,69 @@
+"""Wearables over a real broker: named by their topic, back after an outage."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from hardware.sensors.vitals_mqtt import VitalsMqtt, VitalsMqttSettings
+from tests.common.telemetry.uplink_rig import MOSQUITTO, NO_MOSQUITTO, a_broker
+
+WAIT_S = 20.0
+
+
+def until(condition):
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def broker(tmp_path):
+    if MOSQUITTO is None:
+        pytest.skip(NO_MOSQUITTO)
+    with ExitStack() as stack:
+        yield a_broker(tmp_path, stack)
+
+
+def publish(port, topic, payload):
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.publish(topic, payload, qos=1).wait_for_publish(WAIT_S)
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_messages_are_handed_on_with_the_device_of_their_topic(broker):
+    came = []
+    settings = VitalsMqttSettings(port=broker.port)
+    source = VitalsMqtt(settings, lambda device, payload: came.append((device, payload)))
+    try:
+        assert source.name.endswith(str(broker.port))
+        until(lambda: not source.wrong)
+        time.sleep(0.3)  # the subscription is on its way
+        publish(broker.port, "vitals/WEAR7", b"{}")
+        publish(broker.port, "other/WEAR7", b"no")
+        until(lambda: came)
+        assert came == [("WEAR7", b"{}")]
+        broker.kill()
+        until(lambda: source.wrong)
+    finally:
+        source.close()
+
+
+def test_a_broker_that_is_away_is_said():
+    source = VitalsMqtt(VitalsMqttSettings(port=1), lambda *_: None)
+    try:
+        until(lambda: source.wrong == "the broker does not answer")
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("topic", ["vitals", "vitals/+/+", "vitals/#"])
+def test_a_topic_names_exactly_one_device(topic):
+    with pytest.raises(ValueError, match="exactly one level"):
+        VitalsMqttSettings(topic=topic)
