@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from apps.patient_monitoring import entry
 from apps.patient_monitoring.admissions import Admissions
-from apps.patient_monitoring.bed_alarms import bed_of
+from apps.patient_monitoring.alarm_commands import AlarmCommands, Done
 from apps.patient_monitoring.census import Move
 from apps.patient_monitoring.domain import NONE
 from apps.patient_monitoring.incoming.adt import Person
 from apps.patient_monitoring.incoming.observed import Refused
-from apps.patient_monitoring.owners import OWNERS
 from apps.patient_monitoring.pause import PAUSE_ROLES, Pauses
-from common import audit, meta
+from common import audit
 from common.alarms import commands as alarm_commands
-from common.alarms.alarm import Alarm
-from common.alarms.engine import ABNORMAL
 from common.arguments import number, text
 from common.telemetry import dead_letters
 from common.users import User
@@ -45,13 +42,10 @@ ROLES = {
     "swap": "operator",
     "take": "operator",
     "hand_over": "operator",
+    "forget": "engineer",
     "resend": dead_letters.ROLE,
 }
-HIGH = 1
 OLDEST = 130
-Write = Callable[[sqlite3.Connection], Any]
-Done = tuple[Write | str, str, str]
-"""What is to be written, or what the asker is told at once; then target and reason."""
 
 
 class Commands:
@@ -59,7 +53,7 @@ class Commands:
 
     def __init__(self, station: "Station") -> None:
         self._station = station
-        self._pauses = Pauses(station)
+        self._pauses, self._alarms = Pauses(station), AlarmCommands(station)
 
     def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
         """Do it and audit it; returns what the asker shall see, or a future of it."""
@@ -67,7 +61,7 @@ class Commands:
             return self._pauses.carry_out(name, arguments, user)
         if name in alarm_commands.ROLES:
             if name in ("shelve", "remove_from_service"):
-                self._refuse_high(arguments)
+                self._alarms.refuse_high(arguments)
             return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
         try:
             done = getattr(self, f"_{name}")(arguments, user)
@@ -86,20 +80,6 @@ class Commands:
             return answer
 
         return store.submit(both, of_class="audit")
-
-    def _refuse_high(self, arguments: Mapping[str, Any]) -> None:
-        """What is HIGH of a patient is neither shelved nor taken out of service."""
-        named = arguments.get("alarms") or {arguments.get("alarm_id"): None}
-        for alarm_id in named if isinstance(named, dict) else ():
-            alarm = self._alarm(alarm_id) if isinstance(alarm_id, str) else None
-            if alarm and bed_of(alarm_id) and alarm.priority == HIGH:
-                raise ValueError(f"{alarm_id} is of high priority: it is not hidden")
-
-    def _alarm(self, alarm_id: str) -> Alarm | None:
-        try:
-            return self._station.parts.alarms.alarm(alarm_id)
-        except KeyError:
-            return None
 
     # ------------------------------------------------------------------- about a patient
 
@@ -218,40 +198,23 @@ class Commands:
         deed = lambda admissions: admissions.census.swap(one, other, wall)  # noqa: E731
         return self._change(deed, user, "swap", "beds", text(arguments, "reason"))
 
-    # ------------------------------------------------------------------- who looks after it
-
     def _take(self, arguments: dict[str, Any], user: User) -> Done:
-        """Acknowledge an alarm, where that is open, and answer for it from now on."""
-        alarm_id = self._active(arguments)
-        order = {"alarm_id": alarm_id, "comment": "taken"}
-        alarm_commands.carry_out(self._station.parts.alarms, "acknowledge", order, user)
-        return self._owned(alarm_id, user.name, "")
+        return self._alarms.take(arguments, user)
 
     def _hand_over(self, arguments: dict[str, Any], user: User) -> Done:
-        """Somebody else answers for an alarm; it stays what it is."""
         del user
-        alarm_id, to = self._active(arguments), text(arguments, "to")
-        return self._owned(alarm_id, to[:64], text(arguments, "reason"))
+        return self._alarms.hand_over(arguments)
 
-    def _active(self, arguments: dict[str, Any]) -> str:
-        alarm_id = text(arguments, "alarm_id")
-        alarm = self._alarm(alarm_id)
-        if alarm is None:
-            raise ValueError(f"there is no alarm {alarm_id}")
-        if alarm.state.life not in ABNORMAL:
-            raise ValueError(f"{alarm_id} is not active")
-        return alarm_id
-
-    def _owned(self, alarm_id: str, owner: str, reason: str) -> Done:
-        owners = self._station.owners
-        owners.put(alarm_id, owner)
-        document = owners.document()
-
-        def write(connection: sqlite3.Connection) -> str:
-            meta.put(connection, OWNERS, document)
-            return f"{owner} looks after it"
-
-        return write, alarm_id, f"to {owner}" + (f": {reason}" if reason else "")
+    def _forget(self, arguments: dict[str, Any], user: User) -> Done:
+        """Lose the way back to a person for good; what is recorded of them stays a stranger's."""
+        del user
+        pseudonym, reason = text(arguments, "patient"), text(arguments, "reason")
+        if self._station.intake.census.bed_of(pseudonym) is not None:
+            raise ValueError("who lies here is not forgotten: discharge them first")
+        if self._station.parts.identities.real(pseudonym) is None:
+            raise ValueError("nobody is known by that pseudonym")
+        self._station.parts.identities.forget(pseudonym)
+        return "forgotten", f"patient/{pseudonym}", reason
 
     def _resend(self, arguments: dict[str, Any], user: User) -> Done:
         del user

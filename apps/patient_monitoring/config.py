@@ -163,6 +163,8 @@ class IntakeRules:
     oldest_s: float = setting(6 * HOUR, low=60.0, high=86_400.0, unit="s")
     problem_s: float = setting(30.0, low=5.0, high=600.0, unit="s")
     waiting: int = setting(500_000, low=1_000, high=10_000_000)
+    utc_offset_min: int = setting(0, low=-720, high=840, unit="min")
+    """Of HL7 times without a zone."""
     real_patients: bool = setting(default=False)
     key_file: Path | None = setting(None)
 
