@@ -110,9 +110,7 @@ def _identities(key_file: Path, folder: Path) -> KeyMap:
 def open_listeners(ward: Station, path: Path, opened: ExitStack) -> None:
     """Whatever hears devices, by the names of [hl7], [wearables] and [replay]."""
     settings, clock = ward.settings, ward.parts.clock
-    real = settings.intake.real_patients
-    desk = Hl7Desk(settings.ward, ward.intake, clock, real_patients=real)
-    recorded = Hl7Desk(settings.ward, ward.intake, clock, real_patients=real, replayed=True)
+    desk, recorded = (_desk(ward, replayed=replayed) for replayed in (False, True))
     hear = _hear_wearables(ward.intake, settings)
     for kind, named, hearers in (
         ("hl7", settings.hl7, (desk,)),
@@ -123,6 +121,15 @@ def open_listeners(ward: Station, path: Path, opened: ExitStack) -> None:
         if listener is not None:
             opened.callback(listener.close)
             ward.parts.listeners.append(Named(listener.name, _wrong(listener)))
+
+
+def _desk(ward: Station, *, replayed: bool) -> Hl7Desk:
+    rules = ward.settings.intake
+    return Hl7Desk(
+        ward.settings.ward, ward.intake, ward.parts.clock,
+        real_patients=rules.real_patients, utc_offset_min=rules.utc_offset_min,
+        replayed=replayed,
+    )  # fmt: skip
 
 
 def _open(kind: str, named: DeviceSettings, path: Path, hearers: tuple[Any, ...]) -> Any:

@@ -8,16 +8,18 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from common.errors import LinesideError
-from common.inference.benchmark import bare, interleaved, rss_mb
+from common.inference.benchmark import bare, interleaved, rss_mb, timed_ms
 from common.inference.bundle import Model, open_bundle
 from common.inference.pipelined import Pipelined
 from common.pipeline import percentiles
@@ -58,7 +60,7 @@ def measure(work: Work) -> dict[str, Any]:
             row = {"load_ms": load_ms, **_times(work, runtime, host)}
             row["rss_mb"] = round(rss_mb() - before_mb, 1)
             if work.overhead:
-                row["overhead_ms"] = overhead_ms(work, runtime)
+                row["overhead_ms"] = overhead_ms(work)
             row["accuracy"] = _accuracy(work, runtime)
         finally:
             runtime.close()
@@ -136,28 +138,35 @@ def _rate(runtime: Runtime, seconds: float) -> float:
     return round(done / took_s, 1)
 
 
-def overhead_ms(work: Work, runtime: Runtime) -> dict[str, float | None]:
-    """Medians: our call minus the library's own; a process of its own minus ours here."""
-    arrays, rounds = example(runtime), 60
-    costs: dict[str, float | None] = {"wrapper": None, "own_process": None}
-    if (call := bare(runtime, arrays)) is not None:
-        costs["wrapper"] = _difference(lambda: runtime.run(arrays), call, rounds)
-    path = Path(work.file)
-    if RUNTIMES[work.runtime.partition(":")[0]].own_process == ():
-        return costs
-    other = open_runtime(work.runtime, path, own_process=True)
+def overhead_ms(work: Work) -> dict[str, float | None]:
+    """Medians: our call minus the library's own; a process of its own minus ours here.
+
+    On one thread, because the threads of a session that just ended still spin and would be
+    counted against the next one.
+    """
+    path, few = Path(work.file), {"threads": 1}
+    here = open_runtime(work.runtime, path, **few)
+    other = open_runtime(work.runtime, path, own_process=True, **few)
     try:
-        near = _placed(other, arrays)
-        costs["own_process"] = _difference(
-            lambda: other.run(near), lambda: runtime.run(arrays), rounds
-        )
+        arrays = example(here)
+        near, call = _placed(other, arrays), bare(here, arrays)
+
+        def ours() -> object:
+            return here.run(arrays)
+
+        return {
+            "wrapper": call and _difference(ours, call, work.seconds),
+            "own_process": _difference(lambda: other.run(near), ours, work.seconds),
+        }
     finally:
+        here.close()
         other.close()
-    return costs
 
 
 def _placed(runtime: Any, arrays: Arrays) -> dict[str, np.ndarray]:
-    """The arrays in the memory that the other process reads."""
+    """The arrays in the memory that the other process reads; as they are for free shapes."""
+    if any(size < 0 for spec in runtime.inputs for size in spec.shape):
+        return dict(arrays)
     near = {}
     for name, array in arrays.items():
         near[name] = runtime.buffer(name)
@@ -165,9 +174,11 @@ def _placed(runtime: Any, arrays: Arrays) -> dict[str, np.ndarray]:
     return near
 
 
-def _difference(one: Any, other: Any, rounds: int) -> float:
-    ours, theirs = interleaved(one, other, rounds)
-    return round(percentiles(ours)["p50"] - percentiles(theirs)["p50"], 3)
+def _difference(one: Callable[[], object], other: Callable[[], object], s: float) -> float:
+    """Median of the differences of neighbouring calls, in ms, over about `s` seconds."""
+    rounds = max(LEAST_CALLS, min(500, int(s * 500 / max(timed_ms(other), 0.01))))
+    pairs = zip(*interleaved(one, other, rounds), strict=True)
+    return round(median(ours - theirs for ours, theirs in pairs), 3)
 
 
 def _heat_and_power(readings: list[HostHealth], each_s: float) -> dict[str, Any]:

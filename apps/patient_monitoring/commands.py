@@ -206,7 +206,7 @@ class Commands:
         return self._alarms.hand_over(arguments)
 
     def _forget(self, arguments: dict[str, Any], user: User) -> Done:
-        """Lose the way back to a person for good; what is recorded of them stays a stranger's."""
+        """Lose the way back to a person for good; their records stay a stranger's."""
         del user
         pseudonym, reason = text(arguments, "patient"), text(arguments, "reason")
         if self._station.intake.census.bed_of(pseudonym) is not None:

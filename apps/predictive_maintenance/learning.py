@@ -131,7 +131,8 @@ def then(future: Future[Baseline], do: Callable[[Baseline], Any]) -> Future[Any]
     after: Future[Any] = Future()
 
     def done(finished: Future[Baseline]) -> None:
-        error = finished.exception()
+        stopped = ConfigError("the station stops: nothing was learned")
+        error = stopped if finished.cancelled() else finished.exception()
         if error is not None:
             after.set_exception(error)
         else:

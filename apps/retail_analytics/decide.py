@@ -90,11 +90,15 @@ class Rules:
             raise ValueError(f"{self.scene.name}: views must come in order of time")
         passed = 0.0 if state.last is None else now - state.last
         if percept.quality is not Quality.GOOD:
-            decision = Decision(self.scene.name, now, passed, usable=False, reason=percept.reason)
+            decision = Decision(
+                self.scene.name, now, passed, usable=False, reason=percept.reason
+            )
             return replace(state, last=now), decision
         observed = passed <= self.counting.longest_gap_s
         if not observed:
-            state = CameraState(state.last, queues=state.queues)  # ways across a gap are guesses
+            state = CameraState(
+                state.last, queues=state.queues
+            )  # ways across a gap are guesses
         return self._follow(state, percept, passed, observed)
 
     def _follow(
@@ -143,16 +147,16 @@ class Rules:
 
     def _queues(
         self, state: CameraState, zones: dict[str, ZoneState], now: float
-    ) -> tuple[
-        dict[str, QueueState], tuple[Wait, ...], tuple[StaffCall, ...], dict[str, int]
-    ]:
+    ) -> tuple[dict[str, QueueState], tuple[Wait, ...], tuple[StaffCall, ...], dict[str, int]]:
         states: dict[str, QueueState] = {}
         waits: list[Wait] = []
         calls: list[StaffCall] = []
         joined: dict[str, int] = {}
         for name, till in self.scene.tills.items():
             old = state.queues.get(name, QueueState())
-            states[name], step = follow_queue(name, old, zones[name], zones[till], now, self.queue)
+            states[name], step = follow_queue(
+                name, old, zones[name], zones[till], now, self.queue
+            )
             waits += step.waits
             calls += step.calls
             joined[name] = step.joined

@@ -52,7 +52,9 @@ class Raw:
         return Raw(self.boxes[kept], self.scores[kept], self.classes[kept])
 
 
-def _best(scores: Floats, threshold: float) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
+def _best(
+    scores: Floats, threshold: float
+) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
     """Rows whose best class reaches the threshold, its score and its number."""
     best = scores.max(1)
     rows = np.flatnonzero(best >= threshold)

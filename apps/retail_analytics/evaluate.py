@@ -71,7 +71,9 @@ def read_all(data: Path) -> list[Recording]:
     found = [one for one in inner if is_trajectories(one) or (one / SCENE).is_file()]
     if not found:
         raise ConfigError(f"{data}: holds no {SCENE} and no trajectories")
-    return [read_trajectories(one) if is_trajectories(one) else read_folder(one) for one in found]
+    return [
+        read_trajectories(one) if is_trajectories(one) else read_folder(one) for one in found
+    ]
 
 
 def evaluate(

@@ -163,9 +163,7 @@ class CameraIntervals:
         row["suppressed"] = None in (row[IN], row[OUT])
         return row
 
-    def _released(
-        self, now: _Open, cell: tuple[str, str], end: float, usable: bool
-    ) -> Release:
+    def _released(self, now: _Open, cell: tuple[str, str], end: float, usable: bool) -> Release:
         """What may be told of one line and direction."""
         longest = self._rules.merge_up_to_min * 60.0
         held = self._held.get(cell, Held())
@@ -216,7 +214,8 @@ class CameraIntervals:
             "abandoned_pct": _percent(gone, len(waits), self._rules.k),
             "wait": _spread(served, people, self._rules.k),
             "little_wait_s": None if little is None else round(little),
-            "agrees": little is not None and abs(little - measured) <= 0.5 * max(measured, 10.0),
+            "agrees": little is not None
+            and abs(little - measured) <= 0.5 * max(measured, 10.0),
         }
 
 

@@ -79,7 +79,9 @@ def put(connection: sqlite3.Connection, record: dict[str, Any]) -> None:
             (camera, start, end, json.dumps(record, sort_keys=True)),
         )
     except sqlite3.IntegrityError as error:
-        raise IntervalRefused(f"{camera}: interval at {start} is not published: {error}") from error
+        raise IntervalRefused(
+            f"{camera}: interval at {start} is not published: {error}"
+        ) from error
 
 
 def read(
@@ -115,9 +117,7 @@ def closed_until(connection: sqlite3.Connection, camera: str) -> float:
 def erase(connection: sqlite3.Connection, before: float) -> int:
     """Forget intervals that ended before `before` (UTC, s); how many."""
     connection.execute("DELETE FROM retail_cells WHERE end <= ?", (before,))
-    return connection.execute(
-        "DELETE FROM retail_intervals WHERE end <= ?", (before,)
-    ).rowcount
+    return connection.execute("DELETE FROM retail_intervals WHERE end <= ?", (before,)).rowcount
 
 
 def _check_zones(record: dict[str, Any]) -> None:

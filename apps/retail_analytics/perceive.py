@@ -54,9 +54,7 @@ class Perceive:
     ) -> None:
         self._camera, self._detector, self._tracking = camera, detector, tracking
         self._masks, self._sight = Masks(camera), Sight(camera.limits)
-        self._tracker = MotionTracker(
-            tracking, camera.person_m, (camera.width, camera.height)
-        )
+        self._tracker = MotionTracker(tracking, camera.person_m, (camera.width, camera.height))
         self._floor = camera.floor()
 
     def __call__(self, sample: Sample[Glance]) -> View:
@@ -91,4 +89,3 @@ def to_tracks(tracked: Tracked, floor: Floor, person_m: float) -> tuple[Track, .
             tracked.confirmed.tolist(), tracked.detected.tolist(), strict=True,
         )
     )  # fmt: skip
-

@@ -36,7 +36,12 @@ class QueueStep:
 
 
 def follow_queue(
-    name: str, state: QueueState, queue: ZoneState, till: ZoneState, now: float, rules: QueueRules
+    name: str,
+    state: QueueState,
+    queue: ZoneState,
+    till: ZoneState,
+    now: float,
+    rules: QueueRules,
 ) -> tuple[QueueState, QueueStep]:
     """One view at one queue and its till."""
     waiting, leaving = dict(state.waiting), dict(state.leaving)

@@ -5,7 +5,7 @@ least k; a smaller one waits and is added to the next, for at most `merge_up_to_
 never over the border of that time, and what is still too small then is never told. So
 published windows never overlap and no published number is the sum of a smaller one and
 something known. Sums over several cells (all doors, a day) are sums of what is published.
-Where a true total must be told beside its parts, `complementary` takes out enough parts.
+Where a true total must be told beside its parts, one small part takes the others with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,33 +63,18 @@ def spoiled(held: Held, end: float, longest_s: float) -> Held:
 def complementary(cells: Mapping[str, int], k: int) -> dict[str, int | None]:
     """Cells that may be told beside their true total; None is suppressed.
 
-    Small cells are out; then the smallest others until what is missing is no longer itself
-    small, so that total − told says nothing of fewer than k people.
+    One small cell takes all others with it but those of nobody. Taking out only as many as
+    are needed tells who knows the rule which were small: with a choice to explain, 4 beside
+    two unknown of a total of 10 can only be 3 and 3.
     """
-    told: dict[str, int | None] = {
-        name: None if 0 < count < k else count for name, count in cells.items()
-    }
-    while 0 < (missing := _missing(cells, told)) < k or _one_missing(told, missing):
-        rest = [(count, name) for name, count in told.items() if count]
-        if not rest:
-            break
-        told[min(rest)[1]] = None
-    return told
+    small = any(0 < count < k for count in cells.values())
+    return {name: None if small and count else count for name, count in cells.items()}
 
 
 def total_may_be_told(cells: Mapping[str, int], k: int) -> bool:
     """Whether the total itself is 0 or of k people and more."""
     total = sum(cells.values())
     return total == 0 or total >= k
-
-
-def _missing(cells: Mapping[str, int], told: Mapping[str, int | None]) -> int:
-    return sum(count for name, count in cells.items() if told[name] is None)
-
-
-def _one_missing(told: Mapping[str, int | None], missing: int) -> bool:
-    """A single cell left out beside its total is told after all."""
-    return missing > 0 and sum(count is None for count in told.values()) == 1
 
 
 def known_sum(counts: Sequence[int | None]) -> tuple[int, int]:

@@ -125,7 +125,9 @@ class MotionTracker:
         width, height = self._size
         if width and height:  # who has walked out is not looked for among who walks in
             x, top = rows.place[:, 0], rows.place[:, 1] - rows.size[:, 1]
-            gone |= (unseen > 0) & ((x < 0) | (x > width) | (top > height) | (rows.place[:, 1] < 0))
+            gone |= (unseen > 0) & (
+                (x < 0) | (x > width) | (top > height) | (rows.place[:, 1] < 0)
+            )
         return np.asarray(gone)
 
 
@@ -299,4 +301,3 @@ def _tracked(rows: _Rows) -> Tracked:
         rows.ids.copy(), _boxes(rows.place, rows.size), rows.confirmed.copy(),
         rows.source >= 0, rows.source.copy(),
     )  # fmt: skip
-

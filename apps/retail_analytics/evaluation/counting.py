@@ -45,8 +45,6 @@ def run(recording: Recording, found: Found, tracking: Tracking, counting: Counti
     return counted
 
 
-
-
 def _frame(recording: Recording, index: int, tracked: Tracked, boxes: np.ndarray) -> Frame:
     shown = tracked.confirmed & tracked.detected
     found = boxes[tracked.sources[shown]]

@@ -51,7 +51,9 @@ def detections(views: Views, fps: float, faults: Faults) -> Found:
         covered = np.zeros(len(ids)) if faults.from_above else _covered(boxes)
         seen &= (covered < faults.hidden) | (random.random(len(ids)) < 0.1)
         real = _shaken(boxes[seen], covered[seen], faults.jitter, random)
-        scores = (0.85 - 0.5 * covered[seen] + random.normal(0, 0.08, len(real))).clip(0.05, 0.99)
+        scores = (0.85 - 0.5 * covered[seen] + random.normal(0, 0.08, len(real))).clip(
+            0.05, 0.99
+        )
         wrong = _false(boxes, frame, random.poisson(faults.false_per_view), random)
         faint = random.beta(2, 4, len(wrong)).clip(0.05, 0.95)
         found.append((np.vstack([real, wrong]), np.concatenate([scores, faint])))
@@ -71,7 +73,9 @@ def _covered(boxes: Floats) -> Floats:
     return covered
 
 
-def _shaken(boxes: Floats, covered: Floats, jitter: float, random: np.random.Generator) -> Floats:
+def _shaken(
+    boxes: Floats, covered: Floats, jitter: float, random: np.random.Generator
+) -> Floats:
     heights = (boxes[:, 3] - boxes[:, 1])[:, None]
     shaken = boxes + random.normal(0, jitter, boxes.shape) * heights
     cut = np.where(covered > 0.3, 0.5 * covered, 0.0) * heights[:, 0]

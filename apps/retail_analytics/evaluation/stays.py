@@ -15,7 +15,9 @@ def figures(recording: Recording, counted: Counted, rules: Counting) -> dict[str
     return {zone.name: _zone(recording, zone, counted, rules) for zone in recording.zones}
 
 
-def _zone(recording: Recording, zone: Zone, counted: Counted, rules: Counting) -> dict[str, Any]:
+def _zone(
+    recording: Recording, zone: Zone, counted: Counted, rules: Counting
+) -> dict[str, Any]:
     real, lengths = true_stays(recording, zone, rules)
     found = [visit.dwell_s for visit in counted.visits if visit.zone == zone.name]
     seen = counted.lengths.get(zone.name, [])
@@ -23,12 +25,17 @@ def _zone(recording: Recording, zone: Zone, counted: Counted, rules: Counting) -
     return {
         "visits": {"count": len(found), "truth": len(real)},
         "mean_dwell_s": {"measured": _mean(found), "truth": _mean(real)},
-        "length": {"measured": _mean([a for a, _ in pairs]), "truth": _mean([b for _, b in pairs])},
+        "length": {
+            "measured": _mean([a for a, _ in pairs]),
+            "truth": _mean([b for _, b in pairs]),
+        },
         "length_mae": _mean([abs(a - b) for a, b in pairs]),
     }
 
 
-def true_stays(recording: Recording, zone: Zone, rules: Counting) -> tuple[list[float], list[int]]:
+def true_stays(
+    recording: Recording, zone: Zone, rules: Counting
+) -> tuple[list[float], list[int]]:
     """Stays in s that have ended, by the same definition on true places; how many at a time."""
     spans: dict[int, list[float]] = {}
     stays: list[float] = []

@@ -55,7 +55,9 @@ def read_trajectories(folder: Path) -> Recording:
     except (OSError, ValueError, IndexError) as error:
         raise ConfigError(f"{path}: cannot be read as trajectories ({error})") from error
     views = _views(ways, fps)
-    lines = drawn(read_scene(folder / SCENE))[0] if (folder / SCENE).is_file() else _middle(ways)
+    lines = (
+        drawn(read_scene(folder / SCENE))[0] if (folder / SCENE).is_file() else _middle(ways)
+    )
     found = crossings_of(views, fps, lines)
     return Recording(folder.name, fps, lines, (), views, found, person_m=person_m)
 
@@ -96,7 +98,9 @@ def _picture(matrix: Floats, floor: Floats) -> Floats:
 def _scale(matrix: Floats, floor: Floats) -> Floats:
     """px per m at these places: the mean of both floor directions."""
     here = _picture(matrix, floor)
-    steps = [_picture(matrix, floor + np.array(step)) - here for step in ((0.1, 0.0), (0.0, 0.1))]
+    steps = [
+        _picture(matrix, floor + np.array(step)) - here for step in ((0.1, 0.0), (0.0, 0.1))
+    ]
     return np.asarray(np.mean([np.hypot(*step.T) for step in steps], axis=0) / 0.1)
 
 

@@ -186,7 +186,11 @@ def foot(box: NDArray[np.float64]) -> Point:
 
 
 def crossings_of(
-    views: Views, fps: float, lines: tuple[Line, ...], band_m: float = 0.0, person_m: float = 1.7
+    views: Views,
+    fps: float,
+    lines: tuple[Line, ...],
+    band_m: float = 0.0,
+    person_m: float = 1.7,
 ) -> tuple[Crossing, ...]:
     """Every time a true foot point moved over a line, to the centimetre; nothing is left out.
 

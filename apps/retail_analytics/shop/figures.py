@@ -68,7 +68,9 @@ class Painter:
         if (self._view.depths(points) < 0.1).any():
             return
         ends = self._view.project(points).clip(-4000, 4000).round().astype(int)
-        cv2.line(canvas, tuple(ends[0].tolist()), tuple(ends[1].tolist()), colour, max(1, width))
+        cv2.line(
+            canvas, tuple(ends[0].tolist()), tuple(ends[1].tolist()), colour, max(1, width)
+        )
 
     def _block(
         self,
@@ -79,7 +81,12 @@ class Painter:
     ) -> None:
         (x, y), (wide, deep, high) = spot, size
         points = np.array(
-            [[x + a * wide, y + b * deep, c] for a in (-1, 1) for b in (-1, 1) for c in (0.0, high)]
+            [
+                [x + a * wide, y + b * deep, c]
+                for a in (-1, 1)
+                for b in (-1, 1)
+                for c in (0.0, high)
+            ]
         )
         if (self._view.depths(points) < 0.1).any():
             return
@@ -97,7 +104,9 @@ class Painter:
         for name, start, end, thick in LIMBS:
             colour = {"leg": trousers, "torso": shirt, "arm": shirt}[name]
             ends = [self._joint(person, joint, swing) for joint in (start, end)]
-            self._line(canvas, ends[0], ends[1], colour, round(thick * scale * person.height_m / 1.75))
+            self._line(
+                canvas, ends[0], ends[1], colour, round(thick * scale * person.height_m / 1.75)
+            )
         if person.kind == "trolley":
             ahead = np.array([np.cos(person.heading), np.sin(person.heading)]) * 0.7
             x, y = person.spot + ahead

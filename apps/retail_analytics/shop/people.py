@@ -118,12 +118,17 @@ class Shop:
             return [Goal((x, DOOR_Y + float(random.uniform(0.4, 1.0))), 1.0), out]
         stops = random.permutation(len(SHELVES))[: random.integers(1, 4)]
         goals = [Goal((x, DOOR_Y + 1.2))]
-        goals += [Goal(SHELVES[i], float(random.uniform(3, 25))) for i in stops]
+        for shelf in stops:
+            dx, dy = random.normal(0, 0.45, 2)
+            spot = (SHELVES[shelf][0] + float(dx), SHELVES[shelf][1] + float(dy))
+            goals.append(Goal(spot, float(random.uniform(3, 25))))
         if random.random() < 0.6:
             goals.append(Goal(QUEUE_HEAD, queue=True))
         return [*goals, Goal((5.0, DOOR_Y + 1.2)), out]
 
-    def _add(self, kind: str, spot: tuple[float, float], goals: list[Goal], more: float) -> None:
+    def _add(
+        self, kind: str, spot: tuple[float, float], goals: list[Goal], more: float
+    ) -> None:
         random = self._random
         low, high = (1.0, 1.35) if kind == "child" else (1.55, 1.9)
         self.people.append(

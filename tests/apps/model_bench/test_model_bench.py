@@ -38,7 +38,7 @@ def test_a_bundle_is_measured_on_each_device_that_could_read_it(report):
     assert absent["runs"] or "asked for CUDA" in absent["why_not"]
     assert report["best"]["label"] in rows
     assert report["schema"] == bench.SCHEMA
-    assert report["model"]["name"] == "deterioration" or report["model"]["name"]
+    assert report["model"] == {"name": "deterioration", "version": "1.0.0", "task": "risk"}
 
 
 def test_the_report_is_json_and_says_where_it_was_made(report):
@@ -175,7 +175,8 @@ def test_reports_are_merged_newest_of_each_device(report, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [("{", "cannot be read as JSON"), ("[]", "is no report"), ('{"schema": "x"}', "is no report"),
+    [("{", "cannot be read as JSON"), ("[]", "is no report"),
+     ('{"schema": "x"}', "is no report"),
      ('{"schema": "lineside.model-bench.v1"}', "lacks time, device, model, rows, best")],
 )  # fmt: skip
 def test_what_is_no_report_is_refused(tmp_path, content, text):

@@ -339,6 +339,17 @@ def test_admission_by_hand_takes_invented_numbers_only(gateway):
     assert gateway.tile("1")["patient"] == tile["patient"]
 
 
+def test_who_left_can_be_forgotten_and_who_lies_here_cannot(gateway):
+    patient = gateway.tile("1")["patient"]
+    with pytest.raises(ValueError, match="discharge them first"):
+        gateway.command("forget", patient=patient, reason="asked")
+    gateway.command("discharge", bed="1", patient=patient, reason="home")
+    assert gateway.command("forget", patient=patient, reason="asked") == "forgotten"
+    assert gateway.station.parts.identities.real(patient) is None
+    with pytest.raises(ValueError, match="nobody is known"):
+        gateway.command("forget", patient=patient, reason="asked")
+
+
 # ------------------------------------------------------------------ what is shown
 
 

@@ -1,6 +1,7 @@
 """The whole station on fakes and a real store: verdicts, records, snapshot, faults, wizard."""
 
 import json
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from apps.predictive_maintenance.domain import Verdict
+from apps.predictive_maintenance.learning import then
 from common import audit, meta
 from common.clock import HeldClock
-from common.errors import RuntimeFailure
+from common.errors import ConfigError, RuntimeFailure
 from common.ports import LightState
 from common.store_queries import latest, open_readonly
 from common.users import User
@@ -389,6 +391,14 @@ def test_a_machine_never_heard_of_is_unknown_and_not_good(rig):
         None,
     )
     assert Verdict(found["verdict"]).rank == -1
+
+
+def test_what_is_being_learned_when_the_station_stops_is_refused_and_not_lost_in_silence():
+    stopped = Future()
+    after = then(stopped, lambda baseline: baseline)
+    stopped.cancel()
+    with pytest.raises(ConfigError, match="the station stops"):
+        after.result(1.0)
 
 
 def test_noise_of_every_kind_leaves_the_loop_running(rig):

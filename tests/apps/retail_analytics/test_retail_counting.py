@@ -253,7 +253,9 @@ def tracked(boxes_by_view, fps=15.0):
     decide, state, found = Rules(Scene("cam", (PX,))), CameraState(), []
     for index, boxes in enumerate(boxes_by_view):
         now = (index + 1) / fps
-        result = tracker.update(np.array(boxes, float).reshape(-1, 4), np.full(len(boxes), 0.9), now)
+        result = tracker.update(
+            np.array(boxes, float).reshape(-1, 4), np.full(len(boxes), 0.9), now
+        )
         view = View("cam", now, to_tracks(result, floor, 1.7), Quality.GOOD)
         state, decision = decide(state, view)
         found += [crossing.direction for crossing in decision.crossings]
@@ -292,5 +294,7 @@ def test_a_gap_on_the_line_is_bridged():
 
 def test_boxes_seen_once_are_nobody():
     rng = np.random.default_rng(3)
-    views = [[box(*rng.uniform([50, 200], [600, 280]))] if i % 9 == 0 else [] for i in range(300)]
+    views = [
+        [box(*rng.uniform([50, 200], [600, 280]))] if i % 9 == 0 else [] for i in range(300)
+    ]
     assert tracked(views) == []
