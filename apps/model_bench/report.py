@@ -19,7 +19,9 @@ def as_text(report: dict[str, Any]) -> str:
         + "".join(f"  {c.rjust(w)}" for c, w in zip(line[1:], widths[1:], strict=True))
         for line in table
     ]
-    lines += [f"{row['label']}: {row['why_not']}" for row in report["rows"] if not row["runs"]]
+    lines += [
+        f"not here: {', '.join(labels)}: {why}" for why, labels in _absent(report).items()
+    ]
     return "\n".join([*lines, f"best here: {_best(report)}"])
 
 
@@ -66,6 +68,15 @@ def _bar(row: dict[str, Any], y: float, scale: float, colours: Colours) -> str:
         f' stroke="{colours.text}"/>'
         f'<text x="{end + 6:.1f}" y="{middle + 4}">{p50:.1f}</text>'
     )
+
+
+def _absent(report: dict[str, Any]) -> dict[str, list[str]]:
+    """Why not → which ones, so that one reason is said once."""
+    absent: dict[str, list[str]] = {}
+    for row in report["rows"]:
+        if not row["runs"]:
+            absent.setdefault(row["why_not"], []).append(row["label"])
+    return absent
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

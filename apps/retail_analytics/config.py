@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.retail_analytics import geometry
+from apps.retail_analytics import drawing, geometry
 from apps.retail_analytics.domain import Point
 from apps.retail_analytics.geometry import Floor
 from common.config import load, setting
@@ -112,17 +112,17 @@ class CameraSettings:
         _unique([zone.name for zone in self.zone], f"camera {self.name}: zone")
         for line in self.line:
             points = as_points(line.points, f"line {line.name}")
-            geometry.check_line(line.name, points, width, height)
+            drawing.check_line(line.name, points, width, height)
         for zone in self.zone:
             points = as_points(zone.polygon, f"zone {zone.name}")
-            geometry.check_polygon(f"zone {zone.name}", points, width, height)
+            drawing.check_polygon(f"zone {zone.name}", points, width, height)
             if zone.till and zone.till not in {other.name for other in self.zone}:
                 raise ValueError(f"zone {zone.name}: till = {zone.till!r} is no zone here")
             if zone.queue and not zone.till:
                 raise ValueError(f"zone {zone.name}: a queue needs its till's zone")
         for mask in self.mask:
             points = as_points(mask.polygon, f"mask {mask.name}")
-            geometry.check_polygon(f"mask {mask.name}", points, width, height)
+            drawing.check_polygon(f"mask {mask.name}", points, width, height)
         self._check_floor()
 
     def _check_floor(self) -> None:

@@ -7,6 +7,7 @@ again only after having been well clear of the line (`rearm_m`), so who lingers 
 crossing and not ten, and the counts still say on which side everybody is.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 
 from apps.retail_analytics.config import Counting
@@ -92,7 +93,7 @@ def _moved(
 def _met(line: Line, way: tuple[Step, ...]) -> float | None:
     """When a way over the infinite line went through the finite one; None: around it."""
     times = []
-    for (here, before), (there, after) in zip(way, way[1:], strict=False):
+    for (here, before), (there, after) in itertools.pairwise(way):
         if line.crossed(here, there):
             one, other = abs(line.distance(here)), abs(line.distance(there))
             times.append(before + (after - before) * one / max(one + other, 1e-9))

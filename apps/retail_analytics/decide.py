@@ -198,4 +198,4 @@ def _mixed(number: int, alias: int) -> int:
 def _jumped(track: Track, was: tuple[Point, float], now: float) -> bool:
     (x, y), then = was
     far = ((track.spot[0] - x) ** 2 + (track.spot[1] - y) ** 2) ** 0.5
-    return far > track.metre * (1.0 + JUMP_M_S * (now - then))
+    return bool(far > track.metre * (1.0 + JUMP_M_S * (now - then)))

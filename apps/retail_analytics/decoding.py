@@ -87,7 +87,7 @@ def yolox(outputs: Outputs, options: Options, threshold: float) -> Raw:
 
 
 def fastestdet(outputs: Outputs, options: Options, threshold: float) -> Raw:
-    """[1, 5 + classes, H, W]: objectness, offsets before tanh, sizes before sigmoid, classes."""
+    """[1, 5 + classes, H, W]: objectness, offsets (tanh), sizes (sigmoid), classes."""
     planes = options.array(outputs)[0]
     _, high, wide = planes.shape
     rows = planes.reshape(len(planes), -1).T

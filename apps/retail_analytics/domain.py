@@ -126,7 +126,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glance:
-    """One camera's picture, on its way to numbers; it lives in memory only, and not for long."""
+    """One camera's picture, on its way to numbers; it lives in memory only."""
 
     camera: str
     frame: np.ndarray

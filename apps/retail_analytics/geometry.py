@@ -9,13 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.retail_analytics.domain import STANDING_M, Point
-
-SMALLEST_LINE_PX, SMALLEST_ZONE_PX2 = 2.0, 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +130,35 @@ def fit_floor(picture_px: Sequence[Point], floor_m: Sequence[Point]) -> Floor:
     for points, which in ((here, "picture"), (there, "floor")):
         if _in_one_row(points):
             raise ValueError(f"the homography's points lie in one row ({which})")
-    matrix, _ = cv2.findHomography(here, there, 0)
-    if matrix is None or not np.isfinite(matrix).all():
-        raise ValueError("the homography's points give no floor")
+    matrix = _fitted(here, there)
     floor = from_matrix(matrix, here)
     error = np.hypot(*(floor.project(here) - there).T).max()
     if error > 0.05 * np.ptp(there, axis=0).max():
         raise ValueError(f"the homography's points do not fit: one is {error:.2f} m off")
     return floor
+
+
+def _fitted(here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The homography that maps `here` to `there` best: direct linear transform, normalised."""
+    one, other = _evened(here), _evened(there)
+    rows = []
+    a, b = _mapped(one, here), _mapped(other, there)
+    for (x, y), (u, v) in zip(a, b, strict=True):
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y, -u])
+        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y, -v])
+    matrix = np.linalg.svd(np.array(rows))[2][-1].reshape(3, 3)
+    return np.asarray(np.linalg.inv(other) @ matrix @ one, np.float64)
+
+
+def _evened(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What moves points to mean 0 and size 1, so that the fit is well conditioned."""
+    centre, spread = points.mean(0), max(float(points.std()), 1e-9)
+    x, y = centre / spread
+    return np.array([[1 / spread, 0, -x], [0, 1 / spread, -y], [0, 0, 1.0]])
+
+
+def _mapped(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2])
 
 
 def from_matrix(matrix: NDArray[np.float64], inside_px: NDArray[np.float64]) -> Floor:
@@ -167,78 +185,10 @@ def _in_one_row(points: NDArray[np.float64]) -> bool:
         for k in range(j + 1, 4)
     ]
     if len(points) == 4:
-        return min(areas) < 1e-6 * spread**2
+        return bool(min(areas) < 1e-6 * spread**2)
     centred = points - points.mean(0)
     return bool(np.linalg.svd(centred, compute_uv=False)[1] < 1e-6 * spread)
 
 
 def _cross(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
-
-
-# ------------------------------------------------------- what a person has drawn
-
-
-def check_line(name: str, points: Sequence[Point], width: int, height: int) -> None:
-    """Raise ValueError unless it is two points in the picture, apart from each other."""
-    if len(points) != 2:
-        raise ValueError(f"line {name}: has {len(points)} points, needs 2")
-    _check_inside(f"line {name}", points, width, height)
-    if math.dist(points[0], points[1]) < SMALLEST_LINE_PX:
-        raise ValueError(f"line {name}: has no length")
-
-
-def check_polygon(name: str, points: Sequence[Point], width: int, height: int) -> None:
-    """Raise ValueError unless it is a simple polygon with an area, in the picture."""
-    if len(points) < 3:
-        raise ValueError(f"{name}: has {len(points)} corners, needs 3 or more")
-    _check_inside(name, points, width, height)
-    if _crosses_itself(points):
-        raise ValueError(f"{name}: its outline crosses itself")
-    if area(points) < SMALLEST_ZONE_PX2:
-        raise ValueError(f"{name}: has no area")
-
-
-def area(points: Sequence[Point]) -> float:
-    """Of a simple polygon."""
-    pairs = zip(points, (*points[1:], points[0]), strict=True)
-    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
-
-
-def _check_inside(name: str, points: Sequence[Point], width: int, height: int) -> None:
-    for x, y in points:
-        if not (math.isfinite(x) and math.isfinite(y) and 0 <= x <= width and 0 <= y <= height):
-            raise ValueError(
-                f"{name}: ({x:g}, {y:g}) is outside the picture of {width}×{height} px"
-            )
-
-
-def _crosses_itself(points: Sequence[Point]) -> bool:
-    edges = list(zip(points, (*points[1:], points[0]), strict=True))
-    count = len(edges)
-    for i in range(count):
-        for j in range(i + 1, count):
-            neighbours = j == i + 1 or (i == 0 and j == count - 1)
-            if not neighbours and _meet(*edges[i], *edges[j]):
-                return True
-    return False
-
-
-def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
-    """Whether the segments a–b and c–d have a point in common."""
-    signs = [_turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)]
-    if signs[0] != signs[1] and signs[2] != signs[3]:
-        return True
-    ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
-    return any(s == 0 and _between(*e) for s, e in zip(signs, ends, strict=True))
-
-
-def _turn(a: Point, b: Point, c: Point) -> int:
-    cross = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return (cross > 0) - (cross < 0)
-
-
-def _between(a: Point, b: Point, c: Point) -> bool:
-    return min(a[0], b[0]) <= c[0] <= max(a[0], b[0]) and (
-        min(a[1], b[1]) <= c[1] <= max(a[1], b[1])
-    )

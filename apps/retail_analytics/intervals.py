@@ -220,7 +220,7 @@ class CameraIntervals:
 
 
 def _spread(seconds: list[float], people: set[int], k: int) -> dict[str, int] | None:
-    """n (people), mean, median and 90th percentile in whole s; None for fewer than k."""
+    """People n, mean, median and 90th percentile in whole s; None for fewer than k."""
     if len(people) < k:
         return None
     ordered = sorted(seconds)

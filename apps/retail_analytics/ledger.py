@@ -13,8 +13,7 @@ from typing import Any
 from apps.retail_analytics.domain import IN, OUT
 from common.errors import LinesideError
 
-SMALLEST_K = 3
-TABLES = f"""
+TABLES = """
 CREATE TABLE IF NOT EXISTS retail_cells(
   camera TEXT NOT NULL,
   cell TEXT NOT NULL,
@@ -22,7 +21,7 @@ CREATE TABLE IF NOT EXISTS retail_cells(
   start INTEGER NOT NULL,
   end INTEGER NOT NULL,
   count INTEGER,
-  k INTEGER NOT NULL CHECK (k >= {SMALLEST_K}),
+  k INTEGER NOT NULL CHECK (k >= 3),
   PRIMARY KEY (camera, cell, start),
   CHECK (count IS NULL OR count = 0 OR count >= k),
   CHECK (count IS NOT NULL OR since = start),

@@ -70,7 +70,7 @@ class Perceive:
         if self._camera.anchor == "centre" and len(boxes):  # the spot is the box's middle
             middle = (boxes[:, 1] + boxes[:, 3]) / 2
             boxes[:, 1], boxes[:, 3] = boxes[:, 1] - (boxes[:, 3] - middle), middle
-        tracked = self._tracker.update(boxes, found.scores, now)
+        tracked = self._tracker.update(boxes, found.scores.astype(np.float64), now)
         return View(name, now, to_tracks(tracked, self._floor, self._camera.person_m))
 
 

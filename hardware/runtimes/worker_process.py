@@ -112,8 +112,8 @@ class WorkerProcess:
         command = [self._launch.python, "-m", "hardware.runtimes.worker_child",
                    str(os.getpid()), *map(str, passed)]  # fmt: skip
         search = os.pathsep.join(
-            [*map(str, self._launch.search), os.environ.get("PYTHONPATH", "")]
-        )
+            filter(None, [*map(str, self._launch.search), os.environ.get("PYTHONPATH")])
+        )  # an empty one would be the current folder
         try:
             return subprocess.Popen(  # noqa: S603 - our own module, no user's words
                 command, pass_fds=passed, env={**os.environ, "PYTHONPATH": search},
@@ -155,6 +155,7 @@ class WorkerProcess:
         if code < 0:
             hint = f": {self._launch.crash_hint}" if self._launch.crash_hint else ""
             return f"its process died of {signal.Signals(-code).name}{hint}"
+        self._listener.join(DYING_S)
         said = f": {self._words[-1]}" if self._words else ""
         return f"its process ended (exit code {code}){said}"
 

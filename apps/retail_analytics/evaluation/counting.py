@@ -1,13 +1,12 @@
 """Our own tracking and rules over a recording's detections, as the station runs them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from apps.retail_analytics.config import Counting, Tracking
 from apps.retail_analytics.decide import CameraState, Rules, Scene
-from apps.retail_analytics.domain import Crossing, Track, View, Visit
+from apps.retail_analytics.domain import Crossing, View, Visit
 from apps.retail_analytics.evaluation.detections import Found
 from apps.retail_analytics.evaluation.mot import Frame
 from apps.retail_analytics.evaluation.truth import Recording

@@ -77,11 +77,11 @@ def _form(folder: Path) -> tuple[Read, str] | None:
 def _street(path: Path) -> tuple[Ways, float, float]:
     rows = np.loadtxt(path)
     to_floor = np.loadtxt(path.with_name("H.txt"))
-    to_picture = np.linalg.inv(to_floor)
+    to_picture = np.asarray(np.linalg.inv(to_floor), np.float64)
     ways: Ways = {}
     for number in np.unique(rows[:, 1]):
         mine = rows[rows[:, 1] == number]
-        times, floor = mine[:, 0] / 25.0, mine[:, [2, 4]]
+        times, floor = mine[:, 0] / 25.0, np.asarray(mine[:, [2, 4]], np.float64)
         foot = _picture(to_picture, floor)
         scale = _scale(to_picture, floor)
         size = np.column_stack([0.5 * scale, STANDING_M * scale])
@@ -96,7 +96,7 @@ def _picture(matrix: Floats, floor: Floats) -> Floats:
 
 
 def _scale(matrix: Floats, floor: Floats) -> Floats:
-    """px per m at these places: the mean of both floor directions."""
+    """Scale in px per m at these places: the mean of both floor directions."""
     here = _picture(matrix, floor)
     steps = [
         _picture(matrix, floor + np.array(step)) - here for step in ((0.1, 0.0), (0.0, 0.1))
@@ -136,7 +136,7 @@ def _views(ways: Ways, fps: float) -> Views:
     """All ways, filled up evenly to `fps`."""
     start = min(times[0] for times, _ in ways.values())
     end = max(times[-1] for times, _ in ways.values())
-    count = int(round((end - start) * fps)) + 1
+    count = round((end - start) * fps) + 1
     rows: list[list[tuple[float, ...]]] = [[] for _ in range(count)]
     for number, (times, states) in sorted(ways.items()):
         first = int(np.ceil((times[0] - start) * fps - 1e-6))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.retail_analytics import geometry
+from apps.retail_analytics import drawing
 from apps.retail_analytics.domain import IN, OUT, STANDING_M, Crossing, Point
 from apps.retail_analytics.geometry import Line, Zone
 from common.config import from_table, read_toml, setting
@@ -78,9 +78,9 @@ def read_scene(path: Path) -> SceneFile:
     width, height = scene.width or 10**6, scene.height or 10**6
     try:
         for line in scene.line:
-            geometry.check_line(line.name, _pairs(line.points), width, height)
+            drawing.check_line(line.name, _pairs(line.points), width, height)
         for zone in scene.zone:
-            geometry.check_polygon(f"zone {zone.name}", _pairs(zone.polygon), width, height)
+            drawing.check_polygon(f"zone {zone.name}", _pairs(zone.polygon), width, height)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     return scene
@@ -88,8 +88,13 @@ def read_scene(path: Path) -> SceneFile:
 
 def drawn(scene: SceneFile) -> tuple[tuple[Line, ...], tuple[Zone, ...]]:
     """The scene's lines and zones in px."""
-    lines = tuple(Line(line.name, *_pairs(line.points)) for line in scene.line)
+    lines = tuple(_line(line) for line in scene.line)
     return lines, tuple(Zone(zone.name, tuple(_pairs(zone.polygon))) for zone in scene.zone)
+
+
+def _line(line: DrawnLine) -> Line:
+    start, end = _pairs(line.points)
+    return Line(line.name, start, end)
 
 
 def read_folder(folder: Path) -> Recording:

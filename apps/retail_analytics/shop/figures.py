@@ -28,7 +28,7 @@ class Painter:
         self._empty = self._floor()
 
     def picture(self, people: list[Person], now: float) -> Picture:
-        """uint8 [H, W, 3] BGR at time `now`: with light that changes and a camera that shakes."""
+        """uint8 [H, W, 3] BGR at time `now`, in changing light, by a camera that shakes."""
         canvas = self._empty.copy()
         spots = np.array([[*p.spot, 1.0] for p in people]).reshape(-1, 3)
         for index in np.argsort(-self._view.depths(spots)):
@@ -47,10 +47,10 @@ class Painter:
         canvas = np.full((view.height, view.width, 3), (96, 104, 110), np.uint8)
         corners = np.array([[x, y, 0.0] for x, y in ((0, -2), (10, -2), (10, 8), (0, 8))])
         cv2.fillPoly(canvas, [view.project(corners).round().astype(np.int32)], (150, 158, 160))
-        for x in range(int(FLOOR_M[0]) + 1):  # tiles: edges that tell a turned camera
-            self._line(canvas, (x, -2.0, 0.0), (x, 8.0, 0.0), (135, 142, 145), 1)
-        for y in range(-2, 9):
-            self._line(canvas, (0.0, y, 0.0), (10.0, y, 0.0), (135, 142, 145), 1)
+        for column in range(int(FLOOR_M[0]) + 1):  # tiles: edges that tell a turned camera
+            self._line(canvas, (column, -2.0, 0.0), (column, 8.0, 0.0), (135, 142, 145), 1)
+        for row in range(-2, 9):
+            self._line(canvas, (0.0, row, 0.0), (10.0, row, 0.0), (135, 142, 145), 1)
         for x, y in (*SHELVES, TILL):
             colour = (70, 90, 130) if (x, y) != TILL else (60, 60, 70)
             self._block(canvas, (x + 0.5, y + 0.2), (0.35, 0.35, 1.1), colour)

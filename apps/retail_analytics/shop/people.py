@@ -130,12 +130,13 @@ class Shop:
         self, kind: str, spot: tuple[float, float], goals: list[Goal], more: float
     ) -> None:
         random = self._random
+        one, other, third = (int(value) for value in random.integers(0, 256, 3))
         low, high = (1.0, 1.35) if kind == "child" else (1.55, 1.9)
         self.people.append(
             Person(
                 self._next_number, kind, float(random.uniform(low, high)),
                 float(np.clip(1.15 + more, 0.6, 1.7)), np.array(spot), list(goals),
-                (int(random.integers(256)), int(random.integers(256)), int(random.integers(256))),
+                (one, other, third),
                 patience_s=float(random.uniform(40, 200)),
             )
         )  # fmt: skip

@@ -1,5 +1,8 @@
 """The figures against cases worked by hand, and folders as a user brings them."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -137,7 +140,7 @@ def test_a_folder_of_folders_is_pooled(folder, tmp_path_factory):
     assert set(figures["recordings"]) == {"a", "b"}
 
 
-def test_the_sign_of_in_is_the_issues(folder):
+def test_in_is_towards_the_positive_cross_product(folder):
     recording = read_folder(folder)
     ways = {crossing.track: crossing.direction for crossing in recording.crossings}
     (x1, y1), (x2, y2) = (0, 240), (640, 240)
@@ -240,3 +243,34 @@ def test_a_simulated_shop_from_above_is_counted():
     assert len(truth.crossings) > 10
     assert figures["crossing_recall"] >= 0.95
     assert figures["crossing_precision"] >= 0.95
+
+
+# ------------------------------------------------------------- real trajectories
+
+TRACKS = Path(__file__).parents[4] / "shared" / "data" / "people" / "tracks"
+REAL = ("edinburgh_01Aug", "eth_hotel", "juelich_bottleneck_040", "ucy_zara01")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_published_trajectories_are_read(name):
+    if not (TRACKS / name).is_dir():
+        pytest.skip(f"{name} is not here")
+    (recording,) = evaluate.read_all(TRACKS / name)
+    assert {line.name for line in recording.lines} == {"across", "along"}
+    assert len(recording.crossings) > 100
+    heights = np.concatenate([boxes[:, 3] - boxes[:, 1] for _, boxes in recording.views])
+    assert 10 < heights.min() <= heights.max() < 300
+
+
+def test_a_street_that_nothing_was_chosen_on_is_counted_across():
+    if not (TRACKS / "ucy_zara01").is_dir():
+        pytest.skip("ucy_zara01 is not here")
+    (whole,) = evaluate.read_all(TRACKS / "ucy_zara01")
+    views = whole.views[:2000]
+    lines = tuple(line for line in whole.lines if line.name == "across")
+    crossings = crossings_of(views, whole.fps, lines)
+    part = replace(whole, views=views, lines=lines, crossings=crossings)
+    figures = evaluate.one(SETTINGS, part, None)
+    assert figures["crossings"] > 40
+    assert figures["crossing_recall"] >= 0.98
+    assert figures["crossing_precision"] >= 0.98

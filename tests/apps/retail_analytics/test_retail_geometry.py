@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.retail_analytics import geometry
+from apps.retail_analytics import drawing
 from apps.retail_analytics.config import APP, CameraSettings, Settings, load_settings
 from apps.retail_analytics.geometry import Floor, Line, Zone, fit_floor, from_matrix
 from common.config import from_table
 from common.errors import ConfigError
 
 SQUARE = [(10.0, 10.0), (100.0, 10.0), (100.0, 100.0), (10.0, 100.0)]
+CORNERS = [list(point) for point in SQUARE]
+UNIT = [[0, 0], [1, 0], [1, 1], [0, 1]]
+ROW = [[0, 0], [1, 1], [2, 2], [3, 3]]
 number = st.floats(-100, 100)
 
 
@@ -34,22 +37,23 @@ def test_the_shipped_settings_load():
 )
 def test_a_polygon_that_is_none_is_refused(polygon, why):
     with pytest.raises(ValueError, match=why):
-        geometry.check_polygon("zone till", polygon, 640, 480)
+        drawing.check_polygon("zone till", polygon, 640, 480)
 
 
 def test_a_bow_whose_edges_only_touch_is_refused():
+    bow = [(0, 0), (100, 0), (50, 50), (100, 100), (0, 100), (50, 50)]
     with pytest.raises(ValueError, match="crosses itself"):
-        geometry.check_polygon("z", [(0, 0), (100, 0), (50, 50), (100, 100), (0, 100), (50, 50)], 640, 480)  # fmt: skip
+        drawing.check_polygon("z", bow, 640, 480)
 
 
 def test_a_good_polygon_is_taken_concave_too():
-    geometry.check_polygon("z", SQUARE, 640, 480)
-    geometry.check_polygon("z", [(0, 0), (90, 0), (90, 90), (45, 20), (0, 90)], 640, 480)
+    drawing.check_polygon("z", SQUARE, 640, 480)
+    drawing.check_polygon("z", [(0, 0), (90, 0), (90, 90), (45, 20), (0, 90)], 640, 480)
 
 
 def test_a_line_without_length_is_refused():
     with pytest.raises(ValueError, match="no length"):
-        geometry.check_line("door", [(5.0, 5.0), (5.0, 5.0)], 640, 480)
+        drawing.check_line("door", [(5.0, 5.0), (5.0, 5.0)], 640, 480)
 
 
 @pytest.mark.parametrize(
@@ -120,15 +124,18 @@ def test_without_a_floor_a_metre_follows_from_the_persons_height():
         ({"line": [{"name": "a", "points": [[0, 0], [0, 0]]}]}, "no length"),
         ({"line": [{"name": "a", "points": [[0, 0], [9, 9, 9]]}]}, r"\[x, y\]"),
         ({"line": [{"name": "a", "points": [[0, 0], [9, 9]]}] * 2}, "twice"),
-        ({"mask": [{"name": "m", "polygon": [[0, 0], [999, 0], [0, 99]]}]}, "mask m: .*outside"),
-        ({"zone": [{"name": "q", "polygon": [list(p) for p in SQUARE], "queue": True}]}, "till"),
-        ({"zone": [{"name": "q", "polygon": [list(p) for p in SQUARE], "till": "x"}]}, "no zone"),
         (
-            {"homography": {"picture_px": [[0, 0], [1, 1], [2, 2], [3, 3]], "floor_m": [[0, 0], [1, 0], [1, 1], [0, 1]]}},
+            {"mask": [{"name": "m", "polygon": [[0, 0], [999, 0], [0, 99]]}]},
+            "mask m: .*outside",
+        ),
+        ({"zone": [{"name": "q", "polygon": CORNERS, "queue": True}]}, "till"),
+        ({"zone": [{"name": "q", "polygon": CORNERS, "till": "x"}]}, "no zone"),
+        (
+            {"homography": {"picture_px": ROW, "floor_m": UNIT}},
             "one row",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_drawing_is_one_clear_line(camera, why):
     with pytest.raises(ConfigError, match=why):
         from_table(Settings, {"camera": [{"name": "c", **camera}]}, APP / "app.toml")
@@ -137,6 +144,6 @@ def test_a_wrong_drawing_is_one_clear_line(camera, why):
 def test_a_camera_with_a_homography_knows_the_floor():
     table = {
         "name": "c",
-        "homography": {"picture_px": [list(p) for p in SQUARE], "floor_m": [[0, 0], [1, 0], [1, 1], [0, 1]]},
-    }  # fmt: skip
+        "homography": {"picture_px": CORNERS, "floor_m": UNIT},
+    }
     assert from_table(CameraSettings, table, APP).floor().known

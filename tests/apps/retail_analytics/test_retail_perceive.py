@@ -52,7 +52,7 @@ class SeesAll:
     boxes: np.ndarray
     seen: np.ndarray | None = None
 
-    def detect(self, picture, threshold):
+    def detect(self, picture, _threshold):
         self.seen = picture.copy()
         return Detections(
             self.boxes.astype(np.float32), np.full(len(self.boxes), 0.9, np.float32),
@@ -210,7 +210,8 @@ def test_yolox_with_strides_that_do_not_fit_is_refused():
 
 
 def test_ssd_and_yolo_by_hand():
-    rows = np.array([[[[0, 1, 0.9, 0.25, 0.25, 0.5, 0.75], [0, 1, 0.2, 0, 0, 1, 1], [-1, 1, 0.9, 0, 0, 1, 1]]]], np.float32)  # fmt: skip
+    found = [0, 1, 0.9, 0.25, 0.25, 0.5, 0.75]
+    rows = np.array([[[found, [0, 1, 0.2, 0, 0, 1, 1], [-1, 1, 0.9, 0, 0, 1, 1]]]], np.float32)
     assert ssd({"boxes": rows}, options(boxes={}), 0.5).boxes == pytest.approx(
         np.array([[16, 16, 32, 48]])
     )
@@ -244,7 +245,7 @@ class FakeRuntime:
     def __init__(self, rows):
         self._rows = rows
 
-    def run(self, arrays):
+    def run(self, _arrays):
         return {"out": self._rows}
 
     def close(self):
@@ -289,6 +290,9 @@ def test_a_card_that_cannot_be_followed_is_refused(tmp_path, more, why):
 
 # ------------------------------------------------- real networks, by model.toml alone
 
+RETAIL, POSE = "openvino_person-detection-retail-0013", "posenet_mobilenet_v1_075"
+NEAR = "scale 0.0784, zero 128"
+HEAT, MID = f"posenet heatmaps, {NEAR}, stride 16", "posenet mid, scale 1.3876, zero 117"
 CARDS = {
     "yolox": (
         "yolox_nano_416_coco/yolox_nano.onnx", "onnxruntime", "fp32",
@@ -301,24 +305,25 @@ CARDS = {
         [("758", [1, 85, 22, 22], "float32", "fastestdet")],
     ),
     "ssd": (
-        "openvino_person-detection-retail-0013/person-detection-retail-0013.xml", "openvino", "fp32",
+        f"{RETAIL}/person-detection-retail-0013.xml", "openvino", "fp32",
         [("data", [1, 3, 320, 544], "float32", "NCHW, BGR, 0-255, stretched")],
         [("detection_out", [1, 1, 200, 7], "float32", "ssd, first 1")],
     ),
     "posenet": (
-        "posenet_mobilenet_v1_075/posenet_mobilenet_v1_075_353_481_quant.tflite", "openvino", "int8",
+        f"{POSE}/{POSE}_353_481_quant.tflite", "openvino", "int8",
         [("sub_2", [1, 353, 481, 3], "uint8", "NHWC, RGB, 0-255, top-left")],
         [
-            ("float_heatmaps", [1, 23, 31, 17], "uint8", "posenet heatmaps, scale 0.0784, zero 128, stride 16"),
-            ("float_short_offsets", [1, 23, 31, 34], "uint8", "posenet short, scale 0.0784, zero 128"),
-            ("float_mid_offsets", [1, 23, 31, 64], "uint8", "posenet mid, scale 1.3876, zero 117"),
+            ("float_heatmaps", [1, 23, 31, 17], "uint8", HEAT),
+            ("float_short_offsets", [1, 23, 31, 34], "uint8", f"posenet short, {NEAR}"),
+            ("float_mid_offsets", [1, 23, 31, 64], "uint8", MID),
         ],
     ),
 }  # fmt: skip
 
 
 def tensor(kind, name, shape, dtype, layout):
-    return f'[[{kind}]]\nname = "{name}"\nshape = {shape}\ndtype = "{dtype}"\nlayout = "{layout}"\n'
+    text = f'[[{kind}]]\nname = "{name}"\nshape = {shape}\n'
+    return text + f'dtype = "{dtype}"\nlayout = "{layout}"\n'
 
 
 @pytest.fixture(params=sorted(CARDS))
@@ -338,16 +343,14 @@ def real(request, tmp_path):
     names = [source.name] + (
         [source.with_suffix(".bin").name] if source.suffix == ".xml" else []
     )
-    for name in names:
-        (tmp_path / name).symlink_to(source.with_name(name))
     hashes = [sha256(source.with_name(name)) for name in names]
     lines.append(
-        f'[[artefacts]]\nruntime = "{runtime}"\nprecision = "{precision}"\nfile = "{names[0]}"\nsha256 = "{hashes[0]}"\n'
+        f'[[artefacts]]\nruntime = "{runtime}"\nprecision = "{precision}"\n'
+        f'file = "{names[0]}"\nsha256 = "{hashes[0]}"\n'
     )
     if len(names) > 1:
         lines.append(f'companion = "{names[1]}"\ncompanion_sha256 = "{hashes[1]}"\n')
     for name in names:  # a link would lie outside the model's folder
-        (tmp_path / name).unlink()
         (tmp_path / name).write_bytes(source.with_name(name).read_bytes())
     (tmp_path / "model.toml").write_text("".join(lines))
     model = open_model(open_bundle(tmp_path), open_runtime).model

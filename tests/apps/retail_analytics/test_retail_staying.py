@@ -140,7 +140,7 @@ DAY = OccupancyRules(reset_at="04:00")
 
 
 def at_time(day, hour):
-    return datetime(2026, 1, day, hour, 0)  # noqa: DTZ001 - local time by definition
+    return datetime(2026, 1, day, hour, 0)  # local time by definition
 
 
 def test_the_number_inside_is_in_minus_out():
