@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from apps.asked import Asked
 
 DONE, FAILED = 0, 1
+NOT_YET = ("NVIDIA Jetson", "Coral Edge TPU", "Hailo-8", "Intel GPU", "Intel NPU")
+"""Devices that no report is at hand of: the table says so."""
 
 
 def _config_path(options: argparse.Namespace, app: str) -> Path:
@@ -86,7 +88,9 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def bench(options: argparse.Namespace) -> None:
     """Speed beside the bare parts."""
-    if options.subject == "telemetry":
+    if options.subject is None:
+        _bench_model(options)
+    elif options.subject == "telemetry":
         from apps import telemetry_bench  # noqa: PLC0415
 
         _show(telemetry_bench.bench(quick=options.quick), options)
@@ -97,6 +101,30 @@ def bench(options: argparse.Namespace) -> None:
     else:
         asked = _asked(options, options.subject)
         _show(measure_of(options.subject).bench(asked), options)
+
+
+def _bench_model(options: argparse.Namespace) -> None:
+    """One model on every runtime that runs here, or reports of several devices as one."""
+    from apps import model_bench  # noqa: PLC0415
+
+    if options.merge:
+        print(model_bench.as_markdown(model_bench.merged(options.merge), NOT_YET))
+        return
+    if options.model is None:
+        raise ConfigError("bench: name an app, telemetry, screen, or --model FOLDER-or-FILE")
+    runtimes = options.runtimes or [options.runtime] * bool(options.runtime)
+    report = model_bench.run(options.model, runtimes, options.data, quick=options.quick)
+    if options.plot:
+        options.plot.write_text(model_bench.as_svg(report), "utf-8")
+    print(_json(report, options) if options.json else model_bench.as_text(report))
+
+
+def quantize(options: argparse.Namespace) -> None:
+    """A smaller file of a model, if it still sees enough."""
+    from apps.quantize import run  # noqa: PLC0415
+
+    made = run(options.model, options.data, options.to, options.out, options.limit)
+    print(_json(made, options) if options.json else made["model_toml"])
 
 
 def _show(figures: dict[str, Any], options: argparse.Namespace) -> None:

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 the work failed, 2 wrong usage or settings.
 import argparse
 import logging
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,58 +42,35 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="lineside", description=__doc__)
     top.add_argument("--version", action="version", version=version("lineside"))
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    _run_options(_command(commands, "run", carry_out.run, "one station, for real", app=True))
-    _demo_options(_command(commands, "demo", carry_out.demo, "the whole plant in software"))
-    screen = _command(commands, "screen", carry_out.screen, "the operator screens")
+    _run_options(_command(commands, "run", "one station, for real", app=True))
+    _demo_options(_command(commands, "demo", "the whole plant in software"))
+    screen = _command(commands, "screen", "the operator screens")
     screen.add_argument("--port", type=int, default=8501)
-    _evaluate_options(
-        _command(commands, "evaluate", carry_out.evaluate, "accuracy on data", app=True)
-    )
-    bench = _command(
-        commands, "bench", carry_out.bench, "speed beside the bare parts it is made of"
-    )
-    bench.add_argument("subject", choices=(*APPS, "telemetry", "screen"))
-    _model_options(bench)
-    bench.add_argument("--hours", type=float, help="screen: how long memory is watched")
-    bench.add_argument("--quick", action="store_true", help="fewer rounds, no line")
-    _train_options(
-        _command(commands, "train", carry_out.train, "train, export, evaluate", app=True)
-    )
-    doctor = _command(commands, "doctor", carry_out.doctor, "what is here and what is missing")
+    _evaluate_options(_command(commands, "evaluate", "accuracy on data", app=True))
+    _bench_options(_command(commands, "bench", "speed beside the bare parts"))
+    _quantize_options(_command(commands, "quantize", "a smaller file, if it sees enough"))
+    _train_options(_command(commands, "train", "train, export, evaluate", app=True))
+    doctor = _command(commands, "doctor", "what is here and what is missing")
     doctor.add_argument("--json", action="store_true")
-    _user_options(_command(commands, "user", carry_out.user, "add a user to a station"))
-    _collect_options(
-        _command(commands, "collect", carry_out.collect, "from the broker to a database")
-    )
-    _gaps_options(
-        _command(commands, "gaps", carry_out.gaps, "what an archive knows to be missing")
-    )
-    _dead_options(
-        _command(commands, "dead", carry_out.dead, "events refused for good: list, re-send")
-    )
-    _audit_options(
-        _command(commands, "audit", carry_out.audit, "is the trail of who did what whole?")
-    )
-    _baseline_options(
-        _command(commands, "baseline", carry_out.baseline, "a machine's own normal")
-    )
-    _replay_options(_command(commands, "replay", carry_out.replay, "an alert from its record"))
-    shots = _command(
-        commands, "screenshots", carry_out.screenshots, "pictures of the running screens"
-    )
+    _user_options(_command(commands, "user", "add a user to a station"))
+    _collect_options(_command(commands, "collect", "from the broker to a database"))
+    _gaps_options(_command(commands, "gaps", "what an archive knows to be missing"))
+    _dead_options(_command(commands, "dead", "events refused for good: list, re-send"))
+    _audit_options(_command(commands, "audit", "is the trail of who did what whole?"))
+    _baseline_options(_command(commands, "baseline", "a machine's own normal"))
+    _replay_options(_command(commands, "replay", "an alert from its record"))
+    shots = _command(commands, "screenshots", "pictures of the running screens")
     shots.add_argument("--to", type=Path, default=Path("docs/screens"))
     shots.add_argument("--lang", default="en")
-    _chaos_options(
-        _command(commands, "chaos", carry_out.chaos, "break what buffers, count the loss")
-    )
+    _chaos_options(_command(commands, "chaos", "break what buffers, count the loss"))
     return top
 
 
 def _command(
-    commands: Any, name: str, run: Callable[..., Any], text: str, *, app: bool = False
+    commands: Any, name: str, text: str, *, app: bool = False
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    command.set_defaults(run=run)
+    command.set_defaults(run=getattr(carry_out, name))
     if app:
         command.add_argument("app", choices=APPS)
     return command
@@ -124,6 +100,29 @@ def _demo_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-screen", action="store_true")
     _config_options(command)
     _var_option(command)
+
+
+def _bench_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("subject", nargs="?", choices=(*APPS, "telemetry", "screen"),
+                         help="none with --model or --merge")  # fmt: skip
+    _model_options(command)
+    command.add_argument("--runtimes", nargs="+", default=[], metavar="R",
+                         help="with --model alone: only these")  # fmt: skip
+    command.add_argument("--data", type=Path, help="with --model alone: for accuracy")
+    command.add_argument("--plot", type=Path, help="with --model alone: an SVG")
+    command.add_argument("--merge", type=Path, nargs="+", metavar="JSON",
+                         help="reports of several devices as one table")  # fmt: skip
+    command.add_argument("--hours", type=float, help="screen: how long memory is watched")
+    command.add_argument("--quick", action="store_true", help="fewer rounds, no line")
+
+
+def _quantize_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", type=Path, help="a bundle's folder")
+    command.add_argument("--data", type=Path, required=True, help="YOLO, with train and val")
+    command.add_argument("--to", required=True, help="openvino-fp16, openvino-int8, onnx-qdq")
+    command.add_argument("--out", type=Path, default=Path("runs/quantize"))
+    command.add_argument("--limit", type=float, default=0.02, help="of mAP@0.5 that may go")
+    command.add_argument("--json", action="store_true")
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:

@@ -132,7 +132,7 @@ class Gateway:
 
     def settle(self) -> None:
         """Wait until all that was submitted is on disk."""
-        self.store.submit(lambda connection: None).result()
+        self.store.submit(lambda _: None).result()
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         self.settle()
