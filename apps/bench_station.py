@@ -21,13 +21,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import audit, meta
+from common import audit
 from common.alarms import commands
 from common.alarms.definition import AlarmDefinition
 from common.alarms.document import document
 from common.alarms.persist import stored_board
 from common.clock import SystemClock
 from common.service import ApiServer, build_api
+from common.snapshot import keep
 from common.store import Store
 from common.users import User, Users
 
@@ -85,7 +86,7 @@ class BenchStation:
 
     def _say(self) -> None:
         wall = self._store.clock.wall()
-        board = self._board
+        board, before = self._board, self._last
         self._last = {
             "station": self._name, "app": "bench", "wall_time": wall, "api_port": self.port,
             "software": "bench", "healthy": True, "faults": [],
@@ -96,7 +97,7 @@ class BenchStation:
             "link": {"mqtt": {"state": "off", "queued": 0}},
             "store": {"healthy": self._store.healthy, "refused": 0, "failed": 0},
         }  # fmt: skip
-        self._store.submit(partial(meta.put, key="snapshot", document=self._last))
+        keep(self._store, self._last, before)
 
     def _value(self, number: int, wall: float) -> dict[str, Any]:
         value = 50 + 30 * math.sin(wall / 60 + number) + self._random.gauss(0, 1)

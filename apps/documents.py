@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ MODELS = ROOT / "apps" / "defect_inspection" / "models"
 DOCUMENTS = (
     ROOT / "README.md",
     *(ROOT / "apps" / app / "README.md" for app in APPS),
+    ROOT / "docs" / "screens.md",
 )
 PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -101,11 +103,13 @@ def chaos() -> str:
     return f"Seed {found['seed']}.\n\n{kills}\n{_table(heads, cuts)}"
 
 
-def telemetry() -> str:
-    """`lineside bench telemetry --json`, as docs/figures/telemetry.json keeps it."""
-    found = json.loads((FIGURES / "telemetry.json").read_text())
-    rows = [[name, value] for name, value in _flat(found) if not name.startswith("machine")]
-    return _table(("figure", "value"), rows)
+def bench(name: str) -> str:
+    """What a `lineside bench … --json` said, as docs/figures/<name>.json keeps it."""
+    found = _figures(name)
+    machine = found.pop("machine")
+    said = f"`{found.pop('command')}` at commit {found.pop('commit')}, "
+    said += f"{machine['cores']} cores of {machine['cpu']}.\n\n"
+    return said + _table(("figure", "value"), [[key, value] for key, value in _flat(found)])
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -143,8 +147,11 @@ SOURCES: dict[str, Callable[[], str]] = {
     "other-products": other_products,
     "registers": lambda: markdown_table().rstrip() + "\n",
     "speed": speed,
-    "telemetry": telemetry,
+    "maintenance-bench": partial(bench, "maintenance-bench"),
+    "screen-bench": partial(bench, "screen-bench"),
+    "telemetry": partial(bench, "telemetry"),
     "ward-accuracy": lambda: ward_figures.accuracy(_figures("ward-accuracy")),
+    "ward-bench": partial(bench, "ward-bench"),
     "ward-burden": lambda: ward_figures.burden(_figures("ward-burden")),
 }
 

@@ -5,10 +5,12 @@ The screens, the API and Prometheus read the snapshot; an app adds its own keys.
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol
 
 from common.alarms.board import AlarmBoard
 from common.alarms.document import document as alarm_document
+from common.meta import put
 from common.ports import Clock
 from common.station_settings import StationSettings
 from common.store import Store
@@ -68,3 +70,17 @@ def shared(who: StationSettings, app: str, parts: Parts) -> dict[str, Any]:
         "host": parts.host(),
         "notification": parts.notification(),
     }
+
+
+def keep(store: Store, document: dict[str, Any], before: dict[str, Any]) -> None:
+    """Hand a snapshot to the store; `before` is the last one.
+
+    Where an alarm has changed the commit waits for no company: a person waits for it.
+    """
+    store.submit(partial(put, key="snapshot", document=document))
+    if _alarms(document) != _alarms(before):
+        store.hurry()
+
+
+def _alarms(document: dict[str, Any]) -> list[tuple[Any, Any]]:
+    return [(alarm["id"], alarm["state"]) for alarm in document.get("alarms", ())]

@@ -1,14 +1,12 @@
 """The station's state as one document: for the screens, the API and Prometheus."""
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from apps.defect_inspection.domain import Challenge
-from common.meta import put
 from common.ports import PlcView
-from common.snapshot import shared
+from common.snapshot import keep, shared
 
 if TYPE_CHECKING:
     from apps.defect_inspection.station import Station
@@ -37,8 +35,8 @@ class Snapshots:
             "latency_ms": station.pipeline.timings.percentiles(),
             "deadline_ms": station.settings.line.deadline_ms,
         }
-        self.last = document
-        parts.store.submit(partial(put, key="snapshot", document=document))
+        before, self.last = self.last, document
+        keep(parts.store, document, before)
 
     def _model(self) -> dict[str, Any]:
         choice = self._station.parts.model

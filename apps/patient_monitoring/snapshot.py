@@ -5,15 +5,13 @@ tile has bed and pseudonym. Initials come with the command `names`, which is aud
 where [ward].initials puts them here.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from apps.patient_monitoring import NOT_A_DEVICE
 from apps.patient_monitoring.tiles import Tiles
-from common.meta import put
-from common.snapshot import shared
+from common.snapshot import keep, shared
 
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
@@ -55,8 +53,8 @@ class Snapshots:
             "sources": self._sources(now),
             "latency_ms": station.pipeline.timings.percentiles(),
         }
-        self.last = document
-        parts.store.submit(partial(put, key="snapshot", document=document))
+        before, self.last = self.last, document
+        keep(parts.store, document, before)
 
     def _model(self) -> dict[str, Any] | None:
         choice = self._station.parts.model

@@ -5,7 +5,6 @@ file, under "spectrum:<asset>".
 """
 
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -18,8 +17,7 @@ from apps.predictive_maintenance.memory import evidence_as_json
 from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.rows import outlook_as_json, rounded
 from apps.predictive_maintenance.status import Status
-from common.alarms.document import document as alarm_document
-from common.meta import put
+from common.snapshot import keep, shared
 
 if TYPE_CHECKING:
     from apps.predictive_maintenance.station import Station
@@ -35,16 +33,12 @@ class Snapshots:
         self._station = station
         self.last: dict[str, Any] = {}
 
-    def take(self, link: dict[str, Any], host: dict[str, Any]) -> None:
+    def take(self) -> None:
         """Make the document of this moment."""
         station, parts = self._station, self._station.parts
         desk, faults = station.act.desk, station.faults()
         document = {
-            "station": station.settings.station.name,
-            "app": "predictive_maintenance",
-            "wall_time": parts.clock.wall(),
-            "api_port": station.settings.station.api_port,
-            "software": parts.software,
+            **shared(station.settings.station, "predictive_maintenance", parts),
             "model": parts.model_facts,
             "healthy": not faults,
             "faults": faults,
@@ -59,19 +53,9 @@ class Snapshots:
             "light": station.act.light_state.name.lower(),
             "counts": self._counts(),
             "latency_ms": station.pipeline.timings.percentiles(),
-            "link": link,
-            "store": {
-                "healthy": parts.store.healthy, "refused": parts.store.refused,
-                "failed": parts.store.failed, "error": parts.store.last_error,
-            },
-            "alarms": [alarm_document(alarm) for alarm in parts.alarms.summary()],
-            "hidden_alarms": [alarm_document(alarm) for alarm in parts.alarms.hidden()],
-            "alarm_burden": asdict(parts.alarms.burden()),
-            "notification": parts.notification(),
-            "host": host,
-        }  # fmt: skip
-        self.last = document
-        parts.store.submit(partial(put, key="snapshot", document=document))
+        }
+        before, self.last = self.last, document
+        keep(parts.store, document, before)
 
     def _counts(self) -> dict[str, int]:
         station = self._station

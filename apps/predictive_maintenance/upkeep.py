@@ -67,8 +67,7 @@ class Upkeep:
             self._first_baselines()
         if now >= self._snapshot_at:
             self._snapshot_at = now + self._period_s
-            parts = self._station.parts
-            self._snapshots.take(parts.link(), parts.host())
+            self._snapshots.take()
 
     # ------------------------------------------------------------------------------ spectra
 

@@ -242,6 +242,9 @@ class AlarmBoard:
         group = definition.first_out_group
         if not group or alarm.first_out:
             return alarm
-        first = first_of(self._firsts.get(group), definition.id, now, definition.first_out_s)
+        first = self._firsts.get(group)
+        if first and self._alarms[first.alarm_id].state.life is State.NORM:
+            first = None  # it is over and acknowledged: nobody would find it in the list
+        first = first_of(first, definition.id, now, definition.first_out_s)
         self._firsts[group] = first
         return replace(alarm, first_out=first.alarm_id)

@@ -271,6 +271,18 @@ def test_the_first_alarm_of_a_group_is_marked_on_all_that_follow(rig, define):
     assert made.alarm("air").first_out == "air"
 
 
+def test_a_first_that_is_over_and_acknowledged_is_first_no_more(rig, define, mia):
+    group = {"first_out_group": "rejector", "first_out_s": 10.0}
+    made = rig(define("air", **group), define("gate", **group), define("belt", **group))
+    made.board.set("air", True)
+    made.board.set("air", False)
+    made.board.set("gate", True)
+    assert made.alarm("gate").first_out == "air", "it still waits for a person"
+    made.board.command("air", orders.acknowledge(mia))
+    made.board.set("belt", True)
+    assert made.alarm("belt").first_out == "belt"
+
+
 def test_a_re_alarm_does_not_make_an_alarm_the_first(rig, define, mia):
     group = {"first_out_group": "rejector", "first_out_s": 10.0, "re_alarm_s": 60.0}
     made = rig(define("air", **group), define("gate", **group))
