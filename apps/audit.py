@@ -15,8 +15,8 @@ from typing import Any
 
 from common import audit
 from common.errors import ConfigError
-from common.store_file import StoreError
-from common.store_queries import open_readonly
+from common.storage.file import StoreError
+from common.storage.queries import open_readonly
 
 FILE = "station.sqlite"
 HASH = re.compile(r"[0-9a-f]{64}")

@@ -24,8 +24,8 @@ from common.clock import SystemClock
 from common.config import from_table
 from common.errors import LinesideError
 from common.retention import RetentionSettings
-from common.service_commands import Commanded
-from common.service_inference import Infer
+from common.service.commands import Commanded
+from common.service.inference import Infer
 from common.station_settings import AppSettings, PictureRetention
 from common.store import Store, StoreSettings
 from common.telemetry.drain import SinkState

@@ -13,7 +13,7 @@ import httpx
 
 from apps.bench_station import PASSWORD, USER
 from apps.browser import until
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 
 
 class Station:

@@ -38,7 +38,7 @@ USER, PASSWORD = "bench", "LINESIDE_BENCH_PASSWORD"
 
 
 class BenchStation:
-    """The station's loop (common.service_commands.Commanded)."""
+    """The station's loop (common.service.commands.Commanded)."""
 
     roles = commands.ROLES | {"raise": "operator", "clear": "operator"}
 

@@ -8,8 +8,8 @@ from typing import Any
 from common.clock import SystemClock
 from common.errors import ConfigError
 from common.store import Store
-from common.store_file import StoreError, lock
-from common.store_queries import open_readonly
+from common.storage.file import StoreError, lock
+from common.storage.queries import open_readonly
 from common.telemetry import dead_letters
 
 FILE = "station.sqlite"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.canonical import canonical_json
-from common.store_file import StoreError
+from common.storage.file import StoreError
 
 
 class DuplicateRecord(StoreError):

@@ -21,8 +21,8 @@ from common.audit import AuditRow
 from common.errors import LinesideError
 from common.records import Record
 from common.screen.app_screen import AppScreen, Point, Tally, Trend
-from common.store_file import StoreError
-from common.store_queries import audit_tail, between, count_kinds, open_readonly
+from common.storage.file import StoreError
+from common.storage.queries import audit_tail, between, count_kinds, open_readonly
 
 STRETCH_S = 600.0
 MOST_ACTS = 2000

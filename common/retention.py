@@ -9,7 +9,7 @@ from common.config import setting
 from common.pictures import Pictures
 from common.ports import Clock
 from common.records import count_drop, record_kinds
-from common.store_space import missing_room
+from common.storage.space import missing_room
 
 DAY_S = 86_400.0
 CHUNK = 500

@@ -20,15 +20,15 @@ from common.config import setting
 from common.pictures import Pictures
 from common.ports import Clock
 from common.retention import Retention, RetentionSettings
-from common.store_commit import Waiting, run_together
-from common.store_epoch import MarkFile
-from common.store_failures import is_damage, is_full, is_storage_failure
-from common.store_file import StoreError, lock, suspect
-from common.store_queue import Queue
-from common.store_refusals import DISK, INVALID, QUEUE, Refusals
-from common.store_space import Reserve, set_limit, work_off_log
-from common.store_start import start
-from common.store_ticket import Ticket, begin, settle
+from common.storage.commit import Waiting, run_together
+from common.storage.epoch import MarkFile
+from common.storage.failures import is_damage, is_full, is_storage_failure
+from common.storage.file import StoreError, lock, suspect
+from common.storage.queue import Queue
+from common.storage.refusals import DISK, INVALID, QUEUE, Refusals
+from common.storage.space import Reserve, set_limit, work_off_log
+from common.storage.start import start
+from common.storage.ticket import Ticket, begin, settle
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]

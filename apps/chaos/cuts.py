@@ -32,7 +32,7 @@ from apps.chaos.recording import (
 )
 from common.clock import HeldClock
 from common.errors import LinesideError
-from common.store_file import open_file
+from common.storage.file import open_file
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox_rows import MQTT
 

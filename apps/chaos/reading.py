@@ -9,7 +9,7 @@ from pathlib import Path
 
 from apps.chaos.ledger import Books, told_of
 from apps.chaos.station import DROPPED_TABLE, KIND, SELF, fingerprint, type_of
-from common.store_queries import drops, epoch, open_readonly
+from common.storage.queries import drops, epoch, open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.collector.report import gaps
 from common.telemetry.outbox_rows import MQTT, PRIORITIES

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from apps.chaos.disk import Operation, Recorder
 from apps.chaos.foreign import connect
-from common import records, store_file
+from common import records
 from common.clock import HeldClock
-from common.store_commit import Waiting, run_together
-from common.store_epoch import MarkFile
-from common.store_file import open_file
+from common.storage import file as store_file
+from common.storage.commit import Waiting, run_together
+from common.storage.epoch import MarkFile
+from common.storage.file import open_file
 from common.telemetry import outbox_rows as rows
 from common.telemetry.message import Message
 from common.telemetry.outbox import Outbox

@@ -21,7 +21,7 @@ from apps.chaos.plant import TARGETS, Plant
 from apps.chaos.reading import copied, delivered_again, read_archive, read_station
 from apps.chaos.small_disk import fill, free
 from apps.chaos.station import CLOCK, FILE, STOP, Plan
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 from common.telemetry import outbox_loss as losses
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox_rows import MQTT

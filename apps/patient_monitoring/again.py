@@ -19,7 +19,7 @@ from apps.patient_monitoring.risk import RiskModel
 from apps.patient_monitoring.trends import FEATURES
 from common.canonical import read_object
 from common.errors import LinesideError
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 
 SAME_RISK = 1e-6
 """Runtimes add up in another order; a probability that differs by less is the same."""

@@ -20,7 +20,7 @@ from apps.predictive_maintenance.shelf import Shelf
 from apps.predictive_maintenance.wizard import propose
 from common.errors import ConfigError
 from common.store import Store
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 
 FOREVER = 1e12
 

@@ -13,8 +13,8 @@ from common.plot import Mark, Plot, Point, thinned
 from common.screen.document import Document
 from common.screen.language import mark, tr
 from common.screen.station_file import LOCKED_S, StationUnreadable
-from common.store_file import StoreError
-from common.store_queries import open_readonly
+from common.storage.file import StoreError
+from common.storage.queries import open_readonly
 
 ROWS, CHANGES = 3000, 60
 """Of one machine: three weeks of ten-minute rows."""

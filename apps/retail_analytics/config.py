@@ -21,14 +21,6 @@ from common.station_settings import (
 APP = Path(__file__).parent
 CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 WIDTHS_MIN = (1, 5, 15, 60)
-Points = tuple[tuple[float, ...], ...]
-
-
-def as_points(points: Points, what: str) -> list[Point]:
-    """Pairs from TOML; raises ValueError for anything that is no pair."""
-    if any(len(point) != 2 for point in points):
-        raise ValueError(f"{what}: every point is [x, y]")
-    return [(point[0], point[1]) for point in points]
 
 
 @dataclass(frozen=True)
@@ -38,106 +30,6 @@ class RetailStation(StationSettings):
     name: str = setting("retail-analytics")
     area: str = setting("shop-floor")
     api_port: int = setting(8103, low=1024, high=65535)
-
-
-@dataclass(frozen=True)
-class LineSettings:
-    """A line that crossings are counted on, in px of the picture."""
-
-    name: str = setting()
-    points: Points = setting()
-    door: bool = setting(False)
-
-
-@dataclass(frozen=True)
-class ZoneSettings:
-    """A zone that stays are measured in, in px of the picture."""
-
-    name: str = setting()
-    polygon: Points = setting()
-    queue: bool = setting(False)
-    till: str = setting("")
-
-
-@dataclass(frozen=True)
-class MaskSettings:
-    """A part of the picture that nothing may ever look at."""
-
-    name: str = setting()
-    polygon: Points = setting()
-
-
-@dataclass(frozen=True)
-class HomographySettings:
-    """The same points in the picture and on the floor: four or more."""
-
-    picture_px: Points = setting()
-    floor_m: Points = setting()
-
-    def floor(self) -> Floor:
-        """The way to the floor; raises ValueError when the points give none."""
-        picture = as_points(self.picture_px, "homography.picture_px")
-        return geometry.fit_floor(picture, as_points(self.floor_m, "homography.floor_m"))
-
-
-@dataclass(frozen=True)
-class ViewLimits:
-    """When a picture says nothing of the shop."""
-
-    dark_below: float = setting(12.0, low=0.0, high=255.0)
-    blocked_contrast: float = setting(6.0, low=0.0, high=128.0)
-    moved_px: float = setting(12.0, low=1.0, high=1000.0, unit="px")
-    frozen_s: float = setting(5.0, low=0.2, high=600.0, unit="s")
-
-
-@dataclass(frozen=True)
-class CameraSettings:
-    """One camera: where it is from, and what is drawn over its picture."""
-
-    name: str = setting()
-    device: DeviceSettings = field(default_factory=lambda: DeviceSettings("simulated"))
-    width: int = setting(640, low=64, high=7680, unit="px")
-    height: int = setting(480, low=64, high=4320, unit="px")
-    anchor: str = setting("foot", choices=("foot", "centre"))
-    person_m: float = setting(1.7, low=0.2, high=2.5, unit="m")
-    line: tuple[LineSettings, ...] = ()
-    zone: tuple[ZoneSettings, ...] = ()
-    mask: tuple[MaskSettings, ...] = ()
-    homography: HomographySettings | None = None
-    limits: ViewLimits = field(default_factory=ViewLimits)
-
-    def __post_init__(self) -> None:
-        width, height = self.width, self.height
-        _unique([line.name for line in self.line], f"camera {self.name}: line")
-        _unique([zone.name for zone in self.zone], f"camera {self.name}: zone")
-        for line in self.line:
-            points = as_points(line.points, f"line {line.name}")
-            drawing.check_line(line.name, points, width, height)
-        for zone in self.zone:
-            points = as_points(zone.polygon, f"zone {zone.name}")
-            drawing.check_polygon(f"zone {zone.name}", points, width, height)
-            if zone.till and zone.till not in {other.name for other in self.zone}:
-                raise ValueError(f"zone {zone.name}: till = {zone.till!r} is no zone here")
-            if zone.queue and not zone.till:
-                raise ValueError(f"zone {zone.name}: a queue needs its till's zone")
-        for mask in self.mask:
-            points = as_points(mask.polygon, f"mask {mask.name}")
-            drawing.check_polygon(f"mask {mask.name}", points, width, height)
-        self._check_floor()
-
-    def _check_floor(self) -> None:
-        """What is drawn must lie on the floor's side of the horizon."""
-        drawn = [p for line in self.line for p in line.points]
-        drawn += [p for zone in self.zone for p in zone.polygon]
-        if self.homography is not None:
-            known = as_points(self.homography.picture_px, "homography.picture_px")
-            matrix = self.homography.floor().matrix
-            if matrix is not None:
-                geometry.from_matrix(matrix, np.array([*known, *drawn], np.float64))
-
-    def floor(self) -> Floor:
-        """The way from this picture to the floor."""
-        return self.homography.floor() if self.homography else Floor()
 
 
 @dataclass(frozen=True)
@@ -246,15 +138,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.camera:
             raise ValueError("camera: at least one camera is needed")
-        _unique([camera.name for camera in self.camera], "camera")
+        unique([camera.name for camera in self.camera], "camera")
 
 
 def load_settings(path: Path = APP / "app.toml") -> Settings:
     """The settings in `path`; raises ConfigError."""
     return load(Settings, path)
-
-
-def _unique(names: list[str], what: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{what} {twice[0]!r} is there twice")

@@ -17,7 +17,7 @@ from common.errors import LinesideError
 from common.inference.benchmark import rss_mb
 from common.pipeline import percentiles
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 from common.telemetry.message import Message
 from common.telemetry.mqtt_client import UplinkSettings
 from common.telemetry.outbox import MQTT, Outbox, OutboxSettings

@@ -22,7 +22,7 @@ from common.canonical import canonical_json
 from common.clock import SystemClock
 from common.errors import LinesideError
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.mqtt_client import UplinkSettings
 from common.telemetry.topics import Identity

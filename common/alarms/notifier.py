@@ -35,7 +35,7 @@ from common.canonical import read_object
 from common.errors import ConfigError, LinesideError
 from common.ports import Clock
 from common.store import Store
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.drain import SinkState
 from common.telemetry.event import decode_event

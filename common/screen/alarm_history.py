@@ -19,8 +19,8 @@ from common.screen.palette import PRIORITIES, priority_mark
 from common.screen.station_file import find_stations, var_folder
 from common.screen.table import table
 from common.screen.tiles import notice
-from common.store_file import StoreError
-from common.store_queries import between, open_readonly
+from common.storage.file import StoreError
+from common.storage.queries import between, open_readonly
 
 MOST = 200
 """Rows that are drawn; the export has all."""

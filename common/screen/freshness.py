@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from common.screen.language import tr
 
-STALE_AFTER_S = 1.5
-"""A station writes twice a second; three missed writes, and itself not answering either, are
-no accident. With a refresh a second a dead station is seen within three."""
+STALE_AFTER_S = 1.8
+"""A station speaks twice a second and its commit may wait a second for company: a word of 1.5 s
+is the ordinary one of a quiet station. What is older is asked of the station itself; where that
+does not answer either it is silent, and with the next refresh seen to be, within three seconds."""
+LATE_AFTER_S = 3.0
+"""From when on a file is late though its station lives: no cadence and no commit explains it."""
 AHEAD_S = 3.0
 """How far ahead of this machine's clock a word may be."""
 
@@ -22,6 +25,11 @@ class Freshness:
     def stale(self) -> bool:
         """Too old, or from a future that only a clock jump explains (or NaN)."""
         return not -AHEAD_S <= self.age_s <= STALE_AFTER_S
+
+    @property
+    def late(self) -> bool:
+        """Older than the ordinary word of a station that lives."""
+        return not -AHEAD_S <= self.age_s <= LATE_AFTER_S
 
     @property
     def text(self) -> str:

@@ -21,8 +21,8 @@ from common.screen.page import live
 from common.screen.plant import draw_corner, look_around
 from common.screen.station_file import var_folder
 from common.screen.tiles import Tile, grid
-from common.store_file import StoreError
-from common.store_queries import drops, open_readonly
+from common.storage.file import StoreError
+from common.storage.queries import drops, open_readonly
 
 HOT_C, FULL, LITTLE_MB = 85.0, 0.9, 500.0
 """From here a value has a heavy edge; whether it is an alarm is the station's to say."""

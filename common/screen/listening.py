@@ -1,8 +1,9 @@
 """What a station last said: read from its file, or asked of the station itself.
 
-A station writes its state into its file twice a second, and holds it in memory for its API.
-Where the file is late or cannot be read (a full disk: the station lives but cannot write) the
-screen asks the API, and says that it did. Only when both are silent is the station silent.
+A station writes its state into its file about twice a second, where a commit may wait a second
+for company, and holds it in memory for its API. Where the file is a little behind the screen
+asks the API; where it is late or cannot be read (a full disk: the station lives but cannot
+write) it also says that it did. Only when both are silent is the station silent.
 """
 
 import math
@@ -39,7 +40,7 @@ class Heard:
     trouble: str = ""
     """Why this comes from the station itself and not from its file, or not at all."""
     asked: bool = False
-    """Whether `word` is the API's answer."""
+    """Whether `word` is the API's answer because the file is late or cannot be read."""
     reading: Reading | None = None
     """The records that were asked for; None when the file cannot be read."""
 
@@ -67,6 +68,8 @@ def hear(path: Path, kind: str = "", limit: int = 0, now: float | None = None) -
     heard = Heard(path, word, _freshness(word, now), reading=reading)
     if not heard.freshness.stale:
         return heard
+    if word and not heard.freshness.late:  # a commit that waits is nothing to tell
+        return replace(_asked(heard, now), asked=False)
     late = tr("its file is late: {sentence}", sentence=heard.freshness.tag)
     told = late if word else tr("it has not said anything yet")
     return _asked(replace(heard, trouble=told), now)

@@ -22,8 +22,8 @@ from common.screen.plant import Plant
 from common.screen.station_file import find_stations, var_folder
 from common.screen.table import table
 from common.screen.tiles import notice
-from common.store_file import StoreError
-from common.store_queries import between, open_readonly
+from common.storage.file import StoreError
+from common.storage.queries import between, open_readonly
 
 MOST = 200
 RESULTS = {

@@ -10,9 +10,9 @@ from common import meta
 from common.errors import LinesideError
 from common.records import Label, Record
 from common.screen.document import Document
-from common.store_file import StoreError
-from common.store_queries import latest, open_readonly
-from common.store_schema import MIGRATIONS
+from common.storage.file import StoreError
+from common.storage.queries import latest, open_readonly
+from common.storage.schema import MIGRATIONS
 
 FILE = "station.sqlite"
 SNAPSHOT = "snapshot"

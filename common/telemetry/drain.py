@@ -13,7 +13,7 @@ from enum import Enum
 
 from common.ports import Clock
 from common.store import Store
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox_rows import Backlog, Row
 from common.telemetry.scan import Scan, Taken

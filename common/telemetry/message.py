@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.store_failures import StoreError
+from common.storage.failures import StoreError
 from common.telemetry.event import Spelled, spell
 from common.telemetry.outbox_rows import MQTT, PRIORITIES, SINKS
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 from common.config import setting
 from common.ports import Clock
-from common.store_epoch import UNTOLD
-from common.store_failures import StoreError
-from common.store_space import missing_room
+from common.storage.epoch import UNTOLD
+from common.storage.failures import StoreError
+from common.storage.space import missing_room
 from common.telemetry import outbox_loss as losses
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import Envelope, Recorded

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from common.store_epoch import number
+from common.storage.epoch import number
 from common.telemetry.outbox_tally import SEQ, sizes, tally_of
 
 PRIORITIES = {"alarm": 0, "audit": 1, "verdict": 2, "metric": 3, "sample": 4}

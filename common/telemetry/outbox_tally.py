@@ -12,8 +12,8 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from common.store_commit import shared
-from common.store_epoch import EVENTS, number
+from common.storage.commit import shared
+from common.storage.epoch import EVENTS, number
 
 SEQ = "outbox_seq"
 """Key of the highest seq given so far."""

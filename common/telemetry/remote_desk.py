@@ -22,7 +22,7 @@ from common import audit, meta
 from common.canonical import canonical_json
 from common.errors import ConfigError, LinesideError
 from common.store import Store
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 from common.telemetry.outbox import MQTT
 from common.telemetry.receipt import Receipt
 from common.telemetry.remote import (

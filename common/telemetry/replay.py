@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.canonical import canonical_json
-from common.store_epoch import present
+from common.storage.epoch import present
 from common.telemetry import ranges
 from common.telemetry.outbox_rows import DEAD
 from common.telemetry.ranges import Range

@@ -20,7 +20,7 @@ from common.audit import Act
 from common.clock import SystemClock
 from common.records import Label, Record
 from common.service import ApiServer, build_api
-from common.store_schema import MIGRATIONS
+from common.storage.schema import MIGRATIONS
 from common.users import User, Users
 
 SNAPSHOT: dict[str, Any] = {

@@ -10,8 +10,8 @@ from apps.audit import as_text, verify
 from common import audit
 from common.audit import FIRST, Act
 from common.errors import ConfigError
-from common.store_file import StoreError
-from common.store_schema import MIGRATIONS
+from common.storage.file import StoreError
+from common.storage.schema import MIGRATIONS
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from apps.chaos import cuts
 from apps.chaos.disk import SECTOR_BYTES, Disk, Link, Recorder, Sync, Truncate, Unlink, Write
 from apps.chaos.foreign import connect
 from apps.chaos.recording import Mark, record
-from common.store_commit import Waiting, run_together
+from common.storage.commit import Waiting, run_together
 
 OLD, NEW = b"o" * 4 * SECTOR_BYTES, b"n" * 4 * SECTOR_BYTES
 TRIES = 200

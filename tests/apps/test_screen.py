@@ -5,13 +5,18 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from apps import screen
+from apps import bench_station, screen
 from apps.defect_inspection import screen as inspection
+from apps.defect_inspection import station as inspection_station
+from apps.patient_monitoring import station as ward_station
+from apps.predictive_maintenance import upkeep
 from common.screen import overview
 from common.screen.document import Document
+from common.screen.freshness import LATE_AFTER_S
 from common.screen.language import use
 from common.screen.listening import hear
 from common.screen.plant import look_around
+from common.store import StoreSettings
 
 
 def start(**parameters: str) -> AppTest:
@@ -27,6 +32,16 @@ def text(page: AppTest) -> str:
     """What is drawn, without the style sheet and the script."""
     drawn = (block.value for block in page.html)
     return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
+
+
+@pytest.mark.parametrize(
+    "every_s",
+    [bench_station.SNAPSHOT_S, inspection_station.SNAPSHOT_S, upkeep.ALARMS_S,
+     ward_station.SNAPSHOT_S],
+)  # fmt: skip
+def test_the_file_of_a_station_that_keeps_its_time_is_never_late(every_s: float) -> None:
+    """A word is as old as the next one's making and its commit let it become."""
+    assert every_s + StoreSettings().group_ms / 1000 + 0.5 <= LATE_AFTER_S
 
 
 def test_without_stations_it_says_so(var: Any) -> None:

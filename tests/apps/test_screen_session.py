@@ -18,7 +18,7 @@ from common.screen import commands
 from common.screen.station_file import read_station
 from common.service import ApiServer, build_api
 from common.store import Store
-from common.store_queries import audit_tail, open_readonly
+from common.storage.queries import audit_tail, open_readonly
 from common.users import Users
 
 PASSWORD = "correct-horse"  # noqa: S105 - of users that live as long as a test

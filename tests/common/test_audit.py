@@ -8,8 +8,8 @@ import pytest
 from common import audit
 from common.audit import FIRST, Act
 from common.clock import HeldClock
+from common.storage.queries import audit_tail, open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import audit_tail, open_readonly
 
 WAIT_S = 10.0
 

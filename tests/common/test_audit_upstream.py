@@ -12,7 +12,7 @@ from common import audit, audit_upstream
 from common.audit import Act
 from common.audit_upstream import AUDIT_EVENT, AuditUpstream
 from common.clock import HeldClock
-from common.store_schema import MIGRATIONS
+from common.storage.schema import MIGRATIONS
 from common.telemetry.outbox import Outbox, OutboxSettings
 
 

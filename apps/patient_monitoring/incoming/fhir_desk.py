@@ -17,7 +17,7 @@ from apps.patient_monitoring.incoming.observed import Refused
 from apps.patient_monitoring.intake import Intake
 from common.errors import ConfigError
 from common.ports import Clock
-from common.service_body import limited_body
+from common.service.body import limited_body
 
 MOST_BYTES = 100_000
 CONTENT = "application/fhir+json"

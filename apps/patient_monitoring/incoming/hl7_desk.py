@@ -127,6 +127,8 @@ class Hl7Desk:
         told: Future[bytes] = Future()
 
         def kept(stored: "Future[Any]") -> None:
+            if not told.set_running_or_notify_cancel():
+                return  # the line was closed meanwhile: nobody waits for this answer
             error = stored.exception()
             if error is None:
                 told.set_result(self._answer(message, "AA"))

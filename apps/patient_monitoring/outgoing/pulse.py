@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common import meta
 from common.errors import LinesideError
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 
 SNAPSHOT = "snapshot"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from common.clock import SystemClock
 from common.errors import LinesideError
-from common.store_failures import StoreError
-from common.store_file import lock
-from common.store_migrate import migrate
+from common.storage.failures import StoreError
+from common.storage.file import lock
+from common.storage.migrate import migrate
 from common.telemetry.collector import ledger
 from common.telemetry.collector.engine import (
     ArchiveDown,

@@ -11,7 +11,7 @@ from common import audit
 from common.alarms import commands as alarm_commands
 from common.errors import LinesideError
 from common.pipeline import Outcome
-from common.store_queries import labels, open_readonly
+from common.storage.queries import labels, open_readonly
 from common.users import ROLES as KNOWN_ROLES
 from common.users import User
 

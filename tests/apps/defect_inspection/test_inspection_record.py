@@ -22,7 +22,7 @@ from apps.defect_inspection.record import CHALLENGE_EVENT, EVENT, Provenance, Re
 from common.pipeline import Fault, Outcome
 from common.ports import Sample, Trigger
 from common.quality import Quality
-from common.store_queries import latest, open_readonly
+from common.storage.queries import latest, open_readonly
 from common.telemetry.outbox import Outbox
 
 FRAME = np.arange(64, dtype=np.uint8).reshape(8, 8)

@@ -14,7 +14,7 @@ from common.alarms.engine import State
 from common.errors import RuntimeFailure
 from common.meta import get
 from common.ports import ResultCode, Trigger
-from common.store_queries import latest, open_readonly
+from common.storage.queries import latest, open_readonly
 from common.users import User
 
 ENGINEER = User("eva", "engineer")

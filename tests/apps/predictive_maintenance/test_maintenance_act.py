@@ -13,7 +13,7 @@ from apps.predictive_maintenance.orders import Orders
 from common.clock import HeldClock
 from common.pipeline import Fault
 from common.ports import LightState
-from common.store_queries import latest, open_readonly
+from common.storage.queries import latest, open_readonly
 from tests.apps.predictive_maintenance.maintenance_rig import (
     MACHINES,
     FakeLight,

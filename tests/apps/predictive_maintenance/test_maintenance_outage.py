@@ -8,7 +8,7 @@ import pytest
 from apps.predictive_maintenance.desk import EVENT
 from common.clock import HeldClock, SystemClock
 from common.service import ApiServer
-from common.store_queries import open_readonly
+from common.storage.queries import open_readonly
 from common.telemetry.event import decode_batch
 from common.telemetry.mqtt_client import UplinkSettings
 from common.telemetry.topics import Identity

@@ -14,7 +14,7 @@ from common import audit, meta
 from common.clock import HeldClock
 from common.errors import ConfigError, RuntimeFailure
 from common.ports import LightState
-from common.store_queries import latest, open_readonly
+from common.storage.queries import latest, open_readonly
 from common.users import User
 from tests.apps.predictive_maintenance.conftest import Rotors
 from tests.apps.predictive_maintenance.maintenance_rig import (

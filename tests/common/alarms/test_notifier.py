@@ -15,8 +15,8 @@ from common.alarms.notifier import Notifier
 from common.alarms.persist import stored_board
 from common.clock import HeldClock, SystemClock
 from common.errors import ConfigError
+from common.storage.queries import latest, open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import latest, open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import decode_batch
 from common.telemetry.mail import EmailSettings

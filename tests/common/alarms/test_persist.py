@@ -14,8 +14,7 @@ from common.alarms.engine import AlarmState, State
 from common.alarms.persist import StoredAlarms, load, machine_boot, save, stored_board
 from common.alarms.shelving import Moment, Shelving
 from common.clock import HeldClock
-from common.store import Store, StoreSettings
-from common.store_queries import (
+from common.storage.queries import (
     active_alarms,
     between,
     drops,
@@ -23,6 +22,7 @@ from common.store_queries import (
     latest,
     open_readonly,
 )
+from common.store import Store, StoreSettings
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox import MQTT, Message, Outbox, OutboxSettings
 

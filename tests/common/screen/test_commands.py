@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from common import service_commands
 from common.clock import SystemClock
 from common.errors import LinesideError
 from common.screen import commands
 from common.screen.commands import Answer, Pass, send, sign_in, sign_out
 from common.service import ApiServer, build_api
+from common.service import commands as service_commands
 from common.users import User, Users
 
 ANNA, ERIC = "anna-password", "eric-password"

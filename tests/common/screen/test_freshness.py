@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.screen.freshness import AHEAD_S, STALE_AFTER_S, Freshness, age_text
+from common.screen.freshness import (
+    AHEAD_S,
+    LATE_AFTER_S,
+    STALE_AFTER_S,
+    Freshness,
+    age_text,
+)
+from common.screen.listening import ASK_TIMEOUT_S
+from common.screen.page import REFRESH_S
 
 
 def _seconds(text: str) -> int:
@@ -40,6 +48,17 @@ def test_fresh_only_near_now(age: float) -> None:
     near = not math.isnan(age) and -AHEAD_S <= age <= STALE_AFTER_S
     assert freshness.stale is not near
     assert bool(freshness.tag) is bool(freshness.sentence) is freshness.stale
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_what_is_late_is_also_stale(age: float) -> None:
+    freshness = Freshness(age)
+    assert freshness.stale or not freshness.late
+
+
+def test_a_dead_station_is_seen_within_three_seconds() -> None:
+    """Its word grows stale, the next refresh finds that, and its API does not answer."""
+    assert STALE_AFTER_S + REFRESH_S + ASK_TIMEOUT_S < 3.0 <= LATE_AFTER_S
 
 
 def test_silence_is_said_with_its_age() -> None:

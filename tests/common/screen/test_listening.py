@@ -14,8 +14,9 @@ import pytest
 
 from common import meta
 from common.screen import listening
+from common.screen.freshness import LATE_AFTER_S, STALE_AFTER_S
 from common.screen.listening import hear, hear_all, know_ports, port_of
-from common.store_schema import MIGRATIONS
+from common.storage.schema import MIGRATIONS
 
 
 class Api:
@@ -107,6 +108,25 @@ def test_a_late_file_of_a_living_station_is_no_silence(station: Station, api: Ap
     assert heard.asked
     assert heard.word.flag("healthy") is True
     assert "its file is late: 00:30 old" in heard.trouble
+
+
+def test_a_quiet_station_whose_commit_waits_looks_as_it_always_does(
+    station: Station, api: Api
+) -> None:
+    """No notice, and no word of having been asked: nothing is wrong."""
+    station.say((STALE_AFTER_S + LATE_AFTER_S) / 2, healthy=False)
+    api.word = station.word(-1.0, healthy=True)
+    heard = hear(station.file)
+    assert (heard.freshness.stale, heard.asked, heard.trouble) == (False, False, "")
+    assert heard.word.flag("healthy") is True
+
+
+def test_a_station_that_died_is_silent_before_its_file_is_called_late(
+    station: Station, api: Api
+) -> None:
+    station.say((STALE_AFTER_S + LATE_AFTER_S) / 2)
+    api.close()
+    assert hear(station.file).freshness.stale
 
 
 def test_a_dead_station_is_silent(station: Station, api: Api) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from common.clock import SystemClock
+from common.storage.queries import open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.courier import PATIENCE, TAKEN, Answer, BackOffSettings, Courier
 from common.telemetry.drain import Verdict

@@ -14,8 +14,8 @@ import pytest
 from common.clock import SystemClock
 from common.config import from_table
 from common.errors import ConfigError
+from common.storage.queries import open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.mail import EmailSettings, Mail, is_address
 from common.telemetry.outbox import Message, Outbox

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.clock import SystemClock
+from common.storage.queries import open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.receipt import encode_receipt
 from tests.common.telemetry.scripted_broker import (

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import store_epoch
 from common.clock import HeldClock
-from common.store_commit import Waiting, run_together
-from common.store_epoch import Replaces
-from common.store_schema import MIGRATIONS
+from common.storage import epoch as store_epoch
+from common.storage.commit import Waiting, run_together
+from common.storage.epoch import Replaces
+from common.storage.schema import MIGRATIONS
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import Event, decode_event
 from common.telemetry.outbox import (

@@ -14,8 +14,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from common.clock import SystemClock
+from common.storage.queries import audit_tail, open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import audit_tail, open_readonly
 from common.telemetry.event import decode_batch, iso_time
 from common.telemetry.ranges import ranges_of
 from common.telemetry.receipt import encode_receipt

@@ -12,8 +12,8 @@ import pytest
 from common import audit, meta
 from common.clock import HeldClock
 from common.errors import ConfigError, LinesideError
+from common.storage.queries import audit_tail, open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import audit_tail, open_readonly
 from common.telemetry import remote_desk
 from common.telemetry.event import iso_time
 from common.telemetry.outbox import Message, Outbox

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from common.clock import HeldClock
+from common.storage.queries import open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox import MQTT, WEBHOOK, Message, Outbox
 from common.telemetry.ranges import merged, ranges_of

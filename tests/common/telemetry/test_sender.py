@@ -13,8 +13,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from common.clock import HeldClock
+from common.storage.queries import open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.drain import Drain
 from common.telemetry.event import decode_batch

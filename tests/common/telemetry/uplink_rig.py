@@ -15,8 +15,8 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from common.storage.queries import open_readonly
 from common.store import Store
-from common.store_queries import open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import decode_batch
 from common.telemetry.mqtt_client import UplinkSettings

@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing
 import pytest
 
 from common.clock import SystemClock
+from common.storage.queries import open_readonly
 from common.store import Store, StoreSettings
-from common.store_queries import open_readonly
 from common.telemetry import outbox_rows
 from common.telemetry.collector.archive import open_archive
 from common.telemetry.collector.collector import Collector

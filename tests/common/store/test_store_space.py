@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from common.store_space import Reserve
+from common.storage.space import Reserve
 
 STATION = """
 import json, os, subprocess, sys, time
@@ -20,7 +20,7 @@ from pathlib import Path
 from common.clock import SystemClock
 from common.retention import RetentionSettings
 from common.store import Store, StoreSettings, StoreUnavailable
-from common.store_queries import drops, open_readonly
+from common.storage.queries import drops, open_readonly
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox import DROPPED, MQTT, REFUSED, Message, Outbox
 
@@ -142,7 +142,7 @@ from contextlib import closing
 from pathlib import Path
 from common.clock import SystemClock
 from common.store import Store
-from common.store_file import StoreError
+from common.storage.file import StoreError
 
 folder = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "lineside", folder], check=True)
@@ -176,7 +176,7 @@ from contextlib import suppress
 from pathlib import Path
 from common.clock import SystemClock
 from common.store import Store, StoreSettings
-from common.store_file import StoreError
+from common.storage.file import StoreError
 
 folder = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "lineside", folder], check=True)

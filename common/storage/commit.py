@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from common.store_failures import is_storage_failure
+from common.storage.failures import is_storage_failure
 
 
 @dataclass(slots=True, eq=False)

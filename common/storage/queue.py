@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 
-from common.store_commit import Waiting
+from common.storage.commit import Waiting
 
 URGENT = ("alarm", "audit")
 """Classes for which no commit waits for company: a person hears of them, or has done them."""

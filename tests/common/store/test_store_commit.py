@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clock import HeldClock, SystemClock
+from common.storage.commit import Waiting, run_together, shared
+from common.storage.queries import Refusal, open_readonly, refusals
+from common.storage.queue import Queue
+from common.storage.ticket import Ticket, begin, settle
 from common.store import Store, StoreRefused, StoreSettings
-from common.store_commit import Waiting, run_together, shared
-from common.store_queries import Refusal, open_readonly, refusals
-from common.store_queue import Queue
-from common.store_ticket import Ticket, begin, settle
 
 WAIT_S = 10.0
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from concurrent.futures._base import FINISHED, PENDING, RUNNING
 from typing import Any, TypeVar
 
-from common.store_commit import Waiting
+from common.storage.commit import Waiting
 
 Result = TypeVar("Result")
 

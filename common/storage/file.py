@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.ports import Clock
-from common.store_aside import end_move, move_aside
-from common.store_epoch import Replaces
-from common.store_failures import StoreError, spoils_file
-from common.store_migrate import migrate, misfit
-from common.store_recovery import settle_epoch
-from common.store_schema import MIGRATIONS
-from common.store_space import PAGE_BYTES, set_limit
+from common.storage.aside import end_move, move_aside
+from common.storage.epoch import Replaces
+from common.storage.failures import StoreError, spoils_file
+from common.storage.migrate import migrate, misfit
+from common.storage.recovery import settle_epoch
+from common.storage.schema import MIGRATIONS
+from common.storage.space import PAGE_BYTES, set_limit
 
 __all__ = ["Opened", "StoreError", "lock", "open_file", "suspect"]
 

@@ -10,8 +10,8 @@ from fastapi.concurrency import run_in_threadpool
 
 from common.errors import LinesideError
 from common.inference.decode import DecodeLimits, ImageRefused, decode_image
-from common.service_body import limited_body
-from common.service_door import Door
+from common.service.body import limited_body
+from common.service.door import Door
 
 Infer = Callable[[np.ndarray], dict[str, Any]]
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import store_epoch
-from common.store_aside import mark_saved, saved_name, unsaved
-from common.store_epoch import STARTS, UNKNOWN, Mark, MarkFile, Replaces
-from common.store_salvage import Salvaged, salvage
+from common.storage import epoch as store_epoch
+from common.storage.aside import mark_saved, saved_name, unsaved
+from common.storage.epoch import STARTS, UNKNOWN, Mark, MarkFile, Replaces
+from common.storage.salvage import Salvaged, salvage
 from common.telemetry.outbox_tally import sizes
 
 

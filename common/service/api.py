@@ -21,9 +21,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from common.audit import Act
 from common.errors import ConfigError, LinesideError
-from common.service_commands import Commanded, add_commands
-from common.service_door import Audit, Door, Trail, unaudited
-from common.service_inference import Infer, add_inference
+from common.service.commands import Commanded, add_commands
+from common.service.door import Audit, Door, Trail, unaudited
+from common.service.inference import Infer, add_inference
 from common.sessions import Sessions, SessionSettings
 from common.users import User, Users
 

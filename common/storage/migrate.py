@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from common.ports import Clock
-from common.store_aside import free_name, stamp
-from common.store_failures import StoreError
-from common.store_schema import MIGRATIONS
+from common.storage.aside import free_name, stamp
+from common.storage.failures import StoreError
+from common.storage.schema import MIGRATIONS
 
 Columns = frozenset[tuple[str, str]]
 """(table, column)"""

@@ -14,16 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import audit, store_recovery
+from common import audit
 from common.audit import Act
 from common.canonical import canonical_json
 from common.clock import HeldClock
+from common.storage import recovery as store_recovery
+from common.storage.epoch import UNKNOWN, Mark, MarkFile
+from common.storage.failures import StoreError
+from common.storage.file import open_file, suspect
+from common.storage.queries import active_alarms, latest, open_readonly
+from common.storage.schema import MIGRATIONS, VERSION_1
 from common.store import Store, StoreUnavailable
-from common.store_epoch import UNKNOWN, Mark, MarkFile
-from common.store_failures import StoreError
-from common.store_file import open_file, suspect
-from common.store_queries import active_alarms, latest, open_readonly
-from common.store_schema import MIGRATIONS, VERSION_1
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import decode_event
 from common.telemetry.outbox import EPOCH, MQTT, WEBHOOK, Message, Outbox

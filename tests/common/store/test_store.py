@@ -16,9 +16,8 @@ from common import records
 from common.clock import HeldClock, SystemClock
 from common.records import DuplicateRecord, Label, Record
 from common.retention import RetentionSettings
-from common.store import Store, StoreRefused, StoreSettings, StoreUnavailable
-from common.store_file import StoreError, migrate
-from common.store_queries import (
+from common.storage.file import StoreError, migrate
+from common.storage.queries import (
     count_kinds,
     count_values,
     drops,
@@ -28,7 +27,8 @@ from common.store_queries import (
     open_readonly,
     record,
 )
-from common.store_schema import MIGRATIONS
+from common.storage.schema import MIGRATIONS
+from common.store import Store, StoreRefused, StoreSettings, StoreUnavailable
 
 DAY = 86_400.0
 WAIT_S = 10.0

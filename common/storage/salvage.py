@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from common import audit
 from common.canonical import read_object
-from common.store_epoch import EVENTS, STARTS
+from common.storage.epoch import EVENTS, STARTS
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import Event, EventError, decode_event
 from common.telemetry.outbox_tally import NewRow, Tally, kept_sizes

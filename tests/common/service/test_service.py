@@ -13,12 +13,14 @@ import httpx
 import numpy as np
 import pytest
 
-from common import service_body, service_commands, service_inference
 from common import users as users_module
 from common.clock import HeldClock
 from common.errors import ConfigError, RuntimeFailure
 from common.inference.limits import DecodeLimits
 from common.service import ApiServer, build_api
+from common.service import body as service_body
+from common.service import commands as service_commands
+from common.service import inference as service_inference
 from common.users import ALLOWED_FAILURES, LOCK_S, Users
 
 SECRET = "correct horse"  # noqa: S105

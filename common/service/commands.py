@@ -8,8 +8,8 @@ from fastapi import Depends, FastAPI, Header, HTTPException
 
 from common.arguments import unchanged
 from common.errors import LinesideError
-from common.service_body import arguments as body_arguments
-from common.service_door import Door
+from common.service.body import arguments as body_arguments
+from common.service.door import Door
 from common.sessions import Nonces
 from common.users import User
 

@@ -10,7 +10,7 @@ import pytest
 from common import users as users_module
 from common.clock import HeldClock
 from common.service import build_api
-from common.service_door import REFUSALS_PER_MINUTE, Trail
+from common.service.door import REFUSALS_PER_MINUTE, Trail
 from common.sessions import SessionSettings
 from common.users import ALLOWED_FAILURES, Users
 
@@ -19,7 +19,7 @@ NUMBERS = iter(range(10**6))
 
 
 class FakeStation:
-    """common.service_commands.Commanded whose loop says what it is told to say."""
+    """common.service.commands.Commanded whose loop says what it is told to say."""
 
     roles = {"acknowledge": "operator", "return_to_service": "engineer"}  # noqa: RUF012
 

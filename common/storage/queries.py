@@ -15,7 +15,7 @@ from common.alarms.engine import HIDDEN
 from common.audit import SELECT_AUDIT, AuditRow
 from common.canonical import read_object
 from common.records import Label, Record, record_kinds
-from common.store_file import StoreError
+from common.storage.file import StoreError
 
 SELECT_RECORDS = (
     "SELECT kind, subject, wall_time, monotonic, boot_id, body, picture, seq FROM records"

@@ -4,12 +4,13 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from common import records, store_epoch
+from common import records
 from common.pictures import Pictures
 from common.ports import Clock
-from common.store_failures import StoreError, is_damage, is_full
-from common.store_file import Opened, open_file, suspect
-from common.store_space import Reserve
+from common.storage import epoch as store_epoch
+from common.storage.failures import StoreError, is_damage, is_full
+from common.storage.file import Opened, open_file, suspect
+from common.storage.space import Reserve
 
 
 @dataclass(frozen=True, slots=True)

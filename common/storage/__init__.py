@@ -1,0 +1,1 @@
+"""What common/store.py is made of: file, commit, epoch, salvage; read that first."""
