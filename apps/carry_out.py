@@ -235,6 +235,15 @@ def replay(options: argparse.Namespace) -> int:
     return DONE if found["same"] else FAILED
 
 
+def statement(options: argparse.Namespace) -> None:
+    """What a shop's cameras do, keep and send, by its settings: for the DPIA and the door."""
+    from apps import open_retail  # noqa: PLC0415
+    from apps.retail_analytics.statement import statement  # noqa: PLC0415
+
+    path = _config_path(options, "retail_analytics")
+    print(statement(open_retail.load(path, options.changes), options.lang))
+
+
 def screenshots(options: argparse.Namespace) -> None:
     """Pictures of the running screens."""
     from apps import screenshots  # noqa: PLC0415

@@ -7,9 +7,9 @@ from typing import Any
 
 from common.clock import SystemClock
 from common.errors import ConfigError
-from common.store import Store
 from common.storage.file import StoreError, lock
 from common.storage.queries import open_readonly
+from common.store import Store
 from common.telemetry import dead_letters
 
 FILE = "station.sqlite"

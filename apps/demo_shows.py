@@ -74,6 +74,26 @@ def _all_judged(state: State) -> bool:
     return bool(machines) and all(machine["verdict"] != "unknown" for machine in machines)
 
 
+def _retail(settings: Any, state: State) -> dict[str, Any]:
+    """Cameras, and whether they are looked at: counts are told by the interval alone."""
+    del settings
+    cameras, counts = state["cameras"], state["counts"]
+    good = [camera["name"] for camera in cameras if camera["state"] == "good"]
+    return {
+        "cameras": len(cameras),
+        "cameras_good": len(good),
+        "pictures": counts["frames"],
+        "dropped": counts["dropped"],
+        "intervals": counts["intervals"],
+        "latency_ms": state["latency_ms"].get("total", {}),
+        "passed": len(good) == len(cameras) and not counts["intervals_refused"],
+    }
+
+
+def _people_queue(state: State) -> bool:
+    return any(queue["length"] for queue in state.get("queues", ()))
+
+
 def _ward(settings: Any, state: State) -> dict[str, Any]:
     """What the gateway heard, refused and called for."""
     del settings
@@ -102,5 +122,6 @@ def _wearables(port: int) -> list[str]:
 SHOWS = {
     "defect_inspection": Show("first rejected part", _proof_of_reject, _inspection),
     "predictive_maintenance": Show("verdict on every machine", _all_judged, _maintenance),
+    "retail_analytics": Show("first queue at a till", _people_queue, _retail),
     "patient_monitoring": Show("first nurse call", _nurse_called, _ward, _wearables),
 }

@@ -79,7 +79,7 @@ def open_inspection_model(
         folder = path.parent / folder
     return open_model(
         open_bundle(folder),
-        catalog.open_runtime,
+        catalog.opener_for(settings.model.depth),
         runtime or settings.model.runtime,
         precision or settings.model.precision,
     )

@@ -66,7 +66,8 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
         shelf=shelf_of(base.folder), store=base.store, outbox=base.outbox,
         alarms=base.alarms, clock=base.clock, light=_light(settings, path, base, opened),
         sinks=base.sinks, link=base.link, host=base.host,
-        notification=base.notifier.state, software=base.software, model_facts=_facts(choice),
+        notification=base.notifier.state, software=base.software,
+        model_facts=choice.document() if choice else {},
     )  # fmt: skip
     says = choice.reason if choice else "no sequence model: signature and rules alone"
     return Running(station.build(settings, parts), says)
@@ -116,20 +117,6 @@ def _light(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Sta
     light = catalog.open_light(settings.light.backend, settings.light.options, path, base.clock)
     opened.callback(light.close)
     return light
-
-
-def _facts(choice: Choice | None) -> dict[str, Any]:
-    if choice is None:
-        return {}
-    model = choice.model
-    return {
-        "name": model.card.name,
-        "version": model.card.version,
-        "artefact": f"{model.artefact.runtime}/{model.artefact.precision}",
-        "device": model.runtime.device,
-        "sha256": model.artefact.sha256,
-        "reason": choice.reason,
-    }
 
 
 @contextmanager

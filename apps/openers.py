@@ -13,6 +13,7 @@ VAR = Path(os.environ.get("LINESIDE_VAR", "var"))
 OPENERS = {
     "defect_inspection": "apps.open_inspection",
     "predictive_maintenance": "apps.open_maintenance",
+    "retail_analytics": "apps.open_retail",
     "patient_monitoring": "apps.open_ward",
 }
 """Imported when an app is chosen: its libraries are its own."""

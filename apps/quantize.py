@@ -31,18 +31,35 @@ SLOWEST_S = 3600.0
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A program of ours that makes files, in an environment that has what it needs."""
+
+    module: str
+    python: Path
+    setup: str
+
+
+NNCF = Tool("apps.quantize_nncf", TRAIN_PYTHON, "make setup-train")
+TFLITE = Tool("apps.quantize_tflite", Path(".venv-tflite/bin/python"), "make setup-tflite")
+
+
+@dataclass(frozen=True)
 class Kind:
     """What can be made."""
 
     runtime: str
     precision: str
     file: str
+    tool: Tool | None = None
+    """None: made here."""
 
 
 KINDS = {
     "openvino-fp16": Kind("openvino", "fp16", "fp16.xml"),
-    "openvino-int8": Kind("openvino", "int8", "int8.xml"),
-    "onnx-qdq": Kind("onnxruntime", "int8", "int8.onnx"),
+    "openvino-int8": Kind("openvino", "int8", "int8.xml", NNCF),
+    "onnx-qdq": Kind("onnxruntime", "int8", "int8.onnx", NNCF),
+    "tflite-fp16": Kind("litert", "fp16", "fp16.tflite", TFLITE),
+    "tflite-int8": Kind("litert", "int8", "int8.tflite", TFLITE),
 }
 Make = Callable[[Path, Path, bool], None]
 """Makes a file (from, to, mixed)."""
@@ -51,17 +68,17 @@ Make = Callable[[Path, Path, bool], None]
 def run(model: Path, data: Path, to: str, out: Path, limit: float = LIMIT) -> dict[str, Any]:
     """Make the file in `out`, with the lines that model.toml needs; what was measured.
 
-    Raises ConfigError on wrong usage, BackendMissing without the training environment,
-    BundleError when every attempt sees too little.
+    Raises ConfigError on wrong usage, BackendMissing without the environment of the tool
+    that makes it, BundleError when every attempt sees too little.
     """
     if to not in KINDS:
         raise ConfigError(f"--to {to}: known are {', '.join(KINDS)}")
     bundle = open_bundle(model)
     source = _source(bundle)
-    make = _fp16 if to == "openvino-fp16" else _int8(bundle, data, to)
+    make = _maker(bundle, data, to)
     before = seen(bundle, source, data)
     tried: dict[str, float] = {}
-    for mixed in (False,) if make is _fp16 else (False, True):
+    for mixed in (False, True) if KINDS[to].precision == "int8" else (False,):
         with TemporaryDirectory() as folder:
             made = Path(folder) / KINDS[to].file
             make(bundle.path(source), made, mixed)
@@ -100,30 +117,43 @@ def _fp16(source: Path, out: Path, mixed: bool) -> None:
     ov.save_model(ov.convert_model(source), out, compress_to_fp16=True)
 
 
-def _int8(bundle: Bundle, data: Path, to: str) -> Make:
-    """NNCF in the training environment, on training pictures that accuracy never sees."""
-    if not TRAIN_PYTHON.exists():
-        raise BackendMissing("INT8 is made in the training environment: make setup-train")
-    batches = calibration(bundle, data)
+def _maker(bundle: Bundle, data: Path, to: str) -> Make:
+    """What makes the file; INT8 from training pictures that accuracy never sees."""
+    tool = KINDS[to].tool
+    if tool is None:
+        return _fp16
+    if not tool.python.exists():
+        raise BackendMissing(f"{to} is made in an environment of its own: {tool.setup}")
+    batches = calibration(bundle, data) if KINDS[to].precision == "int8" else None
 
     def make(source: Path, out: Path, mixed: bool) -> None:
+        job = {"onnx": str(source.absolute()), "to": to, "mixed": mixed, "out": str(out)}
         stored = out.with_suffix(".raw")
-        stored.write_bytes(batches.tobytes())
-        job = {"onnx": str(source.absolute()), "batches": str(stored),
-               "shape": batches.shape, "to": to, "mixed": mixed, "out": str(out)}  # fmt: skip
-        asked = out.with_suffix(".json")
-        asked.write_text(json.dumps(job), "utf-8")
+        if batches is not None:
+            batches.tofile(stored)
+            job |= {"batches": str(stored), "shape": batches.shape}
+        _carried_out(tool, job, out.with_suffix(".json"))
+        stored.unlink(missing_ok=True)
+
+    return make
+
+
+def _carried_out(tool: Tool, job: dict[str, Any], asked: Path) -> None:
+    """Let the tool do the job; raises BundleError with its last words."""
+    asked.write_text(json.dumps(job), "utf-8")
+    try:
         done = subprocess.run(  # noqa: S603 - our own module
-            [TRAIN_PYTHON.absolute(), "-m", "apps.quantize_nncf", asked],
+            [tool.python.absolute(), "-m", tool.module, asked],
             cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False,
             timeout=SLOWEST_S,
         )  # fmt: skip
-        stored.unlink()
-        if done.returncode:
-            said = done.stderr.strip().splitlines() or ["no reason given"]
-            raise BundleError(f"{source}: NNCF cannot make {to}: {said[-1]}")
-
-    return make
+    except subprocess.TimeoutExpired as error:
+        raise BundleError(
+            f"{job['onnx']}: {job['to']} is not made within {SLOWEST_S:g} s"
+        ) from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no reason given"]
+        raise BundleError(f"{job['onnx']}: cannot be made {job['to']}: {said[-1]}")
 
 
 def calibration(bundle: Bundle, data: Path) -> np.ndarray:

@@ -13,6 +13,7 @@ import streamlit as st
 from apps.defect_inspection import screen as inspection
 from apps.patient_monitoring import screen as ward
 from apps.predictive_maintenance import screen as maintenance
+from apps.retail_analytics import screen as retail
 from common.screen.alarm_page import alarm_page
 from common.screen.app_screen import AppScreen
 from common.screen.health_page import health_page
@@ -25,7 +26,12 @@ from common.screen.station_file import var_folder
 from common.screen.station_page import station_page
 from common.screen.trend_page import trend_page
 
-SCREENS: tuple[AppScreen, ...] = (inspection.SCREEN, maintenance.SCREEN, ward.SCREEN)
+SCREENS: tuple[AppScreen, ...] = (
+    inspection.SCREEN,
+    maintenance.SCREEN,
+    retail.SCREEN,
+    ward.SCREEN,
+)
 """Every app that has a page, in the order of the menu."""
 
 

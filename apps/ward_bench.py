@@ -138,6 +138,8 @@ def _gateway(
 def _wait(ward: Ward) -> None:
     url, end = f"http://127.0.0.1:{FIRST_API + ward.number}/state", time.monotonic() + START_S
     while time.monotonic() < end:
+        if ward.process.poll() is not None:
+            raise LinesideError(f"ward {ward.number} ended with {ward.process.returncode}")
         try:
             if httpx.get(url, timeout=5.0, trust_env=False).json().get("beds"):
                 return

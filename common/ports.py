@@ -205,6 +205,8 @@ class PartGate(Protocol):
     """
 
     name: str
+    most_open: int
+    """Parts that may wait for their answer at once; 1: the next comes after the answer."""
 
     def wait_for_part(self, timeout_s: float) -> Trigger | None:
         """The next part's trigger, acknowledged; None when none came in time."""

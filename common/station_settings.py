@@ -39,6 +39,14 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class CameraModel(ModelSettings):
+    """The same where pictures come faster than one by one."""
+
+    depth: int = setting(1, low=1, high=8)
+    """Inferences under way at once; 1: each waits for the one before."""
+
+
+@dataclass(frozen=True)
 class Retention:
     """How long what stays here."""
 

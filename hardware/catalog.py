@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from typing import Any, cast
 from common.config import from_table
 from common.errors import BackendMissing
 from common.ports import Camera, Clock, PartGate, Runtime, StatusLight, VibrationSource
+from hardware.runtimes.presence import why_absent
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Backend:
     """Those whose driver may hang or crash: they live in a process of their own."""
     crash_hint: str = ""
     """What a crash there usually means."""
+    start_s: float = 120.0
+    """How long a process of its own may take to open a network."""
 
 
 RUNTIMES = {
@@ -72,6 +76,7 @@ RUNTIMES = {
         devices=("GPU",),
         own_process=("GPU",),
         crash_hint="no NVIDIA driver, or one too old for this TensorRT: see nvidia-smi",
+        start_s=1800.0,  # the first start builds the engine
     ),
     "hailo": Backend(
         "hardware.runtimes.hailo",
@@ -131,7 +136,8 @@ def open_runtime(name: str, path: Path, **options: Any) -> Runtime:
     """A runtime with the network of `path`; raises BackendMissing or BundleError.
 
     `name` may name the device too: "openvino:GPU". A device whose driver may hang or crash
-    gets a process of its own; `own_process` says otherwise.
+    gets a process of its own; `own_process` says otherwise. One that cannot be here is
+    refused before that.
     """
     base, _, device = name.partition(":")
     python = os.environ.get(f"LINESIDE_{base.upper()}_PYTHON", "")  # a venv of its own
@@ -142,21 +148,36 @@ def open_runtime(name: str, path: Path, **options: Any) -> Runtime:
     if device != backend.devices[0]:
         options["device"] = device
     if options.pop("own_process", bool(python) or device in backend.own_process):
+        if why := why_absent(base, device):
+            raise BackendMissing(why)
         return _own_process(base, backend, path, options, python)
     opener = getattr(load_module("runtime", base, backend), backend.opener)
     return cast(Runtime, opener(path, **options))
 
 
+def opener_for(depth: int) -> Callable[[str, Path], Runtime]:
+    """`open_runtime` for a station that keeps `depth` inferences under way.
+
+    OpenVINO divides the processor by what it is told: one fast inference or several at once.
+    """
+
+    def opened(name: str, path: Path) -> Runtime:
+        several = depth > 1 and name.partition(":")[0] == "openvino"
+        return open_runtime(name, path, **{"hint": "THROUGHPUT"} if several else {})
+
+    return opened
+
+
 def _own_process(
     name: str, backend: Backend, path: Path, options: dict[str, Any], python: str
 ) -> Runtime:
-    from hardware.runtimes.worker import Launch, WorkerRuntime  # noqa: PLC0415
+    from hardware.runtimes.worker import Launch, WorkerLimits, WorkerRuntime  # noqa: PLC0415
 
     launch = Launch(
         name, backend.module, backend.opener, path, options, python or sys.executable,
         crash_hint=backend.crash_hint,
     )  # fmt: skip
-    return WorkerRuntime(launch)
+    return WorkerRuntime(launch, WorkerLimits(start_s=backend.start_s))
 
 
 def open_camera(name: str, options: dict[str, Any], path: Path, clock: Clock) -> Camera:

@@ -8,8 +8,8 @@ from typing import Any
 from common.config import load, setting
 from common.inference.limits import FrameLimits
 from common.station_settings import (
+    CameraModel,
     DeviceSettings,
-    ModelSettings,
     PictureRetention,
     StationSettings,
 )
@@ -118,7 +118,7 @@ class Settings:
     station: InspectionStation = field(default_factory=InspectionStation)
     camera: DeviceSettings = field(default_factory=lambda: DeviceSettings("simulated"))
     plc: DeviceSettings = field(default_factory=lambda: DeviceSettings("modbus"))
-    model: ModelSettings = field(default_factory=lambda: ModelSettings(Path("models/pcb")))
+    model: CameraModel = field(default_factory=lambda: CameraModel(Path("models/pcb")))
     line: LineRules = field(default_factory=LineRules)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     simulation: Simulation = field(default_factory=Simulation)

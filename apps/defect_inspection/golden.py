@@ -29,7 +29,7 @@ class Golden:
     """Inspects the known board; the first answer is the one all later ones must equal."""
 
     def __init__(self, perceive: Perceive, frame: np.ndarray, recipe: Recipe) -> None:
-        self._perceive, self._frame, self._recipe = perceive, frame, recipe
+        self.perceive, self._frame, self._recipe = perceive, frame, recipe
         self._expected = self._look()
         if not self._expected:
             raise RuntimeFailure(
@@ -43,6 +43,6 @@ class Golden:
             raise RuntimeFailure("model", "the known board got another answer than at start")
 
     def _look(self) -> list[str]:
-        found = self._perceive.inspect(self._frame, self._recipe)
+        found = self.perceive.inspect(self._frame, self._recipe)
         sure = self._recipe.default.reject_score
         return sorted(defect.kind for defect in found if defect.score >= sure)

@@ -4,16 +4,19 @@ The network's contract (what goes in, how its output is read) lives here and now
 else, so every runtime gives the same defects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import cycle
 
 import cv2
 import numpy as np
 
 from apps.defect_inspection.config import Recipe
 from apps.defect_inspection.domain import Defect, Inspection, Shot
+from common.inference.asking import answer_of, asker
 from common.inference.bundle import Model
 from common.inference.guard import FrameGuard
-from common.inference.images import Detections, TensorWriter, binarise, decode_yolo
+from common.inference.images import Detections, Letterbox, TensorWriter, binarise, decode_yolo
 from common.ports import Clock, Sample
 from common.quality import Quality
 
@@ -21,26 +24,36 @@ from common.quality import Quality
 class Perceive:
     """Sample of a Shot → Inspection; raises RuntimeFailure when inference fails."""
 
-    def __init__(self, model: Model, recipes: Mapping[int, Recipe], clock: Clock) -> None:
-        self._detector = Detector(model)
+    def __init__(
+        self, model: Model, recipes: Mapping[int, Recipe], clock: Clock, depth: int = 1
+    ) -> None:
+        self._detector = Detector(model, depth)
         self._recipes, self._clock = recipes, clock
         self._guards = {key: FrameGuard(recipe.frame) for key, recipe in recipes.items()}
 
     def __call__(self, sample: Sample[Shot]) -> Inspection:
         """What is on the part; a bad picture is said to be bad and not looked at."""
+        return self.begin(sample)()
+
+    def begin(self, sample: Sample[Shot]) -> Callable[[], Inspection]:
+        """Ask the network; what it returns waits for the answer. In order, `depth` at most."""
         shot, trigger = sample.data, sample.data.trigger
         recipe = self._recipes.get(trigger.recipe_id)
-        quality, reason = Quality.BAD, "recipe not known"
-        defects: tuple[Defect, ...] = ()
+        quality, reason, answer = Quality.BAD, "recipe not known", _nothing
         if recipe is not None:
             quality, reason = self._guards[trigger.recipe_id].check(shot.frame)
             if quality is Quality.GOOD:
-                defects = self.inspect(shot.frame, recipe)
-        age_ms = (self._clock.monotonic() - sample.monotonic) * 1000
-        return Inspection(
-            trigger.part_id, trigger.recipe_id, quality, reason, defects, age_ms,
-            trigger.challenge,
-        )  # fmt: skip
+                answer = self.look(shot.frame, recipe)
+
+        def finish() -> Inspection:
+            defects = answer()
+            age_ms = (self._clock.monotonic() - sample.monotonic) * 1000
+            return Inspection(
+                trigger.part_id, trigger.recipe_id, quality, reason, defects, age_ms,
+                trigger.challenge,
+            )  # fmt: skip
+
+        return finish
 
     def guard(self, recipe_id: int) -> FrameGuard:
         """The guard of a recipe that this station has."""
@@ -48,27 +61,57 @@ class Perceive:
 
     def inspect(self, frame: np.ndarray, recipe: Recipe) -> tuple[Defect, ...]:
         """Defects in a picture that was found good, best score first."""
+        return self.look(frame, recipe)()
+
+    def look(self, frame: np.ndarray, recipe: Recipe) -> Callable[[], tuple[Defect, ...]]:
+        """The same in two halves: what it returns waits for the answer."""
         lowest = min(rule.hold_score for rule in (recipe.default, *recipe.kinds.values()))
-        picture = prepare(frame, recipe)
-        found = self._detector.detect(picture, lowest)
-        return to_defects(found, self._detector.labels, recipe.mm_per_px)
+        answer = self._detector.begin(prepare(frame, recipe), lowest)
+        return lambda: to_defects(answer(), self._detector.labels, recipe.mm_per_px)
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._detector.close()
+
+
+def _nothing() -> tuple[Defect, ...]:
+    return ()
 
 
 class Detector:
     """A YOLO network behind its contract: picture in, boxes in that picture out."""
 
-    def __init__(self, model: Model) -> None:
-        self._model, card = model, model.card
+    def __init__(self, model: Model, depth: int = 1) -> None:
+        self._card = card = model.card
         self.labels = card.labels
         self._input, self._output = card.inputs[0], card.outputs[0]
-        self._writer = TensorWriter(*self._input.shape[2:])
+        self._asker = asker(model, depth)
+        size = self._input.shape[2:]
+        self._writers = cycle([TensorWriter(*size) for _ in range(depth + (depth > 1))])
+        self._asked = 0
 
     def detect(self, picture: np.ndarray, threshold: float) -> Detections:
         """Detections with at least `threshold`, boxes in px of `picture`."""
-        how = self._writer.write(picture)
-        outputs = self._model.run({self._input.name: self._writer.tensor})
-        found = decode_yolo(outputs[self._output.name], threshold, self._model.card.overlap)
-        height, width = picture.shape[:2]
+        return self.begin(picture, threshold)()
+
+    def begin(self, picture: np.ndarray, threshold: float) -> Callable[[], Detections]:
+        """Ask; what it returns waits for the answer. In order, `depth` at most."""
+        writer = next(self._writers)
+        how = writer.write(picture)
+        self._asked += 1
+        self._asker.submit(self._asked, {self._input.name: writer.tensor})
+        return partial(self._finish, self._asked, threshold, how, picture.shape)
+
+    def close(self) -> None:
+        """End what is under way; the model stays its opener's."""
+        self._asker.close()
+
+    def _finish(
+        self, tag: int, threshold: float, how: Letterbox, shape: tuple[int, ...]
+    ) -> Detections:
+        output = answer_of(self._asker, tag)[self._output.name]
+        found = decode_yolo(output, threshold, self._card.overlap)
+        height, width = shape[:2]
         boxes = how.undo(found.boxes).clip(0, [width, height, width, height])
         return Detections(boxes.astype(np.float32), found.scores, found.classes)
 

@@ -25,7 +25,7 @@ class Snapshots:
         state, parts = station.pipeline.state, station.parts
         document = {
             **shared(station.settings.station, "defect_inspection", parts),
-            "model": self._model(),
+            "model": parts.model.document(),
             "healthy": not station.failures,
             "faults": [f"{device}: {cause}" for device, cause in station.failures.items()],
             "line": self._line(plc),
@@ -37,17 +37,6 @@ class Snapshots:
         }
         before, self.last = self.last, document
         keep(parts.store, document, before)
-
-    def _model(self) -> dict[str, Any]:
-        choice = self._station.parts.model
-        model = choice.model
-        return {
-            "name": model.card.name,
-            "version": model.card.version,
-            "artefact": f"{model.artefact.runtime}/{model.artefact.precision}",
-            "device": model.runtime.device,
-            "reason": choice.reason,
-        }
 
     def _line(self, plc: PlcView | None) -> dict[str, Any]:
         station = self._station

@@ -26,8 +26,10 @@ from apps.defect_inspection.snapshot import Snapshots
 from apps.defect_inspection.tally import Tally
 from apps.defect_inspection.watch import Condition, active_alarms
 from common.alarms.board import AlarmBoard
-from common.errors import DeviceError
+from common.alarms.device import throttled
+from common.errors import ConfigError, DeviceError
 from common.inference.selection import Choice
+from common.overlap import Overlap
 from common.pipeline import Fault, Outcome, Pipeline
 from common.ports import Camera, Clock, PartGate, PlcView
 from common.store import Store
@@ -69,15 +71,16 @@ def build(settings: Settings, parts: Parts) -> "Station":
         parts.camera.name,
     )  # fmt: skip
 
-    sense = Sense(parts.gate, parts.camera, parts.clock)
-    perceive = Perceive(model, recipes, parts.clock)
+    depth = _depth(settings, parts.gate)
+    perceive = Perceive(model, recipes, parts.clock, depth)
+    line = Overlap(Sense(parts.gate, parts.camera, parts.clock), perceive.begin, depth)
     decide = Rules(settings.line, recipes)
     act = Act(parts.gate, model.card.labels)
     record = Recorder(parts.store, parts.outbox, parts.sinks, settings, provenance)
 
     pipeline: Pipeline[Shot, Inspection, LineState, Decision] = Pipeline(
-        sense=sense,
-        perceive=perceive,
+        sense=line.sense,
+        perceive=line.perceive,
         decide=decide,
         act=act,
         record=record,
@@ -86,6 +89,17 @@ def build(settings: Settings, parts: Parts) -> "Station":
     )
     golden = Golden(perceive, *known_board(settings))
     return Station(settings, parts, pipeline, act, record, golden)
+
+
+def _depth(settings: Settings, gate: PartGate) -> int:
+    """Parts under way at once: as the settings say, if the PLC can have so many open."""
+    depth = settings.model.depth
+    if depth > gate.most_open:
+        raise ConfigError(
+            f"model.depth = {depth}: {gate.name} waits for a part's answer before the next "
+            f"part; allowed: 1 … {gate.most_open}"
+        )
+    return depth
 
 
 class Station:
@@ -109,7 +123,7 @@ class Station:
         self.bad_pictures = self.late = self.unknown_recipe = ""
         self.beats = self.batch = 0
         self.last_work = parts.clock.monotonic()
-        self._golden = golden
+        self.golden = golden
         self._golden_due = 0.0
         self._recipe_id = -1
         self._recorded_pieces: tuple[frozenset[int], frozenset[int]] | None = None
@@ -162,7 +176,7 @@ class Station:
             return
         self._golden_due = now + self.settings.station.golden_period_s
         try:
-            self._golden.check()
+            self.golden.check()
             self.parts.gate.beat()
         except DeviceError as error:
             self._fail("plc" if error.device == self.parts.gate.name else "inference", error)
@@ -219,6 +233,7 @@ class Station:
             self.late,
             self.unknown_recipe,
             mqtt.get("reason", "") if mqtt.get("state") == "offline" else "",
+            throttled(self._snapshots.last.get("host", {})),
         )
         for alarm_id, detail in active_alarms(condition).items():
             self.parts.alarms.set(alarm_id, active=bool(detail), detail=detail)

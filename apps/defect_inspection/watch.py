@@ -6,6 +6,7 @@ Pure, like `decide`: a table that a process engineer can check against alarms.to
 from dataclasses import dataclass, field
 
 from apps.defect_inspection.decide import LineState
+from common.alarms.device import HOST_THROTTLED
 from common.ports import PlcView
 
 REJECT_BIN = 0b0011  # PLC's REJECT_FAULT: bin full, air low
@@ -24,6 +25,8 @@ class Condition:
     late: str = ""
     unknown_recipe: str = ""
     uplink: str = ""
+    throttled: str = ""
+    """Why the device slows itself down; the rate of pictures is the line's and stays."""
 
 
 def active_alarms(now: Condition) -> dict[str, str]:
@@ -45,6 +48,7 @@ def active_alarms(now: Condition) -> dict[str, str]:
         "store_failing": now.failures.get("store", ""),
         "late_verdicts": now.late,
         "uplink_offline": now.uplink,
+        HOST_THROTTLED: now.throttled,
     }
 
 

@@ -161,14 +161,16 @@ class Act:
             self._board.command(alarm_id, orders.unshelve(LOGIC))
 
     def _about(self, kind: str, row: int, decision: Decision, call: Call) -> dict[str, Any]:
-        patient = self._patients[row]
+        patient, score = self._patients[row], decision.score
         return {
             "bed": self._beds[row],
             "patient": patient.pseudonym if patient else "",
             "kind": kind.removeprefix(bed_alarms.PER_BED),
             "what": list(call.what),
-            "news2": int(decision.score.at_least[row]),
-            "complete": bool(decision.score.complete[row]),
+            "news2": int(score.at_least[row]),
+            "complete": bool(score.complete[row]),
+            "risk": Risk(int(decision.risk[row])).name,
+            "parts": {p.name: n for p in Parameter if (n := int(score.parts[row, p]))},
         }
 
     def _unmonitored(self, why: str) -> None:

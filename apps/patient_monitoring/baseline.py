@@ -5,6 +5,8 @@ from what is far out. The distance takes correlation into account: a pulse of 95
 respiration of 24 may be usual together and odd apart. It is advice, never an alarm by itself.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from apps.patient_monitoring.config import BaselineRules
@@ -17,6 +19,18 @@ FLOOR = np.array([4.0, 1.0, 2.0, 3.0])
 PRIOR = 2.0  # the ordinary spread before anything is known, in floors
 FAR = 3.0  # standard deviations beyond which the baseline does not follow
 STEP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Usual:
+    """What a distance is computed from, and all of it: kept with an alert to prove it."""
+
+    value: Array
+    """float [beds, 4] as in COMPONENTS; NaN for what is not known now."""
+    mean: Array
+    """float [beds, 4]: the patient's own; NaN until it has been seen for long enough."""
+    spread: Array
+    """float [beds, 4, 4]: the covariance of the patient's own signs."""
 
 
 class BaselineBoard:
@@ -32,25 +46,18 @@ class BaselineBoard:
 
     def clear(self, bed: int) -> None:
         """Another patient lies there."""
+        self._spread = self._spread.copy()  # what was given out stays what it was
         self._mean[bed], self._seen_s[bed] = np.nan, 0.0
         self._spread[bed] = np.diag((PRIOR * FLOOR) ** 2)
 
-    def distance(self, reading: Reading, now: float) -> tuple[Array, Array]:
-        """Distance [beds] in standard deviations, and each component's share [beds, 4].
-
-        NaN as long as a bed's baseline is not known, or none of its signs.
-        """
-        value = components(reading)
-        known = np.isfinite(value) & (self._seen_s >= self._rules.warm_up_s)
-        away = np.where(known, value - self._mean, 0.0)
-        away[:, 1] = np.minimum(away[:, 1], 0.0)  # more oxygen in the blood is no concern
-        pull = np.linalg.solve(_within(self._spread, known), away[:, :, None])[:, :, 0]
-        square, count = (away * pull).sum(axis=1), known.sum(axis=1)
+    def follow(self, reading: Reading, now: float) -> Usual:
+        """The signs of now beside each patient's own normal, which then learns from them."""
+        value, seen = components(reading), self._seen_s >= self._rules.warm_up_s
+        usual = Usual(value, np.where(seen, self._mean, np.nan), self._spread)
         if now >= self._next:
             self._next = now + STEP_S
             self._learn(value)
-        share = np.where(known, away * pull / np.maximum(square, 1e-12)[:, None], np.nan)
-        return np.where(count > 0, _deviations(square, np.maximum(count, 1)), np.nan), share
+        return usual
 
     def _learn(self, value: Array) -> None:
         """Follow by one step, no further than `FAR` would lie."""
@@ -65,6 +72,20 @@ class BaselineBoard:
         both = np.sqrt(weight[:, :, None] * weight[:, None, :])
         seen = off[:, :, None] * off[:, None, :] + np.diag(FLOOR**2)
         self._spread = self._spread + both * (seen - self._spread)
+
+
+def distance(usual: Usual) -> tuple[Array, Array]:
+    """Distance [beds] in standard deviations, and each component's share [beds, 4].
+
+    NaN as long as a bed's baseline is not known, or none of its signs.
+    """
+    known = np.isfinite(usual.value) & np.isfinite(usual.mean)
+    away = np.where(known, usual.value - usual.mean, 0.0)
+    away[:, 1] = np.minimum(away[:, 1], 0.0)  # more oxygen in the blood is no concern
+    pull = np.linalg.solve(_within(usual.spread, known), away[:, :, None])[:, :, 0]
+    square, count = (away * pull).sum(axis=1), known.sum(axis=1)
+    share = np.where(known, away * pull / np.maximum(square, 1e-12)[:, None], np.nan)
+    return np.where(count > 0, _deviations(square, np.maximum(count, 1)), np.nan), share
 
 
 def components(reading: Reading) -> Array:

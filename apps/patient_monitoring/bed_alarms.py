@@ -1,12 +1,11 @@
 """The alarms of a ward: the table of alarms.toml, with one of each `bed_…` for every bed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from apps.patient_monitoring.config import APP
 from apps.patient_monitoring.domain import Priority
-from common.alarms.definition import AlarmDefinition, load_definitions
+from common.alarms.definition import AlarmDefinition, at_place, load_definitions
 
 PER_BED = "bed_"
 RISK, EXTREME, TECHNICAL, ADVICE = "bed_risk", "bed_extreme", "bed_technical", "bed_advice"
@@ -39,5 +38,5 @@ def definitions(
             continue
         for bed in beds:
             alarm_id = alarm_of(name, bed)
-            found[alarm_id] = replace(one, id=alarm_id, text=f"Bed {bed}: {one.text}")
+            found[alarm_id] = at_place(one, alarm_id, f"Bed {bed}")
     return found

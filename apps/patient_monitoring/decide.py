@@ -213,6 +213,7 @@ class Protocol:
             invalid_since=state.invalid_since,
             advised_model=state.advised[:, 0],
             advised_anomaly=state.advised[:, 1],
+            above_s=state.at - state.above_since,
             changes=changes,
             fault=fault,
         )

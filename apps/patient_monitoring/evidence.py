@@ -5,8 +5,8 @@ null; numbers that are computed from are kept to the last bit.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -38,6 +38,7 @@ SIGN_OF = {
 }
 PARAMETERS = tuple(parameter.name for parameter in Parameter)
 SIGNS_BY_NAME = tuple(sign.name for sign in Sign)
+SECOND_LINE = ("model", "anomaly")
 NEVER = {"age_s": None, "flags": ()}
 Inputs = Callable[[Reading], Array]
 
@@ -51,6 +52,8 @@ class Provenance:
     model: str
     """Empty where no model runs."""
     model_sha256: str
+    advisory: Mapping[str, Any] = field(default_factory=dict)
+    """The limits of the second line, as app.toml had them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +88,18 @@ class Moment:
             "due_s": float(percept.due_s[row]),
             **self._second_line(row),
             "not_a_device": NOT_A_DEVICE,
+        }
+
+    def proof(self, row: int) -> dict[str, Any]:
+        """What an alert of the second line rested on besides: to compute it anew."""
+        usual, above = self.percept.usual, self.decision.above_s[row]
+        return {
+            "usual": {
+                "value": list(map(number, usual.value[row])),
+                "mean": list(map(number, usual.mean[row])),
+                "spread": [list(map(number, line)) for line in usual.spread[row]],
+            },
+            "above_s": dict(zip(SECOND_LINE, map(number, above), strict=True)),
         }
 
     def _inputs(self, row: int) -> dict[str, Any]:

@@ -10,6 +10,11 @@ KEYS = (
     "auroc", "auprc", "auroc_same_hour", "sensitivity_at_news2_alarm_rate", "onsets_caught",
     "lead_h", "calls_per_patient_day", "utility",
 )  # fmt: skip
+LOADS = (
+    "patients", "wards", "alarms seen", "p50", "p95", "p99", "most", "messages/s",
+    "beats missed", "cores", "memory MB", "growth MB",
+)  # fmt: skip
+STEPS = ("perceive", "decide", "act", "record", "snapshot", "total")
 RATES = ("plain_limits", "ours", "ours_physiological", "ours_technical", "ours_outside_courses")
 
 
@@ -72,6 +77,39 @@ def burden(found: dict[str, Any]) -> str:
         ),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def speed(found: dict[str, Any]) -> str:
+    """What `lineside bench patient_monitoring --json` said, for the README."""
+    machine = found["machine"]
+    loads = [
+        [int(patients), of["wards"], f"{of['alarms_seen']} / {of['alarms_expected']}",
+         *(of["wire_to_visible_ms"][name] for name in ("p50", "p95", "p99", "max")),
+         of["messages_per_s"], of["beats_missed"], of["cpu_cores"], of["memory_mb"],
+         of["memory_growth_mb"]]
+        for patients, of in found["patients"].items()
+    ]  # fmt: skip
+    alone = found["one_process"]["patients"]
+    steps = [
+        [int(patients), *(_both(of["steps_ms"][step]) for step in STEPS),
+         of["receive_us_per_message"], of["cpu_cores"]]
+        for patients, of in alone.items()
+    ]  # fmt: skip
+    lines = [
+        f"`{found['command']}` at commit {found['commit']}, {machine['cores']} cores of "
+        f"{machine['cpu']}. From wire to visible in ms.",
+        "",
+        *table(LOADS, loads),
+        "",
+        "One gateway alone in a process, p50 / p99 of its steps in ms; a message in µs:",
+        "",
+        *table(("patients", *STEPS, "message", "cores"), steps),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _both(found: dict[str, float]) -> str:
+    return f"{found['p50']:g} / {found['p99']:g}"
 
 
 def _spread(found: dict[str, float] | None) -> list[float | None]:

@@ -1,7 +1,9 @@
-"""The last day of each bed's score in steps of five minutes: what a tile's trend shows.
+"""The last hours of each bed's score: what a tile's trend and little course show.
 
-Kept in memory beside the loop; the records have it in full. A step's value is the highest
-lower bound within it, so that nothing that was called for is smoothed away.
+Kept in memory beside the loop, in steps of five minutes; the records have it in full. A
+step's value is the highest lower bound within it, so that nothing that was called for is
+smoothed away. A document of two hundred tiles goes out every second: a course has quarters
+of an hour.
 """
 
 import numpy as np
@@ -9,8 +11,8 @@ import numpy as np
 from apps.patient_monitoring.ward import Percept
 
 STEP_S = 300.0
-STEPS = 288
-HOUR_STEPS = 12
+STEPS = 72
+HOUR_STEPS, QUARTER_STEPS = 12, 3
 UNKNOWN = -1
 SURE = 2
 """A change of fewer points is no trend."""
@@ -40,14 +42,14 @@ class Histories:
         slot = step % STEPS
         self._scores[:, slot] = np.maximum(self._scores[:, slot], now)
 
-    def of(self, row: int) -> list[int | None]:
-        """Oldest first, from the first that is known; None where nothing was."""
+    def courses(self) -> list[list[int | None]]:
+        """Of each bed the highest score of every quarter of an hour back from now.
+
+        Oldest first, from the first that is known; None where nothing was.
+        """
         order = (self._step + 1 + np.arange(STEPS)) % STEPS
-        found = self._scores[row, order]
-        known = np.flatnonzero(found != UNKNOWN)
-        if not len(known):
-            return []
-        return [None if one == UNKNOWN else int(one) for one in found[known[0] :]]
+        quarters = self._scores[:, order].reshape(len(self._scores), -1, QUARTER_STEPS)
+        return [_known(row) for row in quarters.max(axis=2).tolist()]
 
     def trend(self, row: int) -> int:
         """1 rising, −1 falling, 0 neither or not known: against an hour ago."""
@@ -55,3 +57,8 @@ class Histories:
         if UNKNOWN in (now, before):
             return 0
         return int(now - before >= SURE) - int(before - now >= SURE)
+
+
+def _known(course: list[int]) -> list[int | None]:
+    first = next((at for at, one in enumerate(course) if one != UNKNOWN), len(course))
+    return [None if one == UNKNOWN else one for one in course[first:]]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from apps.patient_monitoring import news2, skill
-from apps.patient_monitoring.baseline import BaselineBoard
+from apps.patient_monitoring.baseline import BaselineBoard, distance
 from apps.patient_monitoring.charts import files
 from apps.patient_monitoring.config import AdvisoryRules, BaselineRules, ExtremeRules, SignRules
 from apps.patient_monitoring.domain import Acvpu, Array, Sign
@@ -168,9 +168,9 @@ def _watched(path: Path) -> tuple[int, int, int, float]:
     for second, row in enumerate(table):
         now = float(second)
         board.update(readings([(0, s, v, now) for s, v in zip(signs, row, strict=True)]))
-        distance, _ = baseline.distance(board.read(now, due), now)
-        judged += int(np.isfinite(distance[0]))
-        above_s = above_s + 1 if distance[0] >= rules.anomaly_above else 0
+        away, _ = distance(baseline.follow(board.read(now, due), now))
+        judged += int(np.isfinite(away[0]))
+        above_s = above_s + 1 if away[0] >= rules.anomaly_above else 0
         told += above_s == int(rules.anomaly_persist_s)
         inside += above_s >= int(rules.anomaly_persist_s)
     differ = np.abs(table[:, signs.index(Sign.HR)] - table[:, signs.index(Sign.PULSE)]) > 15

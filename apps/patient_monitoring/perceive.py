@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from apps.patient_monitoring import news2
-from apps.patient_monitoring.baseline import BaselineBoard
+from apps.patient_monitoring.baseline import BaselineBoard, distance
 from apps.patient_monitoring.config import EscalationRules, Settings
 from apps.patient_monitoring.domain import (
     Array,
@@ -70,8 +70,11 @@ class Perceive:
             return
         for board in (self.signs, self._trends, self._baselines):
             board.clear(bed)
-        self._due_s[bed], self._looked_at[bed] = self._intervals[Risk.ROUTINE], 0
-        self._features[bed] = self._contributions[bed] = self._risk[bed] = np.nan
+        self._looked_at[bed] = 0
+        self._due_s = _with(self._due_s, bed, self._intervals[Risk.ROUTINE])
+        self._features = _with(self._features, bed, np.nan)
+        self._contributions = _with(self._contributions, bed, np.nan)
+        self._risk = _with(self._risk, bed, np.nan)
 
     def __call__(self, sample: Sample[Readings]) -> Percept:
         """The ward as it is at the sample's time, which is now."""
@@ -87,7 +90,8 @@ class Perceive:
         if now >= self._next_model:
             self._next_model = now + MODEL_PERIOD_S
             self._ask_model(reading)
-        anomaly, shares = self._baselines.distance(reading, now)
+        usual = self._baselines.follow(reading, now)
+        anomaly, shares = distance(usual)
         return Percept(
             at=now,
             reading=reading,
@@ -99,6 +103,7 @@ class Perceive:
             contributions=self._contributions,
             anomaly=anomaly,
             anomaly_shares=shares,
+            usual=usual,
         )
 
     def _ask_model(self, reading: Reading) -> None:
@@ -106,6 +111,13 @@ class Perceive:
         if self._model is not None:
             self._risk, self._contributions = self._model.predict(self._features)
             self._risk = np.where(self._refused, np.nan, self._risk)
+
+
+def _with(told: Array, bed: int, value: float) -> Array:
+    """The same with another value for one bed; percepts given out keep what they had."""
+    changed = told.copy()
+    changed[bed] = value
+    return changed
 
 
 def intervals(rules: EscalationRules) -> Array:

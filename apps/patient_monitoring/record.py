@@ -129,6 +129,7 @@ class Recorder:
                 "was": change.was,
                 "now": change.now,
                 **moment.of(change.bed),
+                **moment.proof(change.bed),
             }
             records.add(connection, self._record("alert", alert_id, body, moment))
             self._queue(connection, "alarm", ALERT_EVENT, body, moment)

@@ -5,7 +5,6 @@ redrawn from one reading of the file; what a person types into (`screen_commands
 outside of it. It is no medical device, and says so where it is read.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -14,12 +13,14 @@ from apps.patient_monitoring import (
     NOT_A_DEVICE,
     screen_commands,
     screen_course,
+    screen_details,
     screen_patient,
     screen_tiles,
 )
 from apps.patient_monitoring.screen_bed import Bed, beds_of, occupied
 from apps.patient_monitoring.screen_fields import chosen_bed
 from apps.patient_monitoring.screen_report import TRENDS, WardTally
+from common.screen.alarm_details import add_details
 from common.screen.alarm_list import Layout, draw_alarms, headline_html
 from common.screen.alarms import Alarm, alarms_of
 from common.screen.app_screen import AppScreen, model_of
@@ -43,6 +44,7 @@ DEVICE = mark("Reference software for simulation and research. Not a medical dev
 STYLE = Path(__file__).with_name("ward.css").read_text("utf-8")
 
 add_words(Path(__file__).with_name("words"))
+add_details(screen_details.detail)
 
 
 def page() -> None:
@@ -77,7 +79,7 @@ def _begin(path: Path) -> tuple[Plant, Heard, list[Bed], tuple[Alarm, ...]]:
     now = heard.freshness.age_s + (heard.word.number("wall_time") or 0.0)
     beds = beds_of(heard.word, now)
     st.html(head(heard, beds) if heard.word else _nothing(heard))
-    return plant, heard, beds, tuple(map(_translated, alarms_of(heard.word, heard.name)))
+    return plant, heard, beds, alarms_of(heard.word, heard.name)
 
 
 def _nothing(heard: Heard) -> Html:
@@ -142,18 +144,9 @@ def _alarms(heard: Heard, alarms: tuple[Alarm, ...]) -> None:
     draw_alarms(alarms, Layout("wd", ALARMS), stale=heard.freshness.stale)
 
 
-def _translated(alarm: Alarm) -> Alarm:
-    """An alarm of a bed with the bed's name in the reader's language."""
-    bed = alarm.id.partition("/")[2]
-    text = alarm.text.removeprefix(f"Bed {bed}: ")
-    if not bed or text == alarm.text:
-        return alarm
-    return replace(alarm, text=tr("Bed {bed}: {what}", bed=bed, what=tr(text)))
-
-
 def head(heard: Heard, beds: list[Bed]) -> Html:
     """The ward's state in numbers, for eyes across the room."""
-    word, here = heard.word, occupied(beds)
+    here = occupied(beds)
     late = sum((bed.due_in_s or 0.0) < 0 for bed in here)
     scores = [bed.at_least or 0 for bed in here if not bed.refusal]
     facts = (
@@ -163,8 +156,7 @@ def head(heard: Heard, beds: list[Bed]) -> Html:
         fact(tr("Incomplete"), count(sum(not bed.complete for bed in here))),
         fact(tr("Observations late"), count(late)),
         fact(tr("Alarms paused"), count(sum(bed.paused_s is not None for bed in here))),
-        fact(tr("Data age"), heard.freshness.text),
-        fact(tr("Model"), model_of(word) or tr("none"), grow=True),
+        fact(tr("Data age"), heard.freshness.text, grow=True),
     )
     cls = "ls-facts ls-stale" if heard.freshness.stale else "ls-facts"
     device = element("div", tr(DEVICE), cls="wd-device")

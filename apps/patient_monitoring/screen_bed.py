@@ -27,7 +27,8 @@ PARAMETERS = {
     "TEMPERATURE": ("T", mark("Temperature")),
 }
 """Short and full name of what NEWS2 scores."""
-TRENDS = {1: "▲", 0: "▬", -1: "▼"}
+TRENDS = {1: "▲", -1: "▼"}
+"""Which way a score goes. Steady has no mark: a dash would read as a number that is missing."""
 
 
 @dataclass(frozen=True, slots=True)

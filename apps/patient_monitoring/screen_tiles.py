@@ -19,7 +19,7 @@ from apps.patient_monitoring.screen_words import EXTREME_TEXTS, TECHNICAL_TEXTS
 from common.screen import charts
 from common.screen.alarm_list import counts
 from common.screen.alarms import alarms_of
-from common.screen.document import Document, count
+from common.screen.document import MISSING, Document, count
 from common.screen.freshness import Freshness, age_text
 from common.screen.language import tr
 from common.screen.listening import Heard
@@ -28,10 +28,6 @@ from common.screen.palette import priority_mark
 from common.screen.tiles import frame
 
 HIGHEST = 20
-COURSE = 72
-"""Scores in a tile's course, one every five minutes: six hours."""
-QUARTER = 3
-"""Scores in a quarter of an hour."""
 CHIPS = 4
 STRIP = 6
 
@@ -62,7 +58,9 @@ def tile(bed: Bed, freshness: Freshness) -> Html:
         element("div", oldest_text(bed), cls="wd-line"),
         element("div", due, cls="wd-line wd-late" if late else "wd-line"),
         element(
-            "div", paused or _last_line(bed), cls="wd-line wd-late" if paused else "wd-line"
+            "div",
+            paused or _last_line(bed),
+            cls="wd-line wd-whole wd-late" if paused else "wd-line wd-whole",
         ),
         freshness=freshness,
         ways=_ways(bed),
@@ -100,8 +98,8 @@ def said(texts: Sequence[str], words: dict[str, str]) -> list[str]:
 def score_html(bed: Bed) -> Html:
     """The number and which way it goes; its course of the day, or why it is no total."""
     bound = "" if bed.complete else "wd-bound"
-    way = TRENDS.get(bed.score.whole("trend") or 0, "") if bed.at_least is not None else ""
-    course = charts.sparkline(course_of(bed.score.values("history")), HIGHEST)
+    way = "" if bed.number == MISSING else TRENDS.get(bed.score.whole("trend") or 0, "")
+    course = charts.sparkline(_course(bed), HIGHEST)
     return element(
         "div",
         element("b", bed.number, cls=bound),
@@ -111,21 +109,20 @@ def score_html(bed: Bed) -> Html:
     )
 
 
-def course_of(history: Sequence[float | None]) -> list[float]:
-    """The last hours in quarters of an hour, the highest of each: a page has many of these."""
-    known = [value for value in history[-COURSE:] if value is not None]
-    return [max(known[at : at + QUARTER]) for at in range(0, len(known), QUARTER)]
+def _course(bed: Bed) -> list[float]:
+    """The score of the last hours, as far as it is known."""
+    return [value for value in bed.score.values("history") if value is not None]
 
 
 def _way_word(bed: Bed) -> str:
-    words = {1: tr("rising"), 0: tr("steady"), -1: tr("falling")}
+    words = {1: tr("rising"), -1: tr("falling")}
     return words.get(bed.score.whole("trend") or 0, "")
 
 
 def chips(bed: Bed) -> list[Html]:
     """What is extreme, what scores 3, what is missing."""
     if bed.refusal:
-        return [element("span", tr(bed.refusal), cls="wd-chip")]
+        return [element("span", tr(bed.refusal), cls="wd-chip wd-why")]
     extreme = [element("span", text, cls="wd-chip wd-red")
                for text in said(bed.word.texts("extreme"), EXTREME_TEXTS)]  # fmt: skip
     red = [element("span", f"{_short(name)} 3", cls="wd-chip wd-red",

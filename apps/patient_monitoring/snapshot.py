@@ -36,7 +36,7 @@ class Snapshots:
         document = {
             **shared(station.settings.station, "patient_monitoring", parts),
             "not_a_device": NOT_A_DEVICE,
-            "model": self._model(),
+            "model": parts.model.document() if parts.model else None,
             "healthy": not faults,
             "faults": faults,
             "ward": {
@@ -55,19 +55,6 @@ class Snapshots:
         }
         before, self.last = self.last, document
         keep(parts.store, document, before)
-
-    def _model(self) -> dict[str, Any] | None:
-        choice = self._station.parts.model
-        if choice is None:
-            return None
-        model = choice.model
-        return {
-            "name": model.card.name,
-            "version": model.card.version,
-            "artefact": f"{model.artefact.runtime}/{model.artefact.precision}",
-            "device": model.runtime.device,
-            "reason": choice.reason,
-        }
 
     def _counts(self) -> dict[str, int]:
         station = self._station

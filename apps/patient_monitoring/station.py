@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -82,7 +82,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
     model = parts.model.model if parts.model else None
     provenance = evidence.Provenance(
         settings.station.name, parts.software, model.describe() if model else "",
-        model.artefact.sha256 if model else "",
+        model.artefact.sha256 if model else "", asdict(settings.advisory),
     )  # fmt: skip
     record = Recorder(
         store, parts.outbox, parts.sinks, provenance, patients, signs.inputs, resume.document

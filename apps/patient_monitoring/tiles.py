@@ -30,6 +30,7 @@ class Tiles:
         self._station = station
         self._told_of: Array | None = None
         self._told: dict[int, list[dict[str, Any]]] = {}
+        self._courses: list[list[int | None]] = []
 
     def all(self, alarms: list[Alarm], wall: float, now: float) -> list[dict[str, Any]]:
         """A tile per bed, in the order of the rows."""
@@ -38,6 +39,7 @@ class Tiles:
             bed = alarm.definition.id.partition("/")[2]
             if bed:
                 by_bed.setdefault(bed, []).append(alarm)
+        self._courses = self._station.histories.courses()
         return [
             self._tile(row, by_bed.get(bed, []), wall, now)
             for row, bed in enumerate(self._station.beds)
@@ -71,7 +73,7 @@ class Tiles:
             "score": {
                 **scored(decision, row),
                 "trend": station.histories.trend(row),
-                "history": station.histories.of(row),
+                "history": self._courses[row],
             },
             "risk": risk.name,
             "priority": Priority(int(decision.priority[row])).name,

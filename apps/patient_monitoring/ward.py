@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from apps.patient_monitoring.baseline import Usual
 from apps.patient_monitoring.domain import Array, Score
 from apps.patient_monitoring.readings import Reading
 
@@ -29,6 +30,8 @@ class Percept:
     """float [beds]: distance from the patient's own baseline, in standard deviations; NaN."""
     anomaly_shares: Array
     """float [beds, components]: of the squared distance, in the order of `COMPONENTS`."""
+    usual: Usual
+    """What the anomaly was computed from."""
 
 
 class Kind(StrEnum):
@@ -73,6 +76,8 @@ class Decision:
     advised_model: Array
     """bool: the model's risk has stayed above its limit. Advice, no alarm by default."""
     advised_anomaly: Array
+    above_s: Array
+    """[beds, 2]: for how long the model's risk, the anomaly, is above its limit; NaN."""
     changes: tuple[Change, ...]
     fault: str = ""
     """Why nothing is known of the ward at this moment; then all else is as it last was."""

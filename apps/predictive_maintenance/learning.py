@@ -19,8 +19,8 @@ from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.shelf import Shelf
 from apps.predictive_maintenance.wizard import propose
 from common.errors import ConfigError
-from common.store import Store
 from common.storage.queries import open_readonly
+from common.store import Store
 
 FOREVER = 1e12
 

@@ -4,12 +4,12 @@ Pure, like `decide`: a table that an engineer can check against alarms.toml.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from apps.predictive_maintenance.config import APP, Machine
 from apps.predictive_maintenance.domain import Verdict
-from common.alarms.definition import AlarmDefinition, load_definitions
+from common.alarms.definition import AlarmDefinition, at_place, load_definitions
 
 EACH = "machine_"
 UNJUDGED_S = 86_400.0
@@ -63,8 +63,8 @@ def definitions(
             found[name] = definition
             continue
         for asset, machine in machines.items():
-            text = f"{machine.name or asset}: {definition.text}"
-            found[f"{name}.{asset}"] = replace(definition, id=f"{name}.{asset}", text=text)
+            alarm_id = f"{name}.{asset}"
+            found[alarm_id] = at_place(definition, alarm_id, machine.name or asset)
     return found
 
 

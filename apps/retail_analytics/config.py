@@ -2,21 +2,36 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from apps.retail_analytics import drawing, geometry
-from apps.retail_analytics.domain import Point
-from apps.retail_analytics.geometry import Floor
-from common.config import load, setting
-from common.station_settings import (
-    DeviceSettings,
-    ModelSettings,
-    Retention,
-    StationSettings,
+from apps.retail_analytics.camera import (
+    CameraSettings,
+    HomographySettings,
+    LineSettings,
+    MaskSettings,
+    ViewLimits,
+    ZoneSettings,
+    as_points,
+    check_names,
 )
+from common.config import load, setting
+from common.inference.cooling import Cooling
+from common.inference.duty import Duty
+from common.station_settings import CameraModel, Retention, StationSettings
+
+__all__ = [
+    "CameraSettings",
+    "HomographySettings",
+    "LineSettings",
+    "MaskSettings",
+    "Settings",
+    "ViewLimits",
+    "ZoneSettings",
+    "as_points",
+    "load_settings",
+]
 
 APP = Path(__file__).parent
 CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -30,6 +45,14 @@ class RetailStation(StationSettings):
     name: str = setting("retail-analytics")
     area: str = setting("shop-floor")
     api_port: int = setting(8103, low=1024, high=65535)
+
+
+@dataclass(frozen=True)
+class SenseRules:
+    """How pictures wait, and when a camera is silent."""
+
+    ring_s: float = setting(1.0, low=0.1, high=2.0, unit="s")
+    silent_s: float = setting(2.0, low=0.5, high=60.0, unit="s")
 
 
 @dataclass(frozen=True)
@@ -96,6 +119,26 @@ class OccupancyRules:
 
 
 @dataclass(frozen=True)
+class Hours:
+    """When the shop is open, local time; the same twice: always."""
+
+    opens: str = setting("00:00")
+    closes: str = setting("00:00")
+
+    def __post_init__(self) -> None:
+        for name in ("opens", "closes"):
+            if not CLOCK_TIME.fullmatch(getattr(self, name)):
+                raise ValueError(f"{name} = {getattr(self, name)!r} must be HH:MM")
+
+    def open_at(self, local: datetime) -> bool:
+        """Whether it is open at local time; hours may go over midnight."""
+        now = f"{local:%H:%M}"
+        if self.opens < self.closes:
+            return self.opens <= now < self.closes
+        return self.opens == self.closes or now >= self.opens or now < self.closes
+
+
+@dataclass(frozen=True)
 class Privacy:
     """What may be said of few people: nothing."""
 
@@ -109,11 +152,9 @@ class Privacy:
 
 @dataclass(frozen=True)
 class Simulation:
-    """The shop in software, used as long as no real cameras are named."""
+    """The shop in software, that cameras with the backend "simulated" look into."""
 
-    enabled: bool = setting(True)
     people_per_min: float = setting(8.0, low=0.0, high=120.0, unit="1/min")
-    fps: float = setting(15.0, low=1.0, high=60.0, unit="1/s")
     seed: int = setting(7, low=0)
 
 
@@ -123,11 +164,15 @@ class Settings:
 
     station: RetailStation = field(default_factory=RetailStation)
     camera: tuple[CameraSettings, ...] = ()
-    model: ModelSettings = field(default_factory=lambda: ModelSettings(Path("models/person")))
+    model: CameraModel = field(default_factory=lambda: CameraModel(Path("models/person")))
+    sense: SenseRules = field(default_factory=SenseRules)
+    duty: Duty = field(default_factory=Duty)
+    cooling: Cooling = field(default_factory=Cooling)
     tracking: Tracking = field(default_factory=Tracking)
     counting: Counting = field(default_factory=Counting)
     queue: QueueRules = field(default_factory=QueueRules)
     occupancy: OccupancyRules = field(default_factory=OccupancyRules)
+    hours: Hours = field(default_factory=Hours)
     privacy: Privacy = field(default_factory=Privacy)
     simulation: Simulation = field(default_factory=Simulation)
     retention: Retention = field(default_factory=Retention)
@@ -138,7 +183,16 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.camera:
             raise ValueError("camera: at least one camera is needed")
-        unique([camera.name for camera in self.camera], "camera")
+        check_names([camera.name for camera in self.camera], "camera")
+        if self.duty.beat_s >= self.tracking.lost_s:
+            raise ValueError("duty.beat_s must be below tracking.lost_s, or who stands is lost")
+        if any(camera.limits.least_fps > self.cooling.least_fps for camera in self.camera):
+            raise ValueError("cooling.least_fps below a camera's limits.least_fps blinds it")
+        if 0 < self.occupancy.limit < self.privacy.k:
+            raise ValueError(
+                f"occupancy.limit = {self.occupancy.limit} is below privacy.k: its alarm "
+                "would tell of few people"
+            )
 
 
 def load_settings(path: Path = APP / "app.toml") -> Settings:

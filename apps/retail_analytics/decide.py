@@ -8,7 +8,8 @@ time not observed: nobody leaves, nobody arrives, and the interval will say so.
 
 from dataclasses import dataclass, field, replace
 
-from apps.retail_analytics.config import CameraSettings, Counting, QueueRules, Settings
+from apps.retail_analytics.camera import CameraSettings
+from apps.retail_analytics.config import Counting, QueueRules, Settings
 from apps.retail_analytics.crossing import LineState, follow_line, forget_lines
 from apps.retail_analytics.domain import (
     Crossing,
@@ -115,7 +116,7 @@ class Rules:
         kept = {i: was for i, was in state.seen.items() if now - was[1] <= FORGET_S}
         decision = Decision(
             self.scene.name, now, passed, usable=observed,
-            reason="" if observed else f"no view for {passed:.1f} s",
+            reason="" if observed else f"gap: no view for {passed:.1f} s",
             crossings=crossings, visits=visits, waits=waits, calls=calls,
             present={name: zone.present for name, zone in zones.items()}, joined=joined,
             spots=tuple((track.id, track.spot) for track in confirmed if track.detected),

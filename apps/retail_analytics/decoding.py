@@ -28,7 +28,7 @@ class Options:
     def array(self, outputs: Outputs, role: str = "boxes") -> Floats:
         """An output in real numbers: quantised ones by the card's scale and zero."""
         name, numbers = self.tensors[role]
-        array = outputs[name].astype(np.float32)
+        array = np.asarray(outputs[name], np.float32)
         if "scale" in numbers:
             array = (array - numbers.get("zero", (0.0,))[0]) * numbers["scale"][0]
         return np.asarray(array, np.float32)
@@ -48,7 +48,7 @@ class Raw:
 
     def only(self, labels: list[int]) -> "Raw":
         """Those of these labels."""
-        kept = np.isin(self.classes, labels)
+        kept = (self.classes[:, None] == labels).any(1)
         return Raw(self.boxes[kept], self.scores[kept], self.classes[kept])
 
 
@@ -66,20 +66,23 @@ def _corners(centre: Floats, size: Floats) -> Floats:
 
 
 def yolox(outputs: Outputs, options: Options, threshold: float) -> Raw:
-    """[1, cells, 5 + classes]: offsets to the cell, log size, objectness, classes."""
+    """[1, cells, 5 + classes]: offsets to the cell, log size, objectness, classes.
+
+    Where eight bits cannot hold both, `boxes` are the first four and `scores` the others.
+    """
     rows = options.array(outputs)[0]
-    strides = options.tensors["boxes"][1].get("strides", (8.0, 16.0, 32.0))
-    grids, steps = [], []
-    for stride in strides:
-        high, wide = int(options.height // stride), int(options.width // stride)
-        y, x = np.mgrid[:high, :wide]
-        grids.append(np.column_stack([x.ravel(), y.ravel()]))
-        steps.append(np.full(high * wide, stride))
-    grid, step = np.vstack(grids), np.concatenate(steps)[:, None]
-    if len(rows) != len(grid):
-        raise BundleError(f"yolox: {len(rows)} cells, the strides give {len(grid)}")
+    if "scores" in options.tensors:
+        rows = np.hstack([rows, options.array(outputs, "scores")[0]])
+    strides = np.array(options.tensors["boxes"][1].get("strides", (8.0, 16.0, 32.0)))
+    high, wide = (options.height // strides).astype(int), (options.width // strides).astype(int)
+    ends = np.cumsum(high * wide)
+    if len(rows) != ends[-1]:
+        raise BundleError(f"yolox: {len(rows)} cells, the strides give {ends[-1]}")
     likely = np.flatnonzero(rows[:, 4] >= threshold)  # no class can lift it above this
-    rows, grid, step = rows[likely], grid[likely], step[likely]
+    level = np.searchsorted(ends, likely, "right")
+    y, x = np.divmod(likely - (ends - high * wide)[level], wide[level])
+    rows, grid = rows[likely], np.column_stack([x, y]).astype(np.float32)
+    step = strides[level].astype(np.float32)[:, None]
     found, scores, kinds = _best(rows[:, 4:5] * rows[:, 5 : 5 + options.labels], threshold)
     centre = (rows[found, :2] + grid[found]) * step[found]
     size = np.exp(rows[found, 2:4].clip(-10, 10)) * step[found]

@@ -45,6 +45,8 @@ class View:
     quality: Quality = Quality.GOOD
     reason: str = ""
     """Why the view is not GOOD; then `tracks` says nothing, not even "nobody"."""
+    held: bool = False
+    """Nothing moved: these are the last view's tracks, not a new look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +131,5 @@ class Glance:
     """One camera's picture, on its way to numbers; it lives in memory only."""
 
     camera: str
-    frame: np.ndarray
-    """uint8 [H, W, 3] BGR or [H, W] grey; masked as soon as it is perceived."""
+    frame: np.ndarray | None
+    """uint8 [H, W, 3] BGR or [H, W] grey, masks burnt in; None: there is no picture."""

@@ -1,11 +1,12 @@
 """How good the counting is, beside the plain library pipeline on the same detections.
 
 A folder holds scene.toml with clip.mp4 and its truth (gt.txt or crossings.csv), or gt.txt
-alone, or published trajectories; a folder of such folders is taken as all of them. Where
-there is no picture, detections are made from the truth (jitter, misses, false boxes,
-occlusion). Truth is every movement of a true foot point over a line; since a counter shall
-not count swaying on a line, recall is also given over the crossings that left a band of
-±0.15 m on both sides (`beyond_band`).
+alone, or published trajectories, or shop.toml for a simulated shop, or clips whose truth is
+in `truth/`; a folder of such folders is taken as all of them. Where there is no picture,
+detections are made from the truth (jitter, misses, false boxes, occlusion). Truth is every
+movement of a true foot point over a line; since a counter shall not count swaying on a
+line, recall is also given over the crossings that left a band of ±0.15 m on both sides
+(`beyond_band`).
 """
 
 from collections.abc import Callable, Sequence
@@ -18,13 +19,8 @@ from apps.retail_analytics.domain import Crossing
 from apps.retail_analytics.evaluation import counting, library, mot, score, stays
 from apps.retail_analytics.evaluation.clip import read_clip
 from apps.retail_analytics.evaluation.detections import Faults, Found, detections
-from apps.retail_analytics.evaluation.trajectories import is_trajectories, read_trajectories
-from apps.retail_analytics.evaluation.truth import (
-    SCENE,
-    Recording,
-    crossings_of,
-    read_folder,
-)
+from apps.retail_analytics.evaluation.recordings import read_all
+from apps.retail_analytics.evaluation.truth import Recording, crossings_of
 from common.errors import ConfigError
 from common.inference.bundle import open_bundle
 from common.inference.selection import OpenRuntime, open_model
@@ -59,23 +55,6 @@ def run(
         model.close()
 
 
-def read_all(data: Path) -> list[Recording]:
-    """The recording in a folder, or those in its folders; raises ConfigError."""
-    if is_trajectories(data):
-        return [read_trajectories(data)]
-    if (data / SCENE).is_file():
-        return [read_folder(data)]
-    if not data.is_dir():
-        raise ConfigError(f"{data}: no such folder")
-    inner = sorted(folder for folder in data.iterdir() if folder.is_dir())
-    found = [one for one in inner if is_trajectories(one) or (one / SCENE).is_file()]
-    if not found:
-        raise ConfigError(f"{data}: holds no {SCENE} and no trajectories")
-    return [
-        read_trajectories(one) if is_trajectories(one) else read_folder(one) for one in found
-    ]
-
-
 def evaluate(
     settings: Settings,
     recordings: Sequence[Recording],
@@ -89,7 +68,12 @@ def evaluate(
         each[recording.name] = one(settings, recording, detector)
     if len(each) == 1:
         return next(iter(each.values()))
-    return {**together(list(each.values())), "recordings": each}
+    kinds = {figures["detections"] for figures in each.values()}
+    parts = {
+        kind: together([one for one in each.values() if one["detections"] == kind])
+        for kind in sorted(kinds)
+    }
+    return {**together(list(each.values())), "by_detections": parts, "recordings": each}
 
 
 def one(

@@ -32,7 +32,8 @@ class _Open:
     dwell: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     waits: dict[str, list[tuple[int, float, bool]]] = field(default_factory=dict)
     joined: dict[str, int] = field(default_factory=dict)
-    lengths: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    lengths: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    """Per zone: s, person-seconds, and most people at a time."""
     observed_s: float = 0.0
     blind_s: float = 0.0
     lost_views: int = 0
@@ -89,6 +90,12 @@ class CameraIntervals:
         self._open.marks.add("partial")
         return [self._close()]
 
+    @property
+    def progress(self) -> tuple[float, float, float] | None:
+        """Start (UTC, s) of the open interval, s of it observed and not; None: none is."""
+        now = self._open
+        return None if now is None else (now.start, now.observed_s, now.blind_s)
+
     def _next(self) -> float:
         return self._closed_until if math.isfinite(self._closed_until) else -math.inf
 
@@ -123,7 +130,9 @@ class CameraIntervals:
         for zone, count in (decision.joined or {}).items():
             now.joined[zone] = now.joined.get(zone, 0) + count
         for zone, present in (decision.present or {}).items():
-            now.lengths.setdefault(zone, []).append((decision.seconds, len(present)))
+            seconds, sums, most = now.lengths.get(zone, (0.0, 0.0, 0))
+            people, step = len(present), decision.seconds
+            now.lengths[zone] = (seconds + step, sums + step * people, max(most, people))
 
     def _close(self) -> dict[str, Any]:
         now = self._open
@@ -189,28 +198,25 @@ class CameraIntervals:
 
     def _lengths(self, now: _Open, zone: str, people: set[int]) -> dict[str, int] | None:
         """Mean and most people at a time, rounded; nothing where few were there."""
-        entries = now.lengths.get(zone, [])
-        seconds = sum(s for s, _ in entries)
+        seconds, sums, most = now.lengths.get(zone, (0.0, 0.0, 0))
         if len(people) < self._rules.k or not seconds:
             return None
-        mean = sum(s * n for s, n in entries) / seconds
-        return {"mean": _rounded(mean), "max": _rounded(max(n for _, n in entries))}
+        return {"mean": _rounded(sums / seconds), "max": _rounded(most)}
 
     def _queue(
         self, now: _Open, zone: str, waits: list[tuple[int, float, bool]], usable: bool
     ) -> dict[str, Any] | None:
-        people = {track for track, _, _ in waits}
+        people = {track for track, _, done in waits if done}
         served = [s for _, s, done in waits if done]
         gone = len(waits) - len(served)
-        if not usable or len(people) < self._rules.k or len(served) < self._rules.k:
+        if not usable or len(people) < self._rules.k:
             return None
-        entries = now.lengths.get(zone, [])
-        seconds = sum(s for s, _ in entries)
-        mean = sum(s * n for s, n in entries) / seconds if seconds else 0.0
+        seconds, sums, _ = now.lengths.get(zone, (0.0, 0.0, 0))
+        mean = sums / seconds if seconds else 0.0
         little = little_wait_s(mean, now.joined.get(zone, 0), now.observed_s)
         measured = sum(s for _, s, _ in waits) / len(waits)
         return {
-            "served": len(served),
+            "served": _about(len(people), self._rules.k),
             "abandoned_pct": _percent(gone, len(waits), self._rules.k),
             "wait": _spread(served, people, self._rules.k),
             "little_wait_s": None if little is None else round(little),
@@ -226,11 +232,19 @@ def _spread(seconds: list[float], people: set[int], k: int) -> dict[str, int] | 
     ordered = sorted(seconds)
     last = len(ordered) - 1
     return {
-        "n": len(people),
+        "n": _about(len(people), k),
         "mean": round(sum(ordered) / len(ordered)),
         "p50": round(ordered[round(0.5 * last)]),
         "p90": round(ordered[round(0.9 * last)]),
     }
+
+
+def _about(people: int, k: int) -> int:
+    """At least k people, to the nearest five: zones overlap, and queues lie in zones.
+
+    The difference of two exact numbers would be the few who were in one and not in the other.
+    """
+    return max(k, _rounded(people))
 
 
 def _percent(part: int, whole: int, k: int) -> int | None:

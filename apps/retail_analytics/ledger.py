@@ -8,12 +8,14 @@ aligned times only.
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from apps.retail_analytics.domain import IN, OUT
 from common.errors import LinesideError
 
-TABLES = """
+TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS retail_cells(
   camera TEXT NOT NULL,
   cell TEXT NOT NULL,
@@ -27,7 +29,9 @@ CREATE TABLE IF NOT EXISTS retail_cells(
   CHECK (count IS NOT NULL OR since = start),
   CHECK (end - start IN (60, 300, 900, 3600) AND start % (end - start) = 0),
   CHECK (since <= start AND since % (end - start) = 0 AND end - since <= 3600)
-) WITHOUT ROWID;
+) WITHOUT ROWID
+""",
+    """
 CREATE TRIGGER IF NOT EXISTS retail_cells_apart BEFORE INSERT ON retail_cells
 WHEN EXISTS (
   SELECT 1 FROM retail_cells WHERE camera = NEW.camera AND cell = NEW.cell
@@ -37,18 +41,26 @@ WHEN EXISTS (
   AND count IS NOT NULL AND since < NEW.end AND end > NEW.since
 ))
 BEGIN SELECT RAISE(ABORT, 'overlaps an interval that is published'); END;
+""",
+    """
 CREATE TRIGGER IF NOT EXISTS retail_cells_kept BEFORE UPDATE ON retail_cells
 BEGIN SELECT RAISE(ABORT, 'a published interval is never changed'); END;
+""",
+    """
 CREATE TABLE IF NOT EXISTS retail_intervals(
   camera TEXT NOT NULL,
   start INTEGER NOT NULL,
   end INTEGER NOT NULL,
   body TEXT NOT NULL,
   PRIMARY KEY (camera, start)
-) WITHOUT ROWID;
+) WITHOUT ROWID
+""",
+    """
 CREATE TRIGGER IF NOT EXISTS retail_intervals_kept BEFORE UPDATE ON retail_intervals
 BEGIN SELECT RAISE(ABORT, 'a published interval is never changed'); END;
-"""
+""",
+)
+"""One statement each: whoever runs them keeps the transaction in hand."""
 
 
 class IntervalRefused(LinesideError):
@@ -57,12 +69,21 @@ class IntervalRefused(LinesideError):
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables where they are not there yet."""
-    connection.executescript(TABLES)
+    for statement in TABLES:
+        connection.execute(statement)
 
 
-def put(connection: sqlite3.Connection, record: dict[str, Any]) -> None:
-    """Keep one closed interval in the caller's transaction; raises IntervalRefused."""
+def put(
+    connection: sqlite3.Connection,
+    record: dict[str, Any],
+    people: Mapping[tuple[int, int], int] | None = None,
+) -> None:
+    """Keep one closed interval in the caller's transaction; raises IntervalRefused.
+
+    `people`: of each cell of its heat map, how many were in it. They are not kept.
+    """
     _check_zones(record)
+    _check_heat(record, people or {})
     camera, k = record["camera"], record["k"]
     start, end = int(record["interval_start"]), int(record["interval_end"])
     try:
@@ -130,3 +151,12 @@ def _check_zones(record: dict[str, Any]) -> None:
             raise IntervalRefused(f"zone {zone['zone']}: of fewer than {k} people")
         if not record["usable"] and counts:
             raise IntervalRefused(f"zone {zone['zone']}: the interval is not usable")
+
+
+def _check_heat(record: dict[str, Any], people: Mapping[tuple[int, int], int]) -> None:
+    """What is told of a spot of the floor is of at least k people."""
+    cells, k = record.get("heat", {}).get("cells", ()), record["k"]
+    if cells and not record["usable"]:
+        raise IntervalRefused("heat map: the interval is not usable")
+    if any(people.get((x, y), 0) < k for x, y, _ in cells):
+        raise IntervalRefused(f"heat map: a cell of fewer than {k} people")

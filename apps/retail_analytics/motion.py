@@ -22,6 +22,9 @@ FIRST_SPEED = 1.4  # how fast somebody new may be, m/s (1 s.d.)
 SPEED_MEMORY_S = 1.2  # somebody unseen is taken to slow down with this time constant
 GATE = 2.8  # s.d. a detection may be away from where it was expected
 SIZE_MEMORY = 0.15  # share of a new height in the smoothed one
+FASTEST = 2.5  # m/s that a track is taken to walk; more is a box that jumped
+SHORT, TALL = 0.8, 1.25  # of the usual height: legs hidden; two people in one box
+SAME_HEAD = 0.2  # heights within which the upper edge is still the same head's
 OVERLAP = 0.3  # a box that overlaps the expected one this much may be the same person's
 IMPOSSIBLE = 1e6
 
@@ -158,7 +161,19 @@ def _costs(rows: Rows, tracks: NDArray[np.int64], boxes: Floats, reach: Floats) 
     return np.where(allowed, cost + 50.0, IMPOSSIBLE)
 
 
-def correct(rows: Rows, boxes: Floats, taken: NDArray[np.int64], now: float) -> None:
+def _walkable(speed: Floats, fastest: Floats) -> Floats:
+    """Speeds [n, 2] in px/s, none above its `fastest`."""
+    pace = np.hypot(speed[:, 0], speed[:, 1])
+    return speed * np.minimum(1.0, fastest / np.maximum(pace, 1e-9))[:, None]
+
+
+def correct(
+    rows: Rows,
+    boxes: Floats,
+    taken: NDArray[np.int64],
+    now: float,
+    person_m: float = STANDING_M,
+) -> None:
     """Bring every track that took a detection to where it was seen."""
     rows.source = taken.copy()
     hit = np.flatnonzero(taken >= 0)
@@ -166,17 +181,17 @@ def correct(rows: Rows, boxes: Floats, taken: NDArray[np.int64], now: float) -> 
         return
     found = boxes[taken[hit]]
     size, foot, doubt = rows.size[hit], feet_of(found), np.ones(len(hit))
-    height = sizes_of(found)[:, 1]
-    top = found[:, 1] - (rows.place[hit, 1] - size[:, 1])
-    hidden = (height < 0.8 * size[:, 1]) & (np.abs(top) < 0.2 * size[:, 1])
-    foot[hidden, 1] = found[hidden, 1] + size[hidden, 1]
-    doubt[hidden] = 4.0
+    hidden, joined = _wrong_feet(rows, hit, found)
+    wrong = hidden | joined
+    foot[wrong, 1] = found[wrong, 1] + size[wrong, 1]
+    doubt[wrong] = 4.0
     place, both, speed = rows.spread[hit].T
     noise = PLACE_NOISE**2 * doubt
     gain, push = place / (place + noise), both / (place + noise)
     miss = foot - rows.place[hit]
     rows.place[hit] += gain[:, None] * miss
     rows.speed[hit] += push[:, None] * miss
+    rows.speed[hit] = _walkable(rows.speed[hit], FASTEST / person_m * size[:, 1])
     rows.spread[hit] = np.column_stack(
         [(1 - gain) * place, (1 - gain) * both, speed - push * both]
     )
@@ -184,3 +199,16 @@ def correct(rows: Rows, boxes: Floats, taken: NDArray[np.int64], now: float) -> 
     rows.size[hit] += share[:, None] * (sizes_of(found) - size)
     rows.seen[hit] = now
     rows.hits[hit] += 1
+
+
+def _wrong_feet(
+    rows: Rows, hit: NDArray[np.int64], found: Floats
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Boxes whose lower edge is not this person's: the legs hidden, or another's within.
+
+    The head is where it was expected, so the feet are a body's height below it.
+    """
+    size = rows.size[hit, 1]
+    height = sizes_of(found)[:, 1]
+    same = np.abs(found[:, 1] - (rows.place[hit, 1] - size)) < SAME_HEAD * size
+    return same & (height < SHORT * size), same & (height > TALL * size)

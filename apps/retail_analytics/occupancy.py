@@ -17,6 +17,8 @@ class Occupancy:
 
     entered: int = 0
     left: int = 0
+    base: int = 0
+    """Inside when counting began: after a restart, or by a person's word."""
     corrected: int = 0
     """People added because more left than had come: each a missed entry."""
     drift: float = 0.0
@@ -29,14 +31,19 @@ class Occupancy:
     @property
     def inside(self) -> int:
         """The best estimate of how many are inside, never below 0."""
-        sum_now = self.entered + self.corrected - self.left - self.drift * self.entered
-        return max(0, round(sum_now))
+        return max(0, self.reckoned)
+
+    @property
+    def reckoned(self) -> int:
+        """The same sum as it is, even where it cannot be."""
+        sum_now = self.base + self.entered + self.corrected - self.left
+        return round(sum_now - self.drift * self.entered)
 
 
 def count(state: Occupancy, entered: int, left: int) -> Occupancy:
     """After so many went in and out through the doors."""
     after = replace(state, entered=state.entered + entered, left=state.left + left)
-    missing = after.left - after.entered - after.corrected
+    missing = after.left - after.entered - after.corrected - after.base
     return replace(after, corrected=after.corrected + missing) if missing > 0 else after
 
 
@@ -54,14 +61,19 @@ def on_day(state: Occupancy, local: datetime, rules: OccupancyRules) -> Occupanc
     return Occupancy(drift=learned(state, rules), day=day, remainder=_left_over(state))
 
 
+def said(state: Occupancy, inside: int) -> Occupancy:
+    """After somebody has looked: so many are inside."""
+    return replace(state, base=state.base + inside - state.reckoned)
+
+
 def _left_over(state: Occupancy) -> int:
-    return state.entered + state.corrected - state.left
+    return state.base + state.entered + state.corrected - state.left
 
 
 def learned(state: Occupancy, rules: OccupancyRules) -> float:
     """The drift after one more day: bounded, and never from one day alone."""
     if not state.entered:
         return state.drift
-    missed = (state.entered - state.left) / state.entered
+    missed = (state.base + state.entered - state.left) / state.entered
     moved = state.drift + rules.learn * (missed - state.drift)
     return max(-rules.most_drift, min(rules.most_drift, moved))

@@ -1,77 +1,162 @@
 """From a picture to people on the floor: masks first, then the view's health, then people.
 
-The masks are burnt into the pixels before anything else looks at them, so what they cover
-exists nowhere downstream. A picture of another size than the masks were drawn for is not
-looked at at all. What comes out is boxes, numbers and places; no picture leaves this file.
+The masks are in the pixels before anything looks at them, so what they cover exists nowhere
+downstream. A picture of another size than the masks were drawn for is not looked at at all.
+What comes out is boxes, numbers and places; no picture leaves this file.
 """
 
-import cv2
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
 import numpy as np
 
-from apps.retail_analytics.config import CameraSettings, Tracking, as_points
-from apps.retail_analytics.detector import PersonDetector
+from apps.retail_analytics.camera import CameraSettings
+from apps.retail_analytics.config import Tracking
 from apps.retail_analytics.domain import Glance, Track, View
 from apps.retail_analytics.geometry import Floor
+from apps.retail_analytics.masks import Masks
 from apps.retail_analytics.sight import Sight
 from apps.retail_analytics.tracking import MotionTracker, Tracked
-from common.inference.images import PAD_GREY
+from common.errors import RuntimeFailure
+from common.inference.duty import Duty, MotionGate
+from common.inference.images import Detections
 from common.ports import Sample
 from common.quality import Quality
 
+__all__ = ["Eyes", "Masks", "Perceive", "to_tracks"]
 
-class Masks:
-    """What one camera may never show."""
 
-    def __init__(self, camera: CameraSettings) -> None:
-        self._size = (camera.width, camera.height)
-        self._polygons = [
-            np.array(as_points(mask.polygon, mask.name), np.float64).round().astype(np.int32)
-            for mask in camera.mask
-        ]
+class Detector(Protocol):
+    """Finds people in a picture."""
 
-    def burn(self, frame: np.ndarray) -> str:
-        """Grey out the masked parts of `frame` itself; returns why it cannot be, or "".
+    def begin(self, picture: np.ndarray, threshold: float) -> Callable[[], Detections]:
+        """Ask for people with at least `threshold`; what it returns waits for the answer.
 
-        A frame that is refused is grey all over: nobody can look at it by mistake.
+        That raises RuntimeFailure.
         """
-        if frame.dtype != np.uint8 or frame.ndim not in (2, 3):
-            return "not a picture of 8-bit values"
-        size = (frame.shape[1], frame.shape[0])
-        if size != self._size:
-            frame[:] = PAD_GREY
-            wanted = "×".join(map(str, self._size))
-            return f"picture of {size[0]}×{size[1]} px: masks and lines are drawn for {wanted}"
-        for polygon in self._polygons:  # one by one: together, overlapping ones would open
-            cv2.fillPoly(frame, [polygon], (PAD_GREY,) * 3)
-        return ""
+
+
+NO_REST = Duty()
 
 
 class Perceive:
     """Glance → View for one camera; raises RuntimeFailure when inference fails."""
 
     def __init__(
-        self, camera: CameraSettings, detector: PersonDetector, tracking: Tracking
-    ) -> None:
+        self, camera: CameraSettings, detector: Detector, tracking: Tracking,
+        duty: Duty = NO_REST,
+    ) -> None:  # fmt: skip
         self._camera, self._detector, self._tracking = camera, detector, tracking
         self._masks, self._sight = Masks(camera), Sight(camera.limits)
         self._tracker = MotionTracker(tracking, camera.person_m, (camera.width, camera.height))
         self._floor = camera.floor()
+        self.motion = MotionGate(duty)
+        self._last: View | None = None
+        """The last view that was looked at; None: there is none that may hold."""
 
     def __call__(self, sample: Sample[Glance]) -> View:
         """Who is where; a view that shows nothing of the shop says so instead."""
+        return self.begin(sample)()
+
+    def begin(self, sample: Sample[Glance]) -> Callable[[], View]:
+        """Ask the network; what it returns waits for the answer. In the order of time."""
         name, frame, now = self._camera.name, sample.data.frame, sample.monotonic
+        if frame is None:
+            return self._bad(now, sample.reason or "gone: no picture")
+        # sense has burnt them in; once more costs nothing and spares trusting whoever calls
         reason = self._masks.burn(frame) or self._sight.check(frame, now)
         if not reason and sample.quality is not Quality.GOOD:
             reason = sample.reason or sample.quality.value
         if reason:
-            return View(name, now, (), Quality.BAD, reason)
-        found = self._detector.detect(frame, self._tracking.low_score)
+            return self._bad(now, reason)
+        if not self.motion.look(frame, now, restless=not self._settled()):
+            return partial(self._hold, now)
+        answer = self._detector.begin(frame, self._tracking.low_score)
+        return partial(self._finish, name, now, answer)
+
+    def _finish(self, name: str, now: float, answer: Callable[[], Detections]) -> View:
+        self._last = None  # until this one is known
+        found = answer()
         boxes = found.boxes.astype(np.float64)
         if self._camera.anchor == "centre" and len(boxes):  # the spot is the box's middle
             middle = (boxes[:, 1] + boxes[:, 3]) / 2
             boxes[:, 1], boxes[:, 3] = boxes[:, 1] - (boxes[:, 3] - middle), middle
         tracked = self._tracker.update(boxes, found.scores.astype(np.float64), now)
-        return View(name, now, to_tracks(tracked, self._floor, self._camera.person_m))
+        tracks = to_tracks(tracked, self._floor, self._camera.person_m)
+        self._last = View(name, now, tracks)
+        return self._last
+
+    def _hold(self, now: float) -> View:
+        """Nothing moved: the last view holds. The tracker is not told: it saw nothing."""
+        if self._last is None:
+            return _blind(self._camera.name, now, "model: no view that could hold")
+        return replace(self._last, monotonic=now, held=True)
+
+    def _settled(self) -> bool:
+        """Whether all that was seen last is sure: somebody expected may be gone."""
+        last = self._last
+        return last is not None and all(t.confirmed and t.detected for t in last.tracks)
+
+    def _bad(self, now: float, reason: str) -> Callable[[], View]:
+        self._last = None
+        self.motion.restart()
+        return partial(_blind, self._camera.name, now, reason)
+
+
+class Eyes:
+    """Glance of any camera → View. A network that fails makes a blind view, never a zero."""
+
+    def __init__(
+        self, cameras: Iterable[CameraSettings], detector: Detector, tracking: Tracking,
+        duty: Duty = NO_REST,
+    ) -> None:  # fmt: skip
+        self._detector, self._tracking, self._duty = detector, tracking, duty
+        self._eyes = {camera.name: self._eye(camera) for camera in cameras}
+        self.failure = ""
+        """Why the network gave nothing at the last picture; empty while it works."""
+
+    def __call__(self, sample: Sample[Glance]) -> View:
+        """Who is where in the picture of one camera."""
+        return self.begin(sample)()
+
+    def begin(self, sample: Sample[Glance]) -> Callable[[], View]:
+        """Ask the network; what it returns waits for the answer. In the order of time."""
+        try:
+            finish = self._eyes[sample.data.camera].begin(sample)
+        except RuntimeFailure as error:
+            return partial(self._failed, sample, error)
+        return partial(self._finish, sample, finish)
+
+    def _finish(self, sample: Sample[Glance], finish: Callable[[], View]) -> View:
+        try:
+            view = finish()
+        except RuntimeFailure as error:
+            return self._failed(sample, error)
+        if view.quality is Quality.GOOD:
+            self.failure = ""
+        return view
+
+    def _failed(self, sample: Sample[Glance], error: RuntimeFailure) -> View:
+        self.failure = str(error)
+        return _blind(sample.data.camera, sample.monotonic, f"model: {error}")
+
+    def change(self, camera: CameraSettings) -> None:
+        """Look at one camera by a new set-up: its people so far are forgotten."""
+        self._eyes[camera.name] = self._eye(camera)
+
+    @property
+    def cameras(self) -> Mapping[str, Perceive]:
+        """By name."""
+        return self._eyes
+
+    def _eye(self, camera: CameraSettings) -> Perceive:
+        return Perceive(camera, self._detector, self._tracking, self._duty)
+
+
+def _blind(camera: str, now: float, reason: str) -> View:
+    return View(camera, now, (), Quality.BAD, reason)
 
 
 def to_tracks(tracked: Tracked, floor: Floor, person_m: float) -> tuple[Track, ...]:

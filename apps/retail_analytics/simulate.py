@@ -25,6 +25,7 @@ from apps.retail_analytics.shop.people import (
     TrueWait,
 )
 from apps.retail_analytics.shop.view import ABOVE, CORNER, Pinhole
+from common.ports import Trigger
 
 VIEWS = {"corner": CORNER, "above": ABOVE}
 ZONES = {"shelf": SHELF_ZONE, "queue": QUEUE_ZONE, "till": TILL_ZONE}
@@ -44,18 +45,23 @@ class Truth:
 
 
 class ShopCamera:
-    """Pictures of the simulated shop, one after the other."""
+    """A camera (see common.ports.Camera) in the simulated shop; whoever asks sets the pace."""
 
     def __init__(
         self, view: str, seed: int = 7, people_per_min: float = 8.0, fps: float = 15.0
     ) -> None:
+        self.name = f"simulated shop, {view}"
         self.shop = Shop(seed, people_per_min)
         self._painter, self._fps = Painter(VIEWS[view], seed), fps
 
-    def capture(self) -> Picture:
-        """The next picture, 1/fps later."""
+    def capture(self, trigger: Trigger | None = None) -> Picture:
+        """The next picture, 1/fps later in the shop's own time."""
+        del trigger
         self.shop.step(1.0 / self._fps)
         return self._painter.picture(self.shop.people, self.shop.now)
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
 
 def floor_of(view: Pinhole) -> Floor:

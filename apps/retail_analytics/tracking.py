@@ -75,7 +75,7 @@ class MotionTracker:
         scores = np.asarray(scores, np.float64)
         rows = predict(self._rows, step, self._person_m)
         taken = self._match(rows, boxes, scores)
-        correct(rows, boxes, taken, monotonic)
+        correct(rows, boxes, taken, monotonic, self._person_m)
         self._confirm(rows, monotonic)
         rows = self._born(rows, taken, boxes, scores, monotonic)
         self._rows = _kept(rows, self._gone(rows, monotonic))

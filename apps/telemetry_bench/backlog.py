@@ -16,8 +16,8 @@ from common.clock import SystemClock
 from common.errors import LinesideError
 from common.inference.benchmark import rss_mb
 from common.pipeline import percentiles
-from common.store import Store, StoreSettings
 from common.storage.queries import open_readonly
+from common.store import Store, StoreSettings
 from common.telemetry.message import Message
 from common.telemetry.mqtt_client import UplinkSettings
 from common.telemetry.outbox import MQTT, Outbox, OutboxSettings

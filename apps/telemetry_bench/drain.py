@@ -21,8 +21,8 @@ from apps.telemetry_bench.wire import wire
 from common.canonical import canonical_json
 from common.clock import SystemClock
 from common.errors import LinesideError
-from common.store import Store, StoreSettings
 from common.storage.queries import open_readonly
+from common.store import Store, StoreSettings
 from common.telemetry import outbox_rows as rows
 from common.telemetry.mqtt_client import UplinkSettings
 from common.telemetry.topics import Identity

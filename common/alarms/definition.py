@@ -12,7 +12,7 @@ a time it is an event and no alarm; such an entry is refused:
     time_to_respond_s = 300
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,19 @@ class AlarmDefinition:
     """How long after the first of its group it still counts as what followed from it."""
     role: str = setting("operator")
     """Who responds."""
+    place: str = setting("")
+    """Of many alike the one that it is about, e.g. "Bed 3"; `text` begins with it."""
 
     def __post_init__(self) -> None:
         for name in NEEDED:
             if not getattr(self, name).strip():
                 raise ValueError(f"{name} is empty: without it this is no alarm but an event")
+
+
+def at_place(definition: AlarmDefinition, alarm_id: str, place: str) -> AlarmDefinition:
+    """The same alarm of one of many, e.g. of Bed 3; its text says so."""
+    text = f"{place}: {definition.text}"
+    return replace(definition, id=alarm_id, text=text, place=place)
 
 
 def load_definitions(path: Path) -> dict[str, AlarmDefinition]:

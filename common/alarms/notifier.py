@@ -34,8 +34,8 @@ from common.alarms.shelving import Moment
 from common.canonical import read_object
 from common.errors import ConfigError, LinesideError
 from common.ports import Clock
-from common.store import Store
 from common.storage.queries import open_readonly
+from common.store import Store
 from common.telemetry import outbox_rows as rows
 from common.telemetry.drain import SinkState
 from common.telemetry.event import decode_event

@@ -6,7 +6,7 @@ whose inputs or outputs differ from the card is refused before it sees a picture
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ class Artefact:
     companion: str = setting("")
     """A second file the first one loads (OpenVINO's weights)."""
     companion_sha256: str = setting("")
+    also: tuple[str, ...] = setting(())
+    """Other devices of its runtime that the file is for, e.g. GPU; the first goes unsaid."""
 
     def __post_init__(self) -> None:
         stem, _, kind = self.file.rpartition(".")
@@ -51,6 +53,22 @@ class Artefact:
     def label(self) -> str:
         """Runtime and precision, as people choose it."""
         return f"{self.runtime}/{self.precision}"
+
+    def by_device(self) -> list["Artefact"]:
+        """Itself for each device that it is for, under the runtime's name with the device."""
+        others = (f"{self.runtime}:{device}" for device in self.also)
+        return [self, *(replace(self, runtime=name, also=()) for name in others)]
+
+
+@dataclass(frozen=True)
+class NotBuilt:
+    """Devices that there is no file for, and what would get them one."""
+
+    devices: tuple[str, ...] = setting()
+    """As the catalogue of devices names them, e.g. Hailo-8."""
+    reason: str = setting()
+    command: str = setting("")
+    """What makes the file; empty: nothing is to be gained there."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,12 @@ class ModelCard:
     artefacts: tuple[Artefact, ...] = setting()
     overlap: float = setting(0.45, low=0.05, high=0.95)
     """IoU above which two boxes of one kind are one defect."""
+    not_built: tuple[NotBuilt, ...] = setting(())
     origin: Origin = field(default_factory=Origin)
+
+    def candidates(self) -> list[Artefact]:
+        """Every artefact on every device that it is for, in the card's order."""
+        return [one for artefact in self.artefacts for one in artefact.by_device()]
 
 
 @dataclass(frozen=True)
@@ -121,7 +144,10 @@ def _verified(folder: Path, name: str, expected: str) -> Path:
     if not path.is_file():
         raise BundleError(f"{path}: missing; restore it or train the model again")
     if sha256(path) != expected:
-        raise BundleError(f"{path}: is not the file model.toml was written for (SHA-256)")
+        raise BundleError(
+            f"{path}: is not the file model.toml was written for (SHA-256); restore it or "
+            "train the model again"
+        )
     return path
 
 
@@ -135,14 +161,22 @@ class Model:
 
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """Outputs by name; raises RuntimeFailure on a wrong array or a failed inference."""
+        self.check_inputs(arrays)
+        outputs = self.runtime.run(arrays)
+        self.check_outputs(outputs)
+        return outputs
+
+    def check_inputs(self, arrays: Arrays) -> None:
+        """Raises RuntimeFailure for arrays that are not what the card promises."""
         for spec in self.card.inputs:
             _check_array(self.runtime.name, spec, arrays.get(spec.name))
-        outputs = self.runtime.run(arrays)
+
+    def check_outputs(self, outputs: Arrays) -> None:
+        """Raises RuntimeFailure for outputs that nobody may read."""
         for spec in self.card.outputs:
             array = _check_array(self.runtime.name, spec, outputs.get(spec.name))
             if not np.isfinite(array).all():  # NaN passes no threshold: it looks like nothing
                 raise RuntimeFailure(self.runtime.name, f"{spec.name} holds NaN or infinity")
-        return outputs
 
     def describe(self) -> str:
         """One line for screens and records."""

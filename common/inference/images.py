@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAD_GREY = 114  # what Ultralytics pads with, so the network has seen it
+TOGETHER = 100  # boxes compared with each other at once: few calls, and no large table
 FLAT_LIGHT = 200  # level to which an evenly lit bare place is brought before the threshold
 
 
@@ -138,14 +139,32 @@ def suppress(
 ) -> NDArray[np.int64]:
     """Greedy non-maximum suppression within each class: kept indices, best first."""
     order = np.argsort(-scores, kind="stable")
-    kept = []
+    kept: list[int] = []
     while len(order):
-        first, rest = order[0], order[1:]
-        kept.append(first)
-        same = classes[rest] == classes[first]
-        clash = same & (iou(boxes[first : first + 1], boxes[rest])[0] > overlap)
-        order = rest[~clash]
+        some, order = order[:TOGETHER], order[TOGETHER:]
+        clash = _clash(boxes, classes, some, some, overlap)
+        left = np.ones(len(some), bool)
+        best = []
+        for index, own in enumerate(clash):
+            if left[index]:
+                best.append(index)
+                left &= ~own
+        kept += some[best].tolist()
+        if len(order):
+            order = order[~_clash(boxes, classes, some[best], order, overlap).any(0)]
     return np.array(kept, np.int64)
+
+
+def _clash(
+    boxes: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    some: NDArray[np.int64],
+    others: NDArray[np.int64],
+    overlap: float,
+) -> NDArray[np.bool_]:
+    """Which boxes are of one class and overlap too much: [some, others]."""
+    same = classes[some][:, None] == classes[others][None]
+    return np.asarray(same & (iou(boxes[some], boxes[others]) > overlap))
 
 
 def iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:

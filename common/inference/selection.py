@@ -1,18 +1,20 @@
 """Which artefact runs here: `auto` measures, a name is obeyed or refused in one line.
 
-`auto` takes the fastest artefact that this machine can really run. Fast is measured here
-and now (a few inferences each), because tables of what ought to be fast are wrong on the
-next processor.
+`auto` takes the fastest artefact that this machine can really run, on whichever of its
+devices. Fast is measured here and now (a few inferences each), because tables of what ought
+to be fast are wrong on the next processor. What does not run here is passed over with its
+reason; a file that is not what the card says never is.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from common.errors import BackendMissing, BundleError, LinesideError
+from common.errors import BackendMissing, LinesideError
 from common.inference.bundle import Artefact, Bundle, Model
 from common.ports import Runtime
 
@@ -27,6 +29,20 @@ class Choice:
     model: Model
     reason: str
 
+    def document(self) -> dict[str, Any]:
+        """For snapshots: which model runs where and why; `process` where it has its own."""
+        model = self.model
+        state = getattr(model.runtime, "state", None)
+        return {
+            "name": model.card.name,
+            "version": model.card.version,
+            "artefact": model.artefact.label,
+            "device": model.runtime.device,
+            "sha256": model.artefact.sha256,
+            "reason": self.reason,
+            "process": None if state is None else state(),
+        }
+
 
 def open_model(
     bundle: Bundle, open_runtime: OpenRuntime, runtime: str = "auto", precision: str = "auto"
@@ -36,65 +52,78 @@ def open_model(
     Raises BackendMissing when nothing fits or a named runtime is not here, BundleError
     when a file is missing, altered or not what the card says.
     """
+    have = bundle.card.candidates()
     wanted = [
         artefact
-        for artefact in bundle.card.artefacts
+        for artefact in have
         if runtime in ("auto", artefact.runtime) and precision in ("auto", artefact.precision)
     ]
     if not wanted:
-        have = ", ".join(artefact.label for artefact in bundle.card.artefacts)
+        labels = ", ".join(artefact.label for artefact in have)
         raise BackendMissing(
-            f"{bundle.folder}: no artefact for {runtime}/{precision}; it has {have}"
+            f"{bundle.folder}: no artefact for {runtime}/{precision}; it has {labels}"
         )
     if len(wanted) == 1:
-        return Choice(_open(bundle, wanted[0], open_runtime), "the only one asked for")
+        path = bundle.path(wanted[0])
+        opened = open_runtime(wanted[0].runtime, path)
+        return Choice(_held_to_card(bundle, wanted[0], opened), "the only one asked for")
     return _fastest(bundle, wanted, open_runtime)
 
 
-def _open(bundle: Bundle, artefact: Artefact, open_runtime: OpenRuntime) -> Model:
-    runtime = open_runtime(artefact.runtime, bundle.path(artefact))
+def _held_to_card(bundle: Bundle, artefact: Artefact, runtime: Runtime) -> Model:
     try:
         return Model(bundle.card, artefact, runtime)
-    except BundleError:
+    except LinesideError:
         runtime.close()
         raise
 
 
 def _fastest(bundle: Bundle, wanted: list[Artefact], open_runtime: OpenRuntime) -> Choice:
-    opened: list[Model] = []
-    taken: Model | None = None
-    try:
-        timed, refused = _trials(bundle, wanted, open_runtime, opened)
-        missing = "; ".join(f"{', '.join(which)}: {why}" for why, which in refused.items())
-        if not timed:
-            raise BackendMissing(f"{bundle.folder}: nothing runs here: {missing}")
-        timed.sort(key=lambda entry: entry[0])
-        taken = timed[0][1]
-        tried = ", ".join(f"{model.artefact.label} {ms:.1f} ms" for ms, model in timed)
-        reason = f"fastest here of {tried}" + (f"; not here: {missing}" if missing else "")
-        return Choice(taken, reason)
-    finally:
-        for model in opened:
-            if model is not taken:
-                model.close()
-
-
-def _trials(
-    bundle: Bundle, wanted: list[Artefact], open_runtime: OpenRuntime, opened: list[Model]
-) -> tuple[list[tuple[float, Model]], dict[str, list[str]]]:
-    """Each model with its time, and why → which artefacts do not run here."""
-    timed: list[tuple[float, Model]] = []
+    """One model is kept open at a time: an edge device has not the memory for all."""
+    best: Model | None = None
+    times: dict[str, float] = {}
     refused: dict[str, list[str]] = {}
-    for artefact in wanted:
-        try:
-            model = _open(bundle, artefact, open_runtime)
-            opened.append(model)
-            timed.append((trial_ms(model), model))
-        except BundleError:
-            raise  # an altered file is never passed over in silence
-        except LinesideError as error:
-            refused.setdefault(str(error), []).append(artefact.label)
-    return timed, refused
+    try:
+        for artefact in wanted:
+            model, why = _tried(bundle, artefact, open_runtime, times)
+            if model is None:
+                refused.setdefault(why, []).append(artefact.label)
+            elif best is None or times[artefact.label] < times[best.artefact.label]:
+                best, model = model, best
+            if model is not None:
+                model.close()
+    except BaseException:
+        if best is not None:
+            best.close()
+        raise
+    missing = "; ".join(f"{', '.join(which)}: {why}" for why, which in refused.items())
+    if best is None:
+        raise BackendMissing(f"{bundle.folder}: nothing runs here: {missing}")
+    ranked = sorted(times.items(), key=lambda entry: entry[1])
+    tried = ", ".join(f"{label} {ms:.1f} ms" for label, ms in ranked)
+    return Choice(best, f"fastest here of {tried}" + (f"; not here: {missing}" * bool(missing)))
+
+
+def _tried(
+    bundle: Bundle, artefact: Artefact, open_runtime: OpenRuntime, times: dict[str, float]
+) -> tuple[Model | None, str]:
+    """The opened model, its time noted; or None and why it does not run here.
+
+    Its bytes are proven first: what a runtime refuses after that is for another device, and
+    passed over. Raises BundleError where the bytes or the network are not the card's.
+    """
+    path = bundle.path(artefact)
+    try:
+        runtime = open_runtime(artefact.runtime, path)
+    except LinesideError as error:
+        return None, str(error)
+    model = _held_to_card(bundle, artefact, runtime)
+    try:
+        times[artefact.label] = trial_ms(model)
+    except LinesideError as error:
+        model.close()
+        return None, str(error)
+    return model, ""
 
 
 def trial_ms(model: Model, trials: int = TRIALS) -> float:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import streamlit as st
 
 from common.screen.alarms import WORDS, Alarm
-from common.screen.language import alarm_text, mark, tr
+from common.screen.language import mark, tr
 from common.screen.palette import PRIORITIES
 from common.screen.plant import Plant
 
@@ -39,9 +39,7 @@ class Filter:
 
     def takes(self, alarm: Alarm) -> bool:
         """Whether an alarm is wanted."""
-        text = (
-            f"{alarm.id} {alarm.text} {alarm_text(alarm.text)} {alarm.detail} {alarm.station}"
-        )
+        text = f"{alarm.id} {alarm.text} {alarm.title} {alarm.detail} {alarm.station}"
         return self.fits(alarm.station, alarm.priority, alarm.state, text)
 
     def fits(self, station: str, priority: int, state: str, text: str) -> bool:

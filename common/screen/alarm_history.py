@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from common.screen.alarm_details import detail_text
 from common.screen.alarm_filter import Filter
 from common.screen.alarm_list import clock_text
 from common.screen.alarms import WORDS
@@ -42,6 +43,12 @@ class Change:
         return number if number in PRIORITIES else 1
 
     @property
+    def title(self) -> str:
+        """What changed, in the reader's language."""
+        text = self.body.text("text") or self.alarm_id
+        return alarm_text(text, self.body.text("place"))
+
+    @property
     def text(self) -> str:
         """What a search looks into."""
         words = (self.body.text(name) for name in ("text", "detail", "by", "reason"))
@@ -64,7 +71,7 @@ def draw(wanted: Filter) -> None:
 
 def takes(wanted: Filter, change: Change) -> bool:
     """Whether a change is as the filter asks."""
-    text = f"{change.text} {alarm_text(change.body.text('text'))}"
+    text = f"{change.text} {change.title}"
     return wanted.fits(change.station, change.priority, change.body.text("state"), text)
 
 
@@ -99,12 +106,12 @@ def history_html(changes: list[Change]) -> Html:
 def _row(change: Change) -> tuple[object, ...]:
     body = change.body
     state = body.text("state")
-    detail = element("div", body.text("detail"), cls="ls-note")
+    detail = element("div", detail_text(body), cls="ls-note")
     return (
         clock_text(change.time),
         change.station,
         priority_mark(change.priority, hollow=state != "UNACK"),
-        element("div", element("b", alarm_text(body.text("text") or change.alarm_id)), detail),
+        element("div", element("b", change.title), detail),
         tr(WORDS.get(state, state)),
         tr("process") if body.text("by") == "process" else body.text("by"),
         body.text("reason"),

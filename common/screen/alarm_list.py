@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from common.screen import session
 from common.screen.alarms import GONE, WAITING, Alarm, waiting
 from common.screen.freshness import Freshness, age_text
-from common.screen.language import alarm_text, tr
+from common.screen.language import tr
 from common.screen.listening import port_of
 from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import PRIORITIES, priority_mark
@@ -83,7 +83,7 @@ def alarm_html(alarm: Alarm, *, stale: bool = False, layout: Layout = NARROW) ->
 
 
 def _what(alarm: Alarm, station: bool) -> list[Html]:
-    title = f"{alarm.station}: {alarm_text(alarm.text)}" if station else alarm_text(alarm.text)
+    title = f"{alarm.station}: {alarm.title}" if station else alarm.title
     said = [element("b", title, _first(alarm), cls="ls-name")]
     if alarm.detail:
         said.append(element("div", alarm.detail))
@@ -110,9 +110,7 @@ def _first(alarm: Alarm) -> Html:
     if alarm.first:
         return element("span", tr("came first: begin here"), cls="ls-first")
     if alarm.followed:
-        return element(
-            "span", tr("followed: {alarm}", alarm=alarm_text(alarm.followed)), cls="ls-follows"
-        )
+        return element("span", tr("followed: {alarm}", alarm=alarm.followed), cls="ls-follows")
     return EMPTY
 
 

@@ -20,7 +20,7 @@ from common.screen.alarm_list import (
 )  # fmt: skip
 from common.screen.alarms import HIDDEN, WAITING, WORDS, Alarm
 from common.screen.bar import draw_bar
-from common.screen.language import alarm_text, tr
+from common.screen.language import tr
 from common.screen.markup import Html, element
 from common.screen.overview import nothing_yet
 from common.screen.page import live, live_every
@@ -183,7 +183,7 @@ def _hidden_row(alarm: Alarm) -> None:
 
 def hidden_html(alarm: Alarm) -> Html:
     """One alarm that is not annunciated: why, by whom, until when."""
-    said = [element("b", f"{alarm.station}: {alarm_text(alarm.text)}")]
+    said = [element("b", f"{alarm.station}: {alarm.title}")]
     for hiding in alarm.hidings[-1:]:
         until = tr("until {time}", time=clock_text(hiding.until)) if hiding.until else ""
         permit = tr("permit {permit}", permit=hiding.permit) if hiding.permit else ""

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from common.alarms.annunciation import Look, annunciation
+from common.screen.alarm_details import detail_text
 from common.screen.document import Document
-from common.screen.language import mark, tr
+from common.screen.language import alarm_text, mark, tr
 from common.screen.palette import PRIORITIES
 
 WAITING = ("UNACK", "LATCHED_UNACK", "RTNUN")
@@ -51,6 +52,8 @@ class Alarm:
     priority: int
     state: str
     text: str
+    place: str
+    """Of many alike the one that it is about; its text begins with it."""
     detail: str
     cause: str
     consequence: str
@@ -70,7 +73,12 @@ class Alarm:
     first: bool = False
     """Whether it came first and others of its group followed: where to look for the cause."""
     followed: str = ""
-    """The text of the alarm that it followed; empty where it followed none."""
+    """The text of the alarm that it followed, as `title`; empty where it followed none."""
+
+    @property
+    def title(self) -> str:
+        """What it is about, in the reader's language."""
+        return alarm_text(self.text, self.place)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -122,7 +130,7 @@ def _grouped(found: dict[str, Alarm]) -> list[Alarm]:
     """The same alarms, each with what its group says of it."""
     followers = [alarm for alarm in found.values() if alarm.first_out not in ("", alarm.id)]
     first = {alarm.first_out for alarm in followers}
-    texts = {alarm.id: alarm.text for alarm in found.values()}
+    texts = {alarm.id: alarm.title for alarm in found.values()}
     said = {a.id: texts.get(a.first_out, a.first_out) for a in followers}
     return [
         replace(alarm, first=alarm.id in first, followed=said.get(alarm.id, ""))
@@ -138,7 +146,8 @@ def _alarm(found: Document, station: str) -> Alarm:
         priority=number if number in PRIORITIES else 1,  # unreadable: rather too loud
         state=found.text("state"),
         text=found.text("text") or found.text("id"),
-        detail=found.text("detail"),
+        place=found.text("place"),
+        detail=detail_text(found),
         cause=found.text("cause"),
         consequence=found.text("consequence"),
         response=found.text("response"),

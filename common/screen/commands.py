@@ -55,9 +55,28 @@ def sign_out(port: int | None, given: Pass) -> Answer:
 
 def send(port: int | None, name: str, arguments: Mapping[str, Any], given: Pass) -> Answer:
     """Post one command with the token and a fresh nonce; never raises."""
-    headers = {**_bearer(given), "X-Nonce": uuid.uuid4().hex}
-    reply = _asked("POST", port, f"commands/{name}", headers=headers, json=dict(arguments))
+    reply = _posted(port, name, arguments, given)
     return reply if isinstance(reply, Answer) else _understood(name, reply)
+
+
+def ask(
+    port: int | None, name: str, arguments: Mapping[str, Any], given: Pass
+) -> tuple[Any, Answer]:
+    """The same for a command that is asked for what it gives: that, and one clear line."""
+    reply = _posted(port, name, arguments, given)
+    if isinstance(reply, Answer):
+        return None, reply
+    if not reply.is_success:
+        return None, _understood(name, reply)
+    done = Answer(True, tr("Done: {what}.", what=name), reply.status_code)
+    return _body(reply).get("result"), done
+
+
+def _posted(
+    port: int | None, name: str, arguments: Mapping[str, Any], given: Pass
+) -> httpx.Response | Answer:
+    headers = {**_bearer(given), "X-Nonce": uuid.uuid4().hex}
+    return _asked("POST", port, f"commands/{name}", headers=headers, json=dict(arguments))
 
 
 def _bearer(given: Pass) -> dict[str, str]:

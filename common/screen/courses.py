@@ -64,14 +64,20 @@ def tell(path: Path, screens: Screens, span: Span, name: str, max_age_s: float) 
 def image(one: Plot) -> Html:
     """A plot as an <img>: st.html lets no SVG through, and an image needs no script."""
     colours = plot.DARK if is_dark() else plot.LIGHT
-    data = base64.b64encode(plot.svg(one, colours).encode()).decode()
     last = f"{one.points[-1][1]:.4g} {one.unit}" if one.points else tr("no data")
     title, many = one.title, len(one.marks)
+    alt = tr("{title}: last value {last}, {many} alarms", title=title, last=last, many=many)
+    return picture(plot.svg(one, colours), alt, one.width, one.height)
+
+
+def picture(drawn: str, alt: str, width: int, height: int) -> Html:
+    """SVG text of ours as an <img> of this size in px."""
+    data = base64.b64encode(drawn.encode()).decode()
     return element(
         "img",
         src=f"data:image/svg+xml;base64,{data}",
-        alt=tr("{title}: last value {last}, {many} alarms", title=title, last=last, many=many),
+        alt=alt,
         cls="ls-plot",
-        width=one.width,
-        height=one.height,
+        width=width,
+        height=height,
     )

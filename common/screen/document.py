@@ -62,6 +62,11 @@ class Document:
         """A list with gaps: None for everything in it that is no finite number."""
         return tuple(_number(v) for v in self._list(key))
 
+    def rows(self, key: str) -> tuple[tuple[float, ...], ...]:
+        """The lists of finite numbers in a list; one in which anything is not is left out."""
+        found = (Document({"row": v}).numbers("row") for v in self._list(key))
+        return tuple(row for row in found if row)
+
     def names(self) -> tuple[str, ...]:
         """What it has entries for."""
         return tuple(name for name in self._value if isinstance(name, str))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from common.screen.language import tr
 
 STALE_AFTER_S = 1.8
-"""A station speaks twice a second and its commit may wait a second for company: a word of 1.5 s
-is the ordinary one of a quiet station. What is older is asked of the station itself; where that
-does not answer either it is silent, and with the next refresh seen to be, within three seconds."""
+"""A station speaks twice a second, and its commit may wait a second for company: a word of
+1.5 s is the ordinary one of a quiet station. What is older is asked of the station itself;
+where that does not answer it is silent, and within three seconds a refresh says so."""
 LATE_AFTER_S = 3.0
-"""From when on a file is late though its station lives: no cadence and no commit explains it."""
+"""From when on the file of a living station is late: no commit that waits explains it."""
 AHEAD_S = 3.0
 """How far ahead of this machine's clock a word may be."""
 

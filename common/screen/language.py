@@ -66,19 +66,25 @@ def tr(text: str, **values: object) -> str:
     return said.format(**values) if values else said
 
 
-def alarm_text(text: str) -> str:
-    """The text of an alarm; of one of many like it, "Bed 3: …", also its parts.
+def alarm_text(text: str, place: str = "") -> str:
+    """The text of an alarm; of one of many like it, place and text each by itself.
 
-    What stands before the colon is a name and stays, but for its first word where that is
-    one of the catalogues: Bett 3.
+    A station says which `place` its text begins with, e.g. "Bed 3"; where it does not, as in
+    records of earlier versions, it is what stands before the colon.
     """
     whole = tr(text)
-    subject, colon, what = text.partition(": ")
+    subject, colon, what = (place, ": ", text[len(place) + 2 :])
+    if not place or not text.startswith(f"{place}: "):
+        subject, colon, what = text.partition(": ")
     if whole != text or not colon:
         return whole
-    kind, _, name = subject.partition(" ")
-    named = f"{tr(kind)} {name}" if name and " " not in name else subject
-    return f"{named}: {tr(what)}"
+    return f"{place_text(subject)}: {tr(what)}"
+
+
+def place_text(place: str) -> str:
+    """A name stays as it is, but for the word before a number: Bed 3, in German Bett 3."""
+    kind, _, name = place.partition(" ")
+    return f"{tr(kind)} {name}" if name and " " not in name else tr(place)
 
 
 def mark(text: str) -> str:

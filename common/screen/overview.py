@@ -10,7 +10,7 @@ from common.screen.app_screen import UNKNOWN, AppScreen, model_of, other_version
 from common.screen.bar import draw_bar
 from common.screen.document import MISSING, count
 from common.screen.freshness import Freshness, age_text
-from common.screen.language import alarm_text, mark, tr
+from common.screen.language import mark, tr
 from common.screen.links import link_state, link_text, total, ways
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
@@ -164,7 +164,7 @@ def _worst(heard: Heard, alarms: tuple[Alarm, ...]) -> Html:
         return element("div", headline(alarms), cls="ls-worst")
     flash = alarms[0].flashes and not heard.freshness.stale
     more = f" +{len(alarms) - 1}" if len(alarms) > 1 else ""
-    said = element("span", alarm_text(alarms[0].text), more)
+    said = element("span", alarms[0].title, more)
     return element("div", priority_mark(alarms[0].priority, flash=flash), said, cls="ls-worst")
 
 

@@ -6,7 +6,7 @@ an hour without a command: panels on a shop floor are shared.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,22 +98,35 @@ def sign_out() -> None:
 
 def command(station: str, port: int | None, name: str, arguments: Mapping[str, Any]) -> bool:
     """Send a command as the signed-in user and keep the answer; whether it was done."""
+
+    def sent(given: Pass) -> tuple[Any, Answer]:
+        return None, commands.send(port, name, arguments, given)
+
+    return _carried(station, sent)[1].done
+
+
+def ask(station: str, port: int | None, name: str, arguments: Mapping[str, Any]) -> Any:
+    """The same for a command that is asked for what it gives; None where it gave nothing."""
+    return _carried(station, lambda given: commands.ask(port, name, arguments, given))[0]
+
+
+def _carried(station: str, send: Callable[[Pass], tuple[Any, Answer]]) -> tuple[Any, Answer]:
+    """What a command gave and what became of it; the latter is on the answer line, too."""
     _speak()
-    who = signed_in()
+    who, found = signed_in(), None
     if who is None:
-        say(Answer(False, tr("Nothing was sent: sign in first, with the button below.")))
-        return False
-    if station not in who.passes:
+        answer = Answer(False, tr("Nothing was sent: sign in first, with the button below."))
+    elif station not in who.passes:
         text = tr("Nothing was sent: you are not signed in at {station}.", station=station)
-        say(Answer(False, text))
-        return False
-    answer = commands.send(port, name, arguments, who.passes[station][1])
-    if answer.status == UNAUTHORISED:
-        answer = _ended(who, station)
+        answer = Answer(False, text)
     else:
-        who.used = time.monotonic()
+        found, answer = send(who.passes[station][1])
+        if answer.status == UNAUTHORISED:
+            answer = _ended(who, station)
+        else:
+            who.used = time.monotonic()
     say(answer)
-    return answer.done
+    return found, answer
 
 
 def _ended(who: SignedIn, station: str) -> Answer:

@@ -67,7 +67,9 @@ def _add_reading(api: FastAPI, station: Commanded) -> None:
     def health(response: Response) -> dict[str, Any]:
         snapshot = station.snapshot()
         response.status_code = 200 if snapshot.get("healthy") else 503
-        return {"healthy": bool(snapshot.get("healthy")), "faults": snapshot.get("faults", [])}
+        told = {"healthy": bool(snapshot.get("healthy")), "faults": snapshot.get("faults", [])}
+        process = (snapshot.get("model") or {}).get("process")
+        return {**told, "process": process} if process else told
 
     @api.get("/state")
     def state() -> dict[str, Any]:

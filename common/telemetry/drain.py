@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from common.ports import Clock
-from common.store import Store
 from common.storage.queries import open_readonly
+from common.store import Store
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox_rows import Backlog, Row
 from common.telemetry.scan import Scan, Taken

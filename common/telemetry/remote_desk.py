@@ -21,8 +21,8 @@ from typing import Any
 from common import audit, meta
 from common.canonical import canonical_json
 from common.errors import ConfigError, LinesideError
-from common.store import Store
 from common.storage.queries import open_readonly
+from common.store import Store
 from common.telemetry.outbox import MQTT
 from common.telemetry.receipt import Receipt
 from common.telemetry.remote import (

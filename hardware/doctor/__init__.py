@@ -1,7 +1,8 @@
 """What is here, what is missing, and the one command that gets it.
 
 It tells the truth: runtimes are loaded, drivers are asked and every model is run once, the
-risky ones in a process of their own. Nothing is changed, nothing is downloaded.
+risky ones in a process of their own. Nothing is changed (save that an engine that TensorRT
+builds is kept for the station), nothing is downloaded.
 """
 
 from collections.abc import Iterable

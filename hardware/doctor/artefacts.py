@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import BackendMissing, BundleError, LinesideError
-from common.inference.bundle import Artefact, Bundle, Model, open_bundle
+from common.inference.bundle import Artefact, Bundle, Model, NotBuilt, open_bundle
 from common.inference.selection import trial_ms
 from hardware.catalog import open_runtime
 from hardware.doctor.finding import Finding
@@ -18,7 +18,7 @@ RESTORE = "restore the model's folder from where it came, or train it again"
 
 
 def findings(folders: Iterable[Path]) -> Iterator[Finding]:
-    """For each model one finding, then one for each of its artefacts."""
+    """For each model one, then one for each artefact on each device, then what is not built."""
     for folder in folders:
         name = "/".join(("model", folder.parent.parent.name, folder.name))
         try:
@@ -26,9 +26,21 @@ def findings(folders: Iterable[Path]) -> Iterator[Finding]:
         except BundleError as error:
             yield Finding(name, False, True, str(error), RESTORE)
             continue
-        tried = [_tried(bundle, name, artefact) for artefact in bundle.card.artefacts]
+        tried = [_tried(bundle, name, artefact) for artefact in bundle.card.candidates()]
         yield _summary(name, tried)
         yield from (finding for finding, _ in tried)
+        for entry in bundle.card.not_built:
+            yield from _not_built(name, entry)
+
+
+def _not_built(name: str, entry: NotBuilt) -> Iterator[Finding]:
+    """Devices without a file: each with the command that makes it, or why none is wanted."""
+    if not entry.command:
+        yield Finding(f"{name} elsewhere", True, False, f"the CPU serves: {entry.reason}")
+        return
+    for device in entry.devices:
+        yield Finding(f"{name} {device}", False, False, f"no file: {entry.reason}",
+                      entry.command)  # fmt: skip
 
 
 def _tried(bundle: Bundle, name: str, artefact: Artefact) -> tuple[Finding, float | None]:

@@ -86,6 +86,8 @@ def open_gate(settings: ModbusSettings, clock: Clock) -> "ModbusGate":
 class ModbusGate:
     """common.ports.PartGate over a register map; used by one thread, the station's loop."""
 
+    most_open = 1  # the result words hold one part
+
     def __init__(self, registers: Registers, settings: ModbusSettings, clock: Clock) -> None:
         self.name = registers.name
         self._registers, self._settings, self._clock = registers, settings, clock

@@ -26,7 +26,9 @@ def checked(name: str, specs: Iterable[TensorSpec], arrays: Arrays) -> dict[str,
         _fits(name, wanted[key], array)
     size = sum(array.nbytes for array in ordered.values())
     if size > MOST_BYTES:
-        raise RuntimeFailure(name, f"inputs of {size} bytes; at most {MOST_BYTES} are taken")
+        raise RuntimeFailure(
+            name, f"inputs of {size} bytes; at most {MOST_BYTES} are taken: give fewer at once"
+        )
     return ordered
 
 
@@ -39,4 +41,6 @@ def _fits(name: str, spec: TensorSpec, array: np.ndarray) -> None:
         expected = f"{spec.dtype} {list(spec.shape)}"
         raise RuntimeFailure(name, f"{spec.name} is {found}, expected {expected}")
     if array.size == 0:
-        raise RuntimeFailure(name, f"{spec.name} is empty: {list(array.shape)}")
+        raise RuntimeFailure(
+            name, f"{spec.name} is empty: {list(array.shape)}: give at least 1"
+        )

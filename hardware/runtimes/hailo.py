@@ -16,10 +16,11 @@ from common.errors import BackendMissing, BundleError, LinesideError, RuntimeFai
 from common.ports import Arrays, TensorSpec
 from hardware.runtimes.checks import checked
 from hardware.runtimes.failures import DeviceLost, one_line
+from hardware.runtimes.presence import HAILO as NO_DRIVER
 
 TIMEOUT_MS = 1000
 MISSING = {
-    64: "its driver is not loaded: apt install hailo-all, reboot, see dmesg",
+    64: NO_DRIVER,
     73: "it is in use by another process: one process per chip",
     74: "it is in use by another process: one process per chip",
     76: "driver and HailoRT are of different versions: install the same of both",

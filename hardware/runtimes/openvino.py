@@ -13,12 +13,9 @@ from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.ports import Arrays, TensorSpec
 from hardware.runtimes.checks import checked
 from hardware.runtimes.failures import last_line
+from hardware.runtimes.presence import INTEL_GPU, INTEL_NPU
 
-REMEDIES = {
-    "GPU": "apt install intel-opencl-icd, /dev/dri/renderD* readable (group render)",
-    "NPU": "intel-level-zero-npu and intel-fw-npu, /dev/accel/accel0 readable (group render), "
-    "kernel 6.6 or newer",
-}
+REMEDIES = {"GPU": INTEL_GPU, "NPU": INTEL_NPU}
 
 
 class OpenVino:

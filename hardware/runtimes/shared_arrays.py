@@ -6,12 +6,15 @@ user. Linux only, as are the devices that need it.
 
 import mmap
 import os
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
+SAME = struct.Struct("<Q")  # a call's number alone: its arrays lie where the last ones lay
 ALIGN = 64  # bytes: a cache line, and what vector instructions like
 
 
@@ -50,6 +53,9 @@ class Area:
         self.descriptor = os.memfd_create("lineside") if descriptor is None else descriptor
         self._map: mmap.mmap | None = None
         self._size = 0
+        self._form: list[tuple[str, np.dtype[Any], tuple[int, ...]]] | None = None
+        self._laid: list[Place] = []
+        self._views: list[np.ndarray] = []
 
     def grow(self, size: int) -> None:
         """Make room for `size` bytes; views taken before stay what they are."""
@@ -67,19 +73,26 @@ class Area:
         flat = np.frombuffer(memory, place.dtype, count, place.offset)
         return flat.reshape(place.shape)
 
-    def put(self, arrays: Mapping[str, np.ndarray]) -> list[Place]:
-        """Copy arrays in, save those that lie at their place already; where they now are."""
-        laid = places((name, str(a.dtype), a.shape) for name, a in arrays.items())
-        self.grow(max((place.end for place in laid), default=0))
-        for place in laid:
-            here, array = self.view(place), arrays[place.name]
+    def put(self, arrays: Mapping[str, np.ndarray]) -> tuple[list[Place], bool]:
+        """Copy arrays in, save those that lie at their place already.
+
+        Where they now are, and whether the arrays before them lay at the same places.
+        """
+        form = [(name, array.dtype, array.shape) for name, array in arrays.items()]
+        same = form == self._form
+        if not same:
+            self._laid = places((name, str(dtype), shape) for name, dtype, shape in form)
+            self.grow(max((place.end for place in self._laid), default=0))
+            self._views = [self.view(place) for place in self._laid]
+            self._form = form
+        for here, array in zip(self._views, arrays.values(), strict=True):
             if not _same_memory(here, array):
                 np.copyto(here, array)
-        return laid
+        return self._laid, same
 
     def close(self) -> None:
         """Give the descriptor back; the memory goes with the last view of it."""
-        self._map = None
+        self._map, self._form, self._views = None, None, []
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1

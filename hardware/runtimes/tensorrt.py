@@ -4,6 +4,7 @@ One way to run from TensorRT 8.5 to 11: tensors by name. Tested against a stand-
 NVIDIA's module, which checks our calls and not its answers; no GPU has run it yet.
 """
 
+import os
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -26,7 +27,8 @@ _DTYPES = {
 class TensorRt:
     """One engine with static shapes. Raises BackendMissing, BundleError.
 
-    `cache` keeps engines built here: they fit this TensorRT, this GPU and nothing else.
+    `cache` keeps engines built here: they fit this TensorRT, this GPU and nothing else. It
+    is the folder that systemd names (CacheDirectory=), else the model's own.
     """
 
     name = "tensorrt"
@@ -38,7 +40,8 @@ class TensorRt:
         lib = import_module("tensorrt")
         self._cuda = Cuda()
         gpu = self._cuda.name()
-        plan = tensorrt_engine.plan(lib, path, gpu, precision, Path(cache or path.parent))
+        kept = Path(cache or os.environ.get("CACHE_DIRECTORY", "") or path.parent)
+        plan = tensorrt_engine.plan(lib, path, gpu, precision, kept)
         self._engine = tensorrt_engine.load(lib, plan, path)
         self._context = self._engine.create_execution_context()
         if self._context is None:

@@ -38,12 +38,16 @@ def plan(lib: Any, path: Path, gpu: str, precision: str, cache: Path) -> bytes:
     if path.suffix != ".onnx":
         return content
     kept = cache / key(content, str(lib.__version__), gpu, precision)
-    if not kept.is_file():
-        built = _built(lib, content, path, precision)
+    if kept.is_file():
+        return kept.read_bytes()
+    built = _built(lib, content, path, precision)
+    try:
         half = kept.with_suffix(f".{os.getpid()}")
         half.write_bytes(built)
         half.replace(kept)
-    return kept.read_bytes()
+    except OSError as error:  # it runs all the same, and is built again at the next start
+        sys.stderr.write(f"tensorrt: {kept} cannot be kept: {error.strerror}\n")
+    return built
 
 
 def load(lib: Any, content: bytes, path: Path) -> Any:

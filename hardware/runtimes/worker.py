@@ -62,7 +62,7 @@ class WorkerRuntime:
 
     def __init__(self, launch: Launch, limits: WorkerLimits | None = None) -> None:
         self.name, self._launch, self._limits = launch.name, launch, limits or WorkerLimits()
-        self.restarts = 0
+        self.restarts, self._last_fault = 0, ""
         self._inputs = Area()
         self._lock = threading.Lock()  # one call at a time, and all that is below
         self._back_off = BackOff(self._limits)
@@ -114,12 +114,13 @@ class WorkerRuntime:
             return outputs
 
     def state(self) -> dict[str, Any]:
-        """For health pages: whether it is alive, why not, and how often it was started anew."""
+        """For health pages: whether it is alive, why not, how often it was started anew."""
         alive = self._process is not None
         return {
             "alive": alive,
             "reason": "" if alive else self._why,
             "restarts": self.restarts,
+            "last_fault": self._last_fault,
             "next_start_s": 0.0 if alive else round(max(0.0, self._start_at - _now()), 1),
         }
 
@@ -150,8 +151,9 @@ class WorkerRuntime:
     def _count(self, failure: RuntimeFailure) -> None:
         """An error that came as an answer; the process ends when that cannot go on."""
         self._failed += 1
+        self._last_fault = str(failure).removeprefix(f"{self.name}: ")
         if isinstance(failure, DeviceLost) or self._failed >= self._limits.failures:
-            self._ended(str(failure).removeprefix(f"{self.name}: "))
+            self._ended(self._last_fault)
 
     def _ended(self, why: str) -> RuntimeFailure:
         """Give the process up and order a new one; what to raise."""
@@ -159,7 +161,8 @@ class WorkerRuntime:
             self._process.kill()
             self._process = None
         wait_s = self._back_off.after(_now() - self._born)
-        self._why, self._start_at = why, _now() + wait_s
+        self._why = self._last_fault = why
+        self._start_at = _now() + wait_s
         self._wanted.set()
         return RuntimeFailure(self.name, f"{why}; it starts again in {wait_s:.1f} s")
 

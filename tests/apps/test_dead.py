@@ -7,8 +7,8 @@ import pytest
 from apps import cli, dead
 from common.clock import SystemClock
 from common.errors import ConfigError
-from common.store import Store, StoreError, StoreSettings
 from common.storage.queries import open_readonly
+from common.store import Store, StoreError, StoreSettings
 from common.telemetry import dead_letters
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox import MQTT, WEBHOOK, Message, Outbox

@@ -1,5 +1,6 @@
 """The whole gateway as it ships: listeners on real ports, the ward in software beside it."""
 
+import itertools
 import socket
 import threading
 import time
@@ -7,14 +8,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from apps import base as base_module
 from apps import open_ward
 from apps.base import open_base
-from apps.patient_monitoring import config
+from apps.patient_monitoring import config, perceive, speak
+from apps.patient_monitoring.domain import Sign
 from common.errors import ConfigError
 from common.service import ApiServer, build_api
+from common.store import StoreSettings
 from common.users import Users
+from tests.apps.patient_monitoring.outgoing.rig import Record, serving
 from tests.common.telemetry.uplink_rig import MOSQUITTO, NO_MOSQUITTO, a_broker
 
 APP_TOML = config.APP / "app.toml"
@@ -108,6 +114,63 @@ def test_an_observation_comes_in_through_the_stations_own_api(run, tmp_path):
         assert answer.status_code == 422
     finally:
         server.stop()
+
+
+def told(port, *messages):
+    """Say these over one real line; gives the codes of the answers."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+        codes = []
+        for message in messages:
+            line.sendall(b"\x0b" + message + b"\x1c\r")
+            answer = b""
+            while not answer.endswith(b"\x1c\r"):
+                answer += line.recv(4096)
+            codes.append(answer.partition(b"MSA|")[2][:2])
+        return codes
+
+
+SIGNS = {
+    Sign.HR: 118, Sign.PULSE: 117, Sign.SPO2: 97, Sign.RR: 22, Sign.SBP: 104, Sign.TEMP: 38.6,
+}  # fmt: skip
+
+
+@pytest.mark.timeout(150)
+def test_the_hospital_record_is_told_of_alert_risk_and_audit(run, monkeypatch):
+    """As [outgoing.fhir] asks, over real HTTP: signs, score, risk, alarm and who did what."""
+    monkeypatch.setattr(perceive, "MODEL_PERIOD_S", 0.5)
+    monkeypatch.setattr(base_module, "_store_settings", lambda _: StoreSettings(upkeep_s=1.0))
+    record, port = Record(), free_port()
+    with serving(record.app) as url:
+        running, base = run(
+            "ward.beds=2", "simulation.enabled=false", f"hl7.options.port={port}",
+            "outgoing.fhir.enabled=true", f"outgoing.fhir.url='{url}'", "extremes.hold_s=2",
+        )  # fmt: skip
+        place, number = ("W7", "BED1"), itertools.count(1)
+
+        def say(**changed):
+            said = [(s, float(changed.get(s.name, v)), 0) for s, v in SIGNS.items()]
+            now = (next(number), time.time())
+            return speak.observation(place, "SIM1", "MON1", said, now)
+
+        admitted = speak.admission(place, "SIM1", (next(number), time.time()), born="19500101")
+        assert told(port, admitted) == [b"AA"]
+
+        def assessed():
+            seen = running.station.percept
+            judged = seen is not None and np.isfinite(seen.risk[0])
+            assert told(port, say(**({"SPO2": 71.0} if judged else {}))) == [b"AA"]
+            return record.of("RiskAssessment") and record.of("AuditEvent")
+
+        until(assessed, "the risk and the audit in the hospital's record")
+        until(lambda: record.of("Flag"), "the alarm there")
+        assert base.link()["fhir"]["state"] == "online"
+    risk = record.of("RiskAssessment")[-1]
+    assert 0 < risk["prediction"][0]["probabilityDecimal"] < 1
+    acts = {act["subtype"][0]["display"] for act in record.of("AuditEvent")}
+    assert "admit" in acts
+    (flag,) = record.of("Flag")
+    assert flag["subject"]["identifier"]["value"] != "SIM1", "a pseudonym, as shipped"
+    assert all("Not a medical device" in str(one["meta"]) for one in (risk, flag))
 
 
 def test_a_port_that_is_taken_is_one_clear_line(run):

@@ -196,6 +196,16 @@ def test_dark_and_light_can_be_switched_and_are_in_the_address(var: Any) -> None
     assert "light" in page.query_params["theme"]
 
 
+def test_the_name_of_a_stations_folder_stays_text(var: Any) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    var.station(evil).say(alarms=[var.alarm("a", 1)])
+    var.station("=1+1").say(age_s=60.0)
+    shown = text(start())
+    assert "<img src=x" not in shown
+    assert "&lt;img src=x onerror=alert(1)&gt;" in shown
+    assert "=1+1" in shown
+
+
 @pytest.mark.parametrize("theme", ["<script>", "darkest", ""])
 def test_a_theme_from_outside_never_gets_into_the_script(var: Any, theme: str) -> None:
     var.station("press-1").say()

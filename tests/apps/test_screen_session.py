@@ -17,8 +17,8 @@ from common.clock import SystemClock
 from common.screen import commands
 from common.screen.station_file import read_station
 from common.service import ApiServer, build_api
-from common.store import Store
 from common.storage.queries import audit_tail, open_readonly
+from common.store import Store
 from common.users import Users
 
 PASSWORD = "correct-horse"  # noqa: S105 - of users that live as long as a test

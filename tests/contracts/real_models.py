@@ -1,4 +1,4 @@
-"""Four published networks as the contract tests use them: where, fed with what, decoded how."""
+"""Networks of the contract tests, published and ours: where, fed with what, decoded how."""
 
 import os
 from dataclasses import dataclass
@@ -14,6 +14,10 @@ DATA = Path(os.environ.get("LINESIDE_DATA", ROOT.parent / "shared" / "data"))
 MODELS = DATA / "models"
 IMAGES = DATA / "people" / "images"
 YOLOX = "yolox_nano_416_coco"
+APPS = ROOT / "apps"
+VIBRATION = str(APPS / "predictive_maintenance/models/vibration/fp32.onnx")
+RISK = str(APPS / "patient_monitoring/models/deterioration/fp32.onnx")
+BOARD = str(APPS / "defect_inspection/models/pcb/int8.tflite")
 POSE = "posenet_mobilenet_v1_075/posenet_mobilenet_v1_075_353_481_quant"
 
 
@@ -47,6 +51,12 @@ CASES = [
     Case("litert", f"{POSE}.tflite", own_process=True),
     Case("openvino", f"{POSE}.tflite"),
     Case("openvino", "openvino_person-detection-retail-0013/person-detection-retail-0013.xml"),
+    Case("onnxruntime", VIBRATION),
+    Case("onnxruntime", VIBRATION, own_process=True),
+    Case("openvino", VIBRATION),
+    Case("onnxruntime", RISK),
+    Case("openvino", RISK),
+    Case("litert", BOARD),
 ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from common.inference import elsewhere
 from hardware import doctor
 from hardware.doctor import artefacts, devices, host, programs, runtimes
 from hardware.runtimes import edgetpu
@@ -165,20 +166,45 @@ def copied(tmp_path):
 
 
 def test_a_model_is_run_and_the_fastest_named(tmp_path):
-    whole, artefact = artefacts.findings([copied(tmp_path)])
+    whole, artefact, other = artefacts.findings([copied(tmp_path)])
     assert whole.name == "model/ward/risk"
     assert whole.ok
     assert "1 of 1 artefacts run here; fastest onnxruntime/fp32" in whole.found
     assert artefact.found.endswith("ms on CPU")
+    assert other.ok
+    assert "the CPU serves: so small" in other.found
+
+
+def test_devices_without_a_file_come_with_the_command_that_makes_it(tmp_path):
+    folder = copied(tmp_path)
+    card = folder / "model.toml"
+    before = card.read_text().partition("[[not_built]]")[0]
+    card.write_text(f"{before}\n{elsewhere.of_pictures(tflite=False)}")
+    coral, hailo = [*artefacts.findings([folder])][-2:]
+    assert (coral.name, coral.ok, coral.needed) == (
+        "model/ward/risk Coral Edge TPU", False, False,
+    )  # fmt: skip
+    assert coral.remedy.endswith("edgetpu_compiler int8.tflite")
+    assert "Dataflow Compiler" in hailo.found
+
+
+def test_each_device_of_an_artefact_is_tried_under_its_name(tmp_path):
+    folder = copied(tmp_path)
+    card = folder / "model.toml"
+    card.write_text(card.read_text().replace("sha256 =", 'also = ["CUDA"]\nsha256 ='))
+    whole, here, cuda, _ = artefacts.findings([folder])
+    assert (here.ok, cuda.ok) == (True, False)
+    assert cuda.name.endswith("onnxruntime:CUDA/fp32")
+    assert "1 of 2 artefacts run here" in whole.found
 
 
 def test_one_for_a_device_that_is_not_here_says_why(tmp_path):
     folder = copied(tmp_path)
     card = folder / "model.toml"
     card.write_text(card.read_text().replace('"onnxruntime"', '"onnxruntime:CUDA"'))
-    whole, artefact = artefacts.findings([folder])
+    whole, artefact, _ = artefacts.findings([folder])
     assert (whole.ok, whole.needed) == (False, True)
-    assert "asked for CUDA, this build offers only" in artefact.found
+    assert "no NVIDIA GPU here" in artefact.found
     assert (artefact.needed, bool(artefact.remedy)) == (False, True)
 
 
@@ -192,7 +218,7 @@ def test_a_damaged_model_is_a_fault_with_a_remedy(tmp_path, damage):
         file.unlink()
     else:
         (folder / "model.toml").write_text("name = 3")
-    found = list(artefacts.findings([folder]))
+    found = [f for f in artefacts.findings([folder]) if not f.name.endswith(" elsewhere")]
     assert not any(f.ok for f in found)
     assert all(f.needed and f.remedy for f in found)
 

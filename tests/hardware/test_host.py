@@ -133,6 +133,59 @@ class TestThrottling:
         assert health.throttle_reasons == ("CPU core hot",)
         assert health.cpus == 2
 
+    def test_a_package_that_slows_down_counts_as_its_cores_do(self, host):
+        counter = "sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count"
+        host.write({counter: "3"})
+        monitor = host.monitor()
+        monitor.read()
+        host.write({counter: "4"})
+        assert monitor.read().throttled is True
+
+    @pytest.mark.parametrize(("degrees", "hot"), [(84_800, False), (85_000, True)])
+    def test_a_coral_card_tells_by_its_first_trip(self, host, degrees, hot):
+        chip = "sys/class/apex/apex_0"
+        host.write({f"{chip}/temp": str(degrees), f"{chip}/trip_point0_temp": "85000"})
+        health = host.read()
+        assert health.temperatures_c == {"Coral apex_0": degrees / 1000}
+        assert health.throttled is hot
+        assert health.throttle_reasons == ("Coral apex_0 hot",) * hot
+
+    @pytest.mark.parametrize(
+        "path",
+        ["sys/class/drm/card0/gt/gt0/throttle_reason_{}",
+         "sys/class/drm/card1/device/tile0/gt0/freq0/throttle/reason_{}"],
+    )  # fmt: skip
+    def test_an_intel_gpu_is_slowed_by_heat_and_limited_by_power(self, host, path):
+        host.write({path.format("pl1"): "1", path.format("thermal"): "0"})
+        assert host.read().throttled is False, "a power limit holds under any load"
+        host.write({path.format("thermal"): "1"})
+        health = host.read()
+        assert (health.throttled, health.throttle_reasons) == (True, ("GPU thermal",))
+
+
+class TestClocks:
+    def test_the_cores_mean_clock_over_their_highest(self, host):
+        for core, now in ((0, "600000"), (1, "1200000")):
+            folder = f"sys/devices/system/cpu/cpu{core}/cpufreq"
+            host.write({f"{folder}/scaling_cur_freq": now})
+            host.write({f"{folder}/cpuinfo_max_freq": "2400000"})
+        assert host.read().cpu_clock_share == 0.375
+
+    @pytest.mark.parametrize(
+        ("path", "text"),
+        [("sys/class/devfreq/17000000.gpu/cur_freq", "918000000"),
+         ("sys/class/drm/card0/gt/gt0/rps_act_freq_mhz", "918")],
+    )  # fmt: skip
+    def test_the_gpus_clock(self, host, path, text):
+        assert host.write({path: text}).read().gpu_mhz == 918.0
+
+    def test_a_jetsons_power_mode_by_name_else_by_number(self, host):
+        host.write({"var/lib/nvpmodel/status": "pmode:0002 fmode:fanNull\n"})
+        assert host.read().power_mode == "2"
+        conf = "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=2 NAME=MODE_15W >\n"
+        host.write({"etc/nvpmodel.conf": conf})
+        assert host.read().power_mode == "MODE_15W"
+
 
 class TestPower:
     def test_the_board_input_is_the_whole(self, host):

@@ -20,6 +20,7 @@ from apps.patient_monitoring.evaluate import evaluate
 from apps.patient_monitoring.figures import methods
 from apps.patient_monitoring.risk import INPUT, LAYOUT
 from apps.patient_monitoring.trends import FEATURES
+from common.inference import elsewhere
 from common.inference.bundle import open_bundle, sha256
 from common.inference.selection import OpenRuntime, open_model
 
@@ -101,7 +102,7 @@ def _artefact(folder: Path) -> str:
     digest = sha256(folder / "fp32.onnx")
     return (
         '[[artefacts]]\nruntime = "onnxruntime"\nprecision = "fp32"\n'
-        f'file = "fp32.onnx"\nsha256 = "{digest}"\n'
+        f'file = "fp32.onnx"\nsha256 = "{digest}"\n\n{elsewhere.of_numbers()}'
     )
 
 

@@ -20,6 +20,7 @@ from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.training.readme import readme
 from apps.predictive_maintenance.training.recipe import ALL, Recipe, folders
 from apps.predictive_maintenance.vibration import FEATURES
+from common.inference import elsewhere
 from common.inference.bundle import open_bundle, sha256
 from common.inference.selection import OpenRuntime, open_model
 
@@ -90,7 +91,8 @@ runtime = "onnxruntime"
 precision = "fp32"
 file = "{FILE}"
 sha256 = "{sha256(folder / FILE)}"
-""")
+
+{elsewhere.of_numbers()}""")
 
 
 def measure(

@@ -15,14 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.retail_analytics.domain import STANDING_M
-from apps.retail_analytics.evaluation.truth import (
-    SCENE,
-    Recording,
-    Views,
-    crossings_of,
-    drawn,
-    read_scene,
-)
+from apps.retail_analytics.evaluation.scene import SCENE, drawn, read_scene
+from apps.retail_analytics.evaluation.truth import Recording, Views, crossings_of
 from apps.retail_analytics.geometry import Line
 from common.errors import ConfigError
 

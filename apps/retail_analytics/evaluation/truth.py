@@ -9,46 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.retail_analytics import drawing
 from apps.retail_analytics.domain import IN, OUT, STANDING_M, Crossing, Point
+from apps.retail_analytics.evaluation.scene import SCENE, drawn, read_scene
 from apps.retail_analytics.geometry import Line, Zone
-from common.config import from_table, read_toml, setting
 from common.errors import ConfigError
 
 USUAL_FPS = 25.0
-TRUTH, EVENTS, SCENE, CLIP = "gt.txt", "crossings.csv", "scene.toml", "clip.mp4"
+TRUTH, EVENTS, CLIP = "gt.txt", "crossings.csv", "clip.mp4"
 Boxes = NDArray[np.float64]
 Views = list[tuple[NDArray[np.int64], Boxes]]
 """Per picture: ids [n] and boxes [n, 4] left, top, right, bottom."""
-
-
-@dataclass(frozen=True)
-class DrawnLine:
-    """A line as it stands in scene.toml."""
-
-    name: str = setting()
-    points: tuple[tuple[float, ...], ...] = setting()
-
-
-@dataclass(frozen=True)
-class DrawnZone:
-    """A zone as it stands in scene.toml."""
-
-    name: str = setting()
-    polygon: tuple[tuple[float, ...], ...] = setting()
-
-
-@dataclass(frozen=True)
-class SceneFile:
-    """scene.toml: what is drawn over the picture, in px."""
-
-    line: tuple[DrawnLine, ...] = ()
-    zone: tuple[DrawnZone, ...] = ()
-    fps: float = setting(0.0, low=0.0, high=240.0, unit="1/s")
-    """0 is what the clip says, or 25."""
-    width: int = setting(0, low=0)
-    height: int = setting(0, low=0)
-    person_m: float = setting(STANDING_M, low=0.2, high=2.5, unit="m")
 
 
 @dataclass(frozen=True)
@@ -68,40 +38,15 @@ class Recording:
     """Width and height in px; 0 is not known."""
 
 
-def read_scene(path: Path) -> SceneFile:
-    """scene.toml, checked; raises ConfigError."""
-    table = read_toml(path)
-    known = {key: table[key] for key in table if key in SceneFile.__dataclass_fields__}
-    scene = from_table(SceneFile, known, path)
-    if not scene.line:
-        raise ConfigError(f"{path}: needs at least one [[line]] with name and points")
-    width, height = scene.width or 10**6, scene.height or 10**6
-    try:
-        for line in scene.line:
-            drawing.check_line(line.name, _pairs(line.points), width, height)
-        for zone in scene.zone:
-            drawing.check_polygon(f"zone {zone.name}", _pairs(zone.polygon), width, height)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return scene
+def read_folder(folder: Path, clip: Path | None = None) -> Recording:
+    """clip.mp4 (or another clip, or tracks only), scene.toml and its truth.
 
-
-def drawn(scene: SceneFile) -> tuple[tuple[Line, ...], tuple[Zone, ...]]:
-    """The scene's lines and zones in px."""
-    lines = tuple(_line(line) for line in scene.line)
-    return lines, tuple(Zone(zone.name, tuple(_pairs(zone.polygon))) for zone in scene.zone)
-
-
-def _line(line: DrawnLine) -> Line:
-    start, end = _pairs(line.points)
-    return Line(line.name, start, end)
-
-
-def read_folder(folder: Path) -> Recording:
-    """clip.mp4 (or tracks only), scene.toml and its truth; raises ConfigError."""
+    Raises ConfigError.
+    """
     scene = read_scene(folder / SCENE)
     lines, zones = drawn(scene)
-    clip = folder / CLIP if (folder / CLIP).is_file() else None
+    if clip is None and (folder / CLIP).is_file():
+        clip = folder / CLIP
     fps = scene.fps or USUAL_FPS
     views = read_mot(folder / TRUTH) if (folder / TRUTH).is_file() else []
     if views:
@@ -241,9 +186,3 @@ def _step(line: Line, was: _Side | None, here: Point, now: float, band: float) -
         time = was.now + (now - was.now) * share
         through = time if through is None else None
     return _Side(here, now, sure, through)
-
-
-def _pairs(points: tuple[tuple[float, ...], ...]) -> list[Point]:
-    if any(len(point) != 2 for point in points):
-        raise ValueError("every point is [x, y]")
-    return [(point[0], point[1]) for point in points]

@@ -10,6 +10,7 @@ from apps.retail_analytics.shop.view import Pinhole
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 STRIDE_M = 0.75
+GRAIN_ROOM = 64  # px that the grain of a picture is moved about, so that it is never the same
 LIMBS = (  # name, from (side, forward, up), to, thickness in m; up in shares of the height
     ("leg", (0.09, 0.0, 0.50), (0.09, 1.0, 0.03), 0.13),
     ("leg", (-0.09, 0.0, 0.50), (-0.09, -1.0, 0.03), 0.13),
@@ -26,6 +27,8 @@ class Painter:
         self._view, self._shake = view, shake_px
         self._random = np.random.default_rng(seed)
         self._empty = self._floor()
+        grain = self._random.integers(-6, 7, [n + GRAIN_ROOM for n in self._empty.shape[:2]])
+        self._grain = cv2.merge([grain.astype(np.int16)] * 3)
 
     def picture(self, people: list[Person], now: float) -> Picture:
         """uint8 [H, W, 3] BGR at time `now`, in changing light, by a camera that shakes."""
@@ -38,9 +41,10 @@ class Painter:
         size = (self._view.width, self._view.height)
         canvas = cv2.warpAffine(canvas, matrix, size, borderMode=cv2.BORDER_REPLICATE)
         light = 1.0 + 0.2 * np.sin(now / 40) - 0.3 * (90 < now % 180 < 100)
-        noise = self._random.integers(-6, 7, canvas.shape[:2], dtype=np.int16)
-        shown = canvas.astype(np.float32) * np.float32(light) + noise[:, :, None]
-        return np.asarray(shown.clip(0, 255).astype(np.uint8))
+        lit = cv2.convertScaleAbs(canvas, alpha=float(light))
+        top, left = self._random.integers(0, GRAIN_ROOM, 2)
+        grain = self._grain[top : top + canvas.shape[0], left : left + canvas.shape[1]]
+        return np.asarray(cv2.add(lit, grain, dtype=cv2.CV_8U))
 
     def _floor(self) -> Picture:
         view = self._view

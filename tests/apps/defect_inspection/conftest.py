@@ -38,6 +38,7 @@ class FakeGate:
     """common.ports.PartGate that remembers what it was told; `broken` names what fails."""
 
     name = "fake PLC"
+    most_open = 3
 
     def __init__(self, clock):
         self._clock = clock
@@ -209,8 +210,8 @@ def see(station):
     """Let the station find this from now on, in the golden board too if it is asked there."""
 
     def show(defects):
-        perceive = station.pipeline.perceive
-        perceive.inspect = lambda *_: defects
+        perceive = station.golden.perceive
+        perceive.look = lambda *_: lambda: defects
         perceive.guard(1).check = lambda _: (Quality.GOOD, "")
 
     return show

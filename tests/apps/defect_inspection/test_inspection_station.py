@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from apps.defect_inspection.domain import Defect, Verdict
-from apps.defect_inspection.station import SNAPSHOT_S
+from apps.defect_inspection.station import SNAPSHOT_S, build
 from common.alarms.engine import State
-from common.errors import RuntimeFailure
+from common.errors import ConfigError, RuntimeFailure
 from common.meta import get
 from common.ports import ResultCode, Trigger
+from common.quality import Quality
 from common.storage.queries import latest, open_readonly
 from common.users import User
 
@@ -88,20 +89,20 @@ def test_only_the_right_answer_beats(station, gate, see):
 
 
 def test_a_network_that_works_again_ends_the_alarm(station, see):
-    real = station.pipeline.perceive.inspect
+    real = station.golden.perceive.look
     see(())
     settle(station)
-    station.pipeline.perceive.inspect = real
+    station.golden.perceive.look = real
     settle(station)
     assert station.failures == {}
     assert alarms(station) == {"inference_failed": State.RTNUN}
 
 
 def test_a_failed_inference_costs_its_part_and_says_so(station, gate):
-    def fail(*_):
+    def fail():
         raise RuntimeFailure("onnxruntime", "inference failed")
 
-    station.pipeline.perceive.inspect = fail
+    station.golden.perceive.look = lambda *_: fail
     (outcome,) = feed(station, gate, 1)
     assert outcome.decision.verdict is Verdict.NO_RESULT
     assert gate.answers[0].code is ResultCode.NO_RESULT
@@ -308,7 +309,7 @@ def test_the_snapshot_has_what_screens_read_and_is_in_the_store(station, gate):
     found = station.snapshot()
     assert set(found) == DOCUMENT
     assert set(found["line"]) == LINE
-    assert set(found["model"]) == {"name", "version", "artefact", "device", "reason"}
+    assert {"name", "version", "artefact", "device", "reason", "process"} < set(found["model"])
     assert found["alarms"][0]["id"] == "plc_unreachable"
     assert set(found["alarms"][0]) >= {
         "id", "priority", "state", "text", "detail", "consequence", "response", "since",
@@ -370,3 +371,68 @@ def test_a_bug_leaves_the_plc_in_its_safe_state(station, gate):
     with pytest.raises(ZeroDivisionError):
         station.run(threading.Event())
     assert gate.reasons[-1] == "the station stops"
+
+
+# --- several parts under way ----------------------------------------------------------
+
+
+@pytest.fixture
+def deep(shipped, station):
+    """The same station with three parts under way at once."""
+    settings = replace(shipped, model=replace(shipped.model, depth=3))
+    made = build(settings, station.parts)
+    made.golden.perceive.guard(1).check = lambda _: (Quality.GOOD, "")
+    return made
+
+
+def test_parts_under_way_are_answered_in_their_order(deep, gate):
+    feed(deep, gate, *range(1, 8))
+    assert [answer.part_id for answer in gate.answers] == list(range(1, 8))
+    assert {answer.code for answer in gate.answers} == {ResultCode.FAIL}
+
+
+def test_a_missed_part_and_a_failure_cost_no_other_part(deep, gate):
+    real, calls = deep.golden.perceive.look, []
+
+    def fail():
+        raise RuntimeFailure("onnxruntime", "inference failed")
+
+    def look(frame, recipe):
+        calls.append(frame)
+        answer = real(frame, recipe)
+        return fail if len(calls) == 2 else answer
+
+    deep.golden.perceive.look = look
+    gate.triggers.extend(Trigger(n, recipe_id=1) for n in (1, 2, 4))
+    found = [outcome.decision for outcome in turns(deep, 4)]
+    assert [one.part_id for one in found] == [1, 2, 3, 4]
+    verdicts = [one.verdict for one in found]
+    assert verdicts == [Verdict.REJECT, Verdict.NO_RESULT, Verdict.NO_RESULT, Verdict.REJECT]
+
+
+def test_the_known_board_beats_with_several_under_way_too(deep, gate):
+    settle(deep)
+    assert gate.beats == deep.beats > 0
+
+
+def test_more_parts_under_way_than_the_plc_has_open_are_refused(shipped, station, gate):
+    gate.most_open = 1
+    settings = replace(shipped, model=replace(shipped.model, depth=2))
+    with pytest.raises(ConfigError, match=r"model.depth = 2: fake PLC waits .*allowed: 1 … 1"):
+        build(settings, station.parts)
+
+
+# --- the device itself ----------------------------------------------------------------
+
+
+def test_a_device_that_throttles_itself_is_an_alarm_and_every_part_is_still_judged(
+    shipped, station, gate
+):
+    hot = {"throttled": True, "throttle_reasons": ["gpu-throttle-alert"], "temperature_c": 91.0}
+    line = build(shipped, replace(station.parts, host=lambda: hot))
+    for _ in range(14):
+        settle(line)
+    assert alarms(line) == {"host_throttled": State.UNACK}
+    (alarm,) = line.parts.alarms.summary()
+    assert alarm.detail == "gpu-throttle-alert; 91 °C"
+    assert [outcome.decision.part_id for outcome in feed(line, gate, 1, 2)] == [1, 2]

@@ -118,6 +118,7 @@ def test_all_well_is_no_alarm():
         (replace(WELL, bad_pictures="black"), "bad_pictures", "black"),
         (replace(WELL, late="took 400 ms"), "late_verdicts", "took 400 ms"),
         (replace(WELL, uplink="refused"), "uplink_offline", "refused"),
+        (replace(WELL, throttled="gpu-throttle-alert"), "host_throttled", "gpu-throttle-alert"),
         (replace(WELL, line=LineState(line_stop="5 in a row")), "line_stopped", "5 in a row"),
         (faults(0b0001), "reject_bin", "bin full"),
         (faults(0b0010), "reject_bin", "air low"),

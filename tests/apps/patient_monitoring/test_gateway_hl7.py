@@ -2,6 +2,7 @@
 
 import string
 import time
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -220,6 +221,30 @@ def test_what_is_not_for_this_gateway_is_named(gateway, change, code):
 
 def test_who_wants_no_answer_gets_none(gateway):
     assert gateway.desk(PCD_01.replace("|NE|AL|", "|NE|NE|").encode()) == b""
+
+
+def test_a_line_that_is_closed_while_the_disk_is_waited_for_ends_quietly(
+    gateway, monkeypatch, caplog
+):
+    kept = Future()
+    monkeypatch.setattr(gateway.station.intake, "move", lambda *_: kept)
+    message = speak.admission(gateway.place("4"), "SIM4", gateway.now(), born="19500101")
+    answer = gateway.desk(message)
+    assert answer.cancel()
+    kept.set_result(None)
+    assert answer.cancelled()
+    assert caplog.records == []
+
+
+def test_an_admission_that_the_disk_refuses_is_not_acknowledged(gateway, monkeypatch):
+    kept = Future()
+    monkeypatch.setattr(gateway.station.intake, "move", lambda *_: kept)
+    message = speak.admission(gateway.place("4"), "SIM4", gateway.now(), born="19500101")
+    answer = gateway.desk(message)
+    kept.set_exception(OSError("no space left"))
+    told = answer.result(1).decode()
+    assert "MSA|AE" in told
+    assert "it could not be kept: no space left" in told
 
 
 def test_a_message_costs_little():

@@ -1,21 +1,15 @@
 """The gateway from the wire to the nurse: alarms, restarts, records, commands, snapshot."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from apps.patient_monitoring import NOT_A_DEVICE, again
+from apps.patient_monitoring import NOT_A_DEVICE
 from apps.patient_monitoring.config import PauseRules, Settings, WardSettings
-from apps.patient_monitoring.risk import RiskModel
 from common import audit
-from common.errors import LinesideError, RuntimeFailure
-from common.inference.bundle import open_bundle
-from common.inference.selection import open_model
+from common.errors import RuntimeFailure
 from common.users import User
-from hardware import catalog
 
-BUNDLE = Path(__file__).parents[3] / "apps/patient_monitoring/models/deterioration"
 ILL = {"SPO2": 88.0, "RR": 26.0}
 ALARM_S = 95
 """30 s for the median to follow, 60 s to persist, and a little."""
@@ -25,13 +19,6 @@ def ill(gateway, bed="1", seconds=ALARM_S, **others):
     gateway.observe(bed)
     gateway.run(10, **{f"b{bed}": {}}, **others)
     gateway.run(seconds, **{f"b{bed}": ILL}, **others)
-
-
-@pytest.fixture(scope="module")
-def model():
-    choice = open_model(open_bundle(BUNDLE), catalog.open_runtime, "onnxruntime")
-    yield choice
-    choice.model.close()
 
 
 # ------------------------------------------------------------------ what is called for
@@ -132,37 +119,6 @@ def test_a_restart_does_not_bring_back_who_left(gateway):
 
 
 # ------------------------------------------------------------------ records and proof
-
-
-def test_every_alert_comes_out_again_from_the_record(make_gateway, model):
-    gateway = make_gateway(model=model)
-    gateway.admit("1", "2")
-    gateway.observe("2", TEMP=39.2, SBP=95)
-    ill(gateway, b2={"HR": 112.0})
-    alerts = gateway.records("alert")
-    assert {body["kind"] for body in alerts} >= {"risk"}
-    risk = RiskModel(model.model)
-    for body in alerts:
-        sha256 = model.model.artefact.sha256
-        found = again.again(gateway.folder, body["alert_id"], risk, sha256)
-        assert found["same"], found
-        assert found["news2"]["same"]
-    known = [body for body in alerts if body["model_risk"] is not None]
-    assert known, "the model had its say in at least one of them"
-    found = again.again(gateway.folder, known[0]["alert_id"], risk, model.model.artefact.sha256)
-    assert found["model"]["same"] is True
-    other = again.again(gateway.folder, known[0]["alert_id"], risk, "another")
-    assert (other["model"]["same"], other["same"]) == (None, True)
-
-
-def test_a_record_that_was_changed_does_not_come_out_again(gateway):
-    ill(gateway)
-    body = gateway.records("alert")[-1]
-    assert again.score_again(body)["same"]
-    forged = {**body, "inputs": {**body["inputs"], "SPO2": {"value": 99.0}}}
-    assert not again.score_again(forged)["same"]
-    with pytest.raises(LinesideError, match="no alert x"):
-        again.again(gateway.folder, "x", None, "")
 
 
 def test_an_alert_keeps_inputs_age_and_quality_and_leaves_in_the_same_transaction(gateway):

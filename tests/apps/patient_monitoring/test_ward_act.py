@@ -72,7 +72,7 @@ def decision(*, at=0.0, risk=(), parts=(), extreme=(), technical=(), missing=(),
     invalid = np.where(score.complete, np.nan, at)
     return Decision(
         at, score, risks, extremes, priority, column(technical), invalid, advised,
-        np.zeros(3, bool), tuple(changes), fault,
+        np.zeros(3, bool), np.full((3, 2), np.nan), tuple(changes), fault,
     )  # fmt: skip
 
 
@@ -115,7 +115,8 @@ def test_an_alarm_says_whom_it_is_about(act, rig):
     act(high())
     assert rig.alarm("bed_risk/1").about == {
         "bed": "1", "patient": "p-one", "kind": "risk", "what": ["RESPIRATION"],
-        "news2": 7, "complete": True,
+        "news2": 7, "complete": True, "risk": "HIGH",
+        "parts": {"RESPIRATION": 3, "SPO2": 2, "PULSE": 2},
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.patient_monitoring import news2
+from apps.patient_monitoring.baseline import Usual
 from apps.patient_monitoring.config import AdvisoryRules, EscalationRules
 from apps.patient_monitoring.decide import Protocol, admit, start
 from apps.patient_monitoring.domain import (
@@ -57,6 +58,9 @@ def percept(at, rows, *, confirmed=False, refused=False, risk=NONE, anomaly=NONE
         confirmed=np.full(beds, confirmed), features=unknown, risk=np.full(beds, risk),
         contributions=unknown, anomaly=np.full(beds, anomaly),
         anomaly_shares=np.full((beds, 4), NONE),
+        usual=Usual(
+            np.full((beds, 4), NONE), np.full((beds, 4), NONE), np.full((beds, 4, 4), NONE)
+        ),
     )  # fmt: skip
 
 

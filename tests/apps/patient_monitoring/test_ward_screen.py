@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from apps.patient_monitoring import screen, screen_fields, screen_tiles
+from apps.patient_monitoring import screen, screen_fields
+from apps.patient_monitoring.bed_alarms import definitions
+from apps.patient_monitoring.config import APP
+from common.alarms.definition import load_definitions
 from common.screen import language
+from common.screen.alarm_details import detail_text
+from common.screen.document import Document
 
 from .drawn_ward import bed, bed_alarm, empty, sick, ward, write_records
 
@@ -259,6 +264,50 @@ def test_german(var: Any) -> None:
         assert part in shown, part
 
 
+RISK = {
+    "bed": "3", "patient": "p0003", "kind": "risk", "what": ["RESPIRATION"], "news2": 7,
+    "complete": False, "risk": "HIGH", "parts": {"RESPIRATION": 3, "SPO2": 2, "PULSE": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        (RISK, "NEWS2 7 und mehr: Notfall. Jetzt mindestens 7 (Atmung 3, "
+               "Sauerstoffsättigung 2, Puls 2). Ärztliches Team sofort"),
+        (RISK | {"kind": "extreme", "what": ["APNOEA", "DESATURATION"]},
+         "kein Atem, SpO2 extrem niedrig"),
+        (RISK | {"kind": "technical", "what": ["SENSOR_OFF"]}, "Sensor ab"),
+        (RISK | {"kind": "advice", "what": ["model"]}, "das Risiko des Modells ist hoch"),
+        (RISK | {"kind": "technical", "what": ["REFUSED"]}, "as the station says it"),
+        (RISK | {"risk": "of a newer gateway"}, "as the station says it"),
+        (RISK | {"bed": ""}, "as the station says it"),
+        ({}, "as the station says it"),
+    ],
+)  # fmt: skip
+def test_an_alarm_s_detail_in_the_reader_s_language(about: Any, said: str) -> None:
+    told = Document({"detail": "as the station says it", "about": about})
+    assert detail_text(told) == "as the station says it"
+    language.use("de")
+    try:
+        assert detail_text(told).startswith(said)
+    finally:
+        language.use("en")
+
+
+def test_every_alarm_of_a_bed_is_german_to_the_last_word() -> None:
+    english = load_definitions(APP / "alarms.toml")
+    language.use("de")
+    try:
+        for alarm_id, one in definitions(("3",)).items():
+            said = language.alarm_text(one.text, one.place)
+            plain = english[alarm_id.partition("/")[0]].text
+            assert plain not in said, alarm_id
+            assert said.startswith("Bett 3: ") is bool(one.place), alarm_id
+    finally:
+        language.use("en")
+
+
 # ------------------------------------------------------------------ commands
 
 
@@ -358,15 +407,7 @@ def test_without_signing_in_nothing_is_sent(staffed: Any) -> None:
 # ------------------------------------------------------------------ for overview and reports
 
 
-def test_a_course_keeps_the_highest_of_a_quarter_of_an_hour() -> None:
-    assert screen_tiles.course_of([1, 2, 5, None, 0, 3, 4, 1]) == [5, 4, 1]
-    assert screen_tiles.course_of([None]) == []
-    assert len(screen_tiles.course_of([1.0] * 288)) == 24
-
-
 def test_what_the_overview_says() -> None:
-    from common.screen.document import Document  # noqa: PLC0415
-
     word = Document({"healthy": True, **ward(bed("1"), sick("3"))})
     assert screen.SCREEN.state(word) == "1 at 7 or more"
     assert screen.SCREEN.subject(word) == "ward-7: 2 patients"

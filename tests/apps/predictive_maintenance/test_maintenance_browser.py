@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from apps.browser import ScreenServer, open_browser
-from apps.screen_watch import show
-from common.errors import BackendMissing
+from apps.browser import ScreenServer
+from apps.screen_watch import show, signed_in
+from tests.apps.browsing import SETTLE_MS, THEMES, a_browser, misfits, talking, violations
+from tests.apps.conftest import PASSWORD, alarm
 
 pytestmark = pytest.mark.timeout(400)
 PUMP: dict[str, Any] = {
@@ -25,13 +26,13 @@ PUMP: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture
+FORMS = ("Acknowledge a stop", "Close a work order", "Note", "Its own normal")
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    try:
-        with open_browser() as opened:
-            yield opened
-    except BackendMissing as missing:
-        pytest.skip(str(missing))
+    with a_browser() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -41,27 +42,22 @@ def server(browser: Any, var: Any) -> Iterator[ScreenServer]:
     made.close()
 
 
-@pytest.fixture
-def alive(var: Any) -> Iterator[threading.Event]:
-    """A plant of twelve machines that goes on saying something until the event is set."""
-    station, stop = var.station("plant-1"), threading.Event()
+def plant(**changes: Any) -> dict[str, Any]:
+    """Twelve machines, one of them about to break."""
     calm = {**copy.deepcopy(PUMP), "verdict": "run", "latched": False, "evidence": []}
     fans = [calm | {"asset": f"fan-{n}", "name": f"Fan {n}", "orders": []} for n in range(11)]
-    alarms = [var.alarm(f"machine_stop.fan-{n}", 1) for n in range(3)]
+    return {
+        "age_s": 0.0, "app": "predictive_maintenance", "machines": [*fans, PUMP],
+        "alarms": [alarm(f"machine_stop.fan-{n}", 1) for n in range(3)], "orders": [],
+        "simulation": None, "counts": {"machines": 12, "open_orders": 1},
+    } | changes  # fmt: skip
 
-    def talk() -> None:
-        while not stop.wait(0.4):
-            station.say(
-                age_s=0.0, app="predictive_maintenance", alarms=alarms,
-                machines=[*fans, PUMP], orders=[], simulation=None,
-                counts={"machines": 12, "open_orders": 1},
-            )  # fmt: skip
 
-    thread = threading.Thread(target=talk)
-    thread.start()
-    yield stop
-    stop.set()
-    thread.join()
+@pytest.fixture
+def alive(var: Any) -> Iterator[threading.Event]:
+    station = var.station("plant-1")
+    with talking(lambda: station.say(**plant())) as stop:
+        yield stop
 
 
 def test_what_a_reliability_engineer_sees(
@@ -102,3 +98,43 @@ def test_what_a_reliability_engineer_sees(
     assert page.locator(".pm-row[data-asset]:not(.ls-stale)").count() == 0
     page.locator(".pm-held.ls-stale").nth(6).wait_for()
     page.context.close()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_everybody_can_use_the_page_and_its_forms(
+    browser: Any, server: ScreenServer, alive: threading.Event, theme: str
+) -> None:
+    found = {}
+    for form in ("", *FORMS):
+        page = show(browser, server, f"predictive_maintenance?theme={theme}")
+        if form:
+            page.get_by_role("button", name=form).first.click()
+        page.wait_for_timeout(SETTLE_MS)
+        found[form] = violations(page)
+        page.context.close()
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_it_fits_on_panel_and_tablet(
+    browser: Any, server: ScreenServer, alive: threading.Event
+) -> None:
+    assert misfits(browser, server, "predictive_maintenance") == []
+
+
+def test_an_engineer_takes_a_baseline_into_use(
+    browser: Any, server: ScreenServer, var: Any, api: Any
+) -> None:
+    api.roles = {**api.roles, "baseline_accept": "engineer"}
+    station = var.station("plant-1")
+    with talking(lambda: station.say(**plant(api_port=api.port))):
+        who = ("eric", PASSWORD)
+        page = signed_in(browser, server, "predictive_maintenance", who)
+        page.get_by_role("button", name="Its own normal").first.click()
+        form = page.locator("[data-testid=stForm]", has_text="Although it was refused")
+        form.get_by_label("Reason").fill("run in")
+        form.get_by_role("button", name="Take into use").click()
+        page.get_by_text("Done: baseline_accept carried out").wait_for()
+        page.context.close()
+    ((name, said, by),) = api.got
+    assert (name, by) == ("baseline_accept", "eric")
+    assert (said["despite"], said["reason"]) == (False, "run in")

@@ -14,6 +14,7 @@ from apps.retail_analytics.domain import Crossing, Decision, Visit, Wait
 from apps.retail_analytics.heat import HeatMap
 from apps.retail_analytics.intervals import CameraIntervals
 from apps.retail_analytics.ledger import IntervalRefused
+from apps.retail_analytics.marks import Marks
 from apps.retail_analytics.suppression import (
     Held,
     complementary,
@@ -179,13 +180,26 @@ def test_a_queue_is_told_of_enough_people_and_checked_by_littles_law():
     assert queue["agrees"]
 
 
+def stood(heat, tracks, spot, seconds=4.0, *, usable=True):
+    for track in tracks:
+        heat.add(Decision("cam", 1.0, seconds, usable, spots=((track, spot),)))
+
+
 def test_the_heat_map_is_silent_about_few():
     heat = HeatMap(0.5)
-    for track in range(5):
-        heat.add(Decision("cam", 1.0, 4.0, True, spots=((track, (0.2, 0.2)),)))
-    heat.add(Decision("cam", 1.0, 4.0, True, spots=((1, (3.2, 0.2)),)))
-    heat.add(Decision("cam", 1.0, 4.0, False, spots=((9, (0.2, 0.2)),)))
-    assert heat.publish(k=5) == {(0, 0): 20}
+    stood(heat, range(5), (0.2, 0.2))
+    stood(heat, [1], (3.2, 0.2))
+    stood(heat, [9], (0.2, 0.2), usable=False)
+    stood(heat, range(5), (0.2, 1.3), seconds=2.0)
+    assert heat.publish(k=5) == {(0, 0): 20, (0, 2): 10}
+
+
+def test_one_person_whose_track_breaks_is_not_many_on_the_heat_map():
+    """A cashier: ten tracks, one after the other, all in one place."""
+    heat = HeatMap(0.5)
+    for track in range(12):
+        stood(heat, [track], (0.2 + 0.05 * (track % 3), 0.2), seconds=75.0)
+    assert heat.publish(k=10) == {}
 
 
 # ------------------------------------------------------------------- the attacks
@@ -364,3 +378,33 @@ def test_a_whole_day_of_intervals_passes_the_door(kept):
     for closed in day.closed:
         ledger.put(kept, closed)
     assert len(ledger.read(kept, "cam", int(NOON), int(NOON) + 86400)) == len(day.closed)
+
+
+def walking(track, cells, monotonic):
+    return Decision(
+        "cam", monotonic, 1.0, usable=True, spots=tuple((track, (x, 0.25)) for x in cells)
+    )
+
+
+def test_of_who_is_gone_the_heat_map_keeps_sums_alone():
+    kept, whole = HeatMap(0.5), HeatMap(0.5)
+    for track in range(6):
+        for x in (0.25, 0.75, 1.25, 1.75):
+            kept.add(walking(track, (x,), track + x))
+            whole.add(walking(track, (x,), track + x))
+        kept.forget(frozenset({track}))
+    assert kept.people == whole.people
+    assert kept.publish(3) == whole.publish(3) != {}
+    assert not kept.first
+    assert not kept.walked
+    assert not any(kept.seconds.values())
+
+
+def test_marks_tell_people_apart_and_forget_who_they_were():
+    marks = Marks()
+    first = marks.marked(walking(77, (1.0,), 0.0)).spots[0][0]
+    assert marks.marked(walking(77, (1.0,), 30.0)).spots[0][0] == first
+    assert marks.marked(walking(78, (1.0,), 31.0)).spots[0][0] != first
+    assert marks.over(80.0) == frozenset()
+    assert marks.over(91.0) == {first}
+    assert marks.marked(walking(77, (1.0,), 92.0)).spots[0][0] != first

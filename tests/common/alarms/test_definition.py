@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.alarms.definition import AlarmDefinition, load_definitions
+from common.alarms.definition import AlarmDefinition, at_place, load_definitions
 from common.errors import ConfigError
 
 GOOD = """
@@ -26,6 +26,17 @@ def test_definitions_are_read(tmp_path):
             "Every part is rejected.", "Check the PLC's power.", 300.0, on_delay_s=2.0,
         )
     }  # fmt: skip
+
+
+def test_one_of_many_says_its_place_before_its_text(tmp_path):
+    path = tmp_path / "alarms.toml"
+    path.write_text(GOOD)
+    plain = load_definitions(path)["plc_silent"]
+    of_one = at_place(plain, "plc_silent/3", "Line 3")
+    assert (of_one.id, of_one.place) == ("plc_silent/3", "Line 3")
+    assert of_one.text == "Line 3: PLC does not answer"
+    assert of_one.response == plain.response
+    assert plain.place == ""
 
 
 def test_by_default_it_may_be_shelved_for_a_shift_and_never_sounds_again(tmp_path):

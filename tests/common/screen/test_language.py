@@ -119,6 +119,22 @@ def test_an_alarm_of_one_of_many_is_translated_in_parts(text: str, said: str) ->
     assert language.alarm_text(text) == said
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("Line 2: pump: No alarm.", "Line 2: pump", "Line 2: pump: Kein Alarm."),
+        ("Time 3: No alarm.", "Time 3", "Zeit 3: Kein Alarm."),
+        ("Pump 3: No alarm.", "somewhere else", "Pump 3: Kein Alarm."),
+        ("No alarm.", "Pump 3", "Kein Alarm."),
+        ("Pump 3: a text of a device", "Pump 3", "Pump 3: a text of a device"),
+    ],
+)
+def test_place_and_text_of_an_alarm_are_translated_apart(
+    german: None, text: str, place: str, said: str
+) -> None:
+    assert language.alarm_text(text, place) == said
+
+
 def test_what_no_catalogue_knows_stays_as_it_is(german: None) -> None:
     assert tr("a text {of} a device") == "a text {of} a device"
     assert mark("x") == "x"

@@ -397,7 +397,7 @@ def test_the_settings_that_keep_what_is_accepted(store: Store) -> None:
         pragmas = ("journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys")
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
 
-    assert store.submit(asked).result(WAIT_S) == ["wal", 2, 200, 1]
+    assert store.submit(asked).result(WAIT_S) == ["wal", 2, 1000, 1]
 
 
 def test_a_second_station_on_the_same_file_is_refused(store: Store) -> None:

@@ -27,6 +27,8 @@ class Faulty:
             path.touch()
         elif start.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
+        if start == "tells":
+            sys.stderr.write("vendor: chatter\nfaulty: building for this device\n")
         if start == "hang":
             time.sleep(60)
         if start == "bundle":

@@ -101,7 +101,7 @@ def tflite(tmp_path, *parts):
 
 
 @needs_litert
-def test_a_model_for_the_other_chip_is_refused_before_it_is_tried(tmp_path):
+def test_a_model_for_the_other_chip_is_refused_before_it_is_tried(tmp_path, as_if_present):
     with pytest.raises(BundleError, match="is compiled for the Edge TPU; give litert"):
         open_runtime("litert", tflite(tmp_path, edgetpu.CUSTOM_OP))
     with pytest.raises(BundleError, match="is not compiled for the Edge TPU"):
@@ -111,7 +111,7 @@ def test_a_model_for_the_other_chip_is_refused_before_it_is_tried(tmp_path):
 
 
 @needs_litert
-def test_without_the_library_its_package_is_named(tmp_path):
+def test_without_the_library_its_package_is_named(tmp_path, as_if_present):
     try:
         ctypes.CDLL(edgetpu.LIBRARY)
     except OSError:

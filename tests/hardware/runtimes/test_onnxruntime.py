@@ -29,7 +29,9 @@ class Session:
 
 @pytest.mark.parametrize("device", ["CUDA", "TensorRT", "OpenVINO", "ABACUS"])
 @pytest.mark.parametrize("own_process", [False, True])
-def test_a_provider_that_this_build_lacks_is_refused_not_replaced(device, own_process):
+def test_a_provider_that_this_build_lacks_is_refused_not_replaced(
+    device, own_process, as_if_present
+):
     if PROVIDERS.get(device) in backend.ort.get_available_providers():
         pytest.skip(f"this onnxruntime has {device}")
     with pytest.raises(BackendMissing, match=f"asked for {device}, this build offers only CPU"):

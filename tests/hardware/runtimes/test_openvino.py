@@ -25,7 +25,9 @@ def picture(runtime, seed):
     ("device", "remedy"),
     [("GPU", "intel-opencl-icd"), ("NPU", "intel-level-zero-npu"), ("TPU", "it has: CPU")],
 )
-def test_a_device_that_is_not_here_is_named_with_what_it_needs(device, remedy, own_process):
+def test_a_device_that_is_not_here_is_named_with_what_it_needs(
+    device, remedy, own_process, as_if_present
+):
     import openvino
 
     if any(name.startswith(device) for name in openvino.Core().available_devices):

@@ -260,6 +260,23 @@ def test_an_engine_is_built_once_and_kept_for_this_gpu_and_version(opened, tmp_p
     assert built.count == 2
 
 
+def test_an_engine_is_kept_where_systemd_says(opened, tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setenv("CACHE_DIRECTORY", str(folder))
+    opened(vendor()[0])
+    assert [*folder.glob("*.engine")]
+    assert not [*tmp_path.glob("*.engine")]
+
+
+def test_an_engine_that_cannot_be_kept_runs_all_the_same(opened, tmp_path, capsys):
+    lib, built = vendor()
+    opened(lib, cache=str(tmp_path / "gone"))
+    opened(lib, cache=str(tmp_path / "gone"))
+    assert built.count == 2
+    assert "cannot be kept: No such file" in capsys.readouterr().err
+
+
 def test_where_there_is_no_flag_the_file_says_its_precision(opened):
     lib, built = vendor(flags=())  # TensorRT 11
     opened(lib, precision="fp16")

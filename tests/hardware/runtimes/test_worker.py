@@ -69,7 +69,21 @@ def test_it_answers_as_the_runtime_itself_would(worker):
     assert (worker.name, worker.device) == ("faulty", "CPU")
     assert [spec.name for spec in worker.inputs] == ["what", "picture"]
     assert worker.outputs[0].shape == (2,)
-    assert worker.state() == {"alive": True, "reason": "", "restarts": 0, "next_start_s": 0.0}
+    assert worker.state() == {
+        "alive": True, "reason": "", "restarts": 0, "last_fault": "", "next_start_s": 0.0,
+    }  # fmt: skip
+
+
+def test_where_arrays_lie_is_told_anew_when_it_changes(worker):
+    """The process is told once; a greater answer, an error or a new process changes it."""
+    for what, value in ((fault.FINE, 1.0), (fault.FINE, 2.0), (fault.HUGE, 3.0)):
+        assert worker.run(asking(what, value))["mean"][0] == 2 * value
+    failure(worker, asking(fault.FAIL))
+    assert worker.run(asking(fault.HUGE, 4.0))["mean"].tolist() == [8.0] * 1_000_000
+    assert worker.run(asking(fault.FINE, 5.0))["mean"].tolist() == [10.0, 10.0]
+    failure(worker, asking(fault.SEGV))
+    back(worker)
+    assert worker.run(asking(fault.FINE, 6.0))["mean"].tolist() == [12.0, 12.0]
 
 
 def test_answers_are_kept_when_the_next_call_comes(worker):
@@ -115,6 +129,7 @@ def test_what_goes_wrong_is_a_failure_in_time_and_a_new_start(worker, what, text
     assert text in failure(worker, asking(fault.FINE)) or worker.state()["alive"]
     back(worker)
     assert worker.restarts == 1
+    assert text in worker.state()["last_fault"]
     assert worker.run(asking(fault.FINE, 4.0))["mean"].tolist() == [8.0, 8.0]
 
 
@@ -174,6 +189,12 @@ def test_what_cannot_be_opened_is_said_at_once(start, error, text):
     with pytest.raises(error) as caught:
         opened(replace(LIMITS, start_s=1 if start == "hang" else 30), "too old", start=start)
     assert str(caught.value) == text
+
+
+def test_what_takes_long_is_told_in_our_words_and_the_vendors_chatter_is_not(caplog):
+    worker = opened(start="tells")
+    worker.close()
+    assert caplog.messages == ["faulty: building for this device"]
 
 
 def test_an_interpreter_that_is_not_there_is_one_line():

@@ -19,8 +19,8 @@ from apps.patient_monitoring import bed_alarms
 from apps.patient_monitoring.domain import Parameter
 from apps.patient_monitoring.outgoing.events import ALERT_EVENT, AUDIT_EVENT
 from common.alarms.persist import ALARM_EVENT, told
-from common.store import Store
 from common.storage.queries import open_readonly
+from common.store import Store
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import Event
 from common.telemetry.outbox import Message, Outbox

@@ -1,0 +1,26 @@
+"""Retail analytics measured: counts on recordings; speed beside the bare runtime."""
+
+from typing import Any
+
+from apps.asked import Asked
+from apps.open_retail import load, open_person_model
+from apps.retail_analytics import bench as retail_bench
+from apps.retail_analytics import evaluate as retail_evaluate
+from hardware.catalog import open_runtime
+
+
+def evaluate(asked: Asked) -> dict[str, Any]:
+    """Crossings, tracks, stays and queues on recordings, beside the plain library pipeline."""
+    asked.refuse("split", "recipe")
+    settings = load(asked.config, asked.all_changes)
+    return retail_evaluate.run(settings, asked.config, asked.folder, open_runtime)
+
+
+def bench(asked: Asked) -> dict[str, Any]:
+    """Four cameras in real time, cost per step, beside the bare runtime; memory."""
+    settings = load(asked.config, asked.all_changes)
+    choice = open_person_model(settings, asked.config)
+    try:
+        return retail_bench.bench(settings, asked.config, choice, asked.quick)
+    finally:
+        choice.model.close()

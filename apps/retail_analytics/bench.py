@@ -1,0 +1,37 @@
+"""How fast counting is: beside the bare network, in parts, four cameras at once, and memory."""
+
+from typing import Any
+
+from apps.retail_analytics import bench_library, bench_shop
+from apps.retail_analytics.bench_chain import Chain, Parts, drawn
+from apps.retail_analytics.config import Settings
+from common.inference.benchmark import interleaved, machine, ratio, timed_ms
+from common.inference.selection import Choice
+from common.pipeline import percentiles
+
+ROUNDS, QUICK_ROUNDS = 600, 40
+SECONDS, QUICK_SECONDS = 300.0, 10.0
+
+
+def bench(settings: Settings, path: Any, choice: Choice, quick: bool) -> dict[str, Any]:
+    """All figures; `quick` takes seconds instead of minutes."""
+    del path
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    pictures = drawn()
+    parts = Parts(settings, choice.model, pictures)
+    chain = Chain(settings, choice.model, pictures)
+    bare, whole = interleaved(parts.bare(), chain.work, rounds)
+    beside = Chain(settings, parts.without_model(), pictures)
+    return {
+        "runtime": choice.model.describe(),
+        "reason": choice.reason,
+        "pipeline_ms": percentiles(whole),
+        "runtime_ms": percentiles(bare),
+        "overhead_ratio": ratio(whole, bare),
+        "overhead_ms": percentiles([a - b for a, b in zip(whole, bare, strict=True)])["p50"],
+        "beside_model_ms": percentiles([timed_ms(beside.work) for _ in range(2 * rounds)]),
+        "steps": parts.steps(rounds),
+        "shop": bench_shop.run(settings, choice, pictures, QUICK_SECONDS if quick else SECONDS),
+        "library": bench_library.cost(parts.found, rounds),
+        "machine": machine(),
+    }

@@ -1,0 +1,164 @@
+"""What the screen reads of published intervals: counts by time, and what is not known of it.
+
+Nothing here knows more than what was published. A window of several intervals that were
+told together is spread evenly over them; what was not told is no zero.
+"""
+
+import sqlite3
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from common.canonical import read_object
+from common.screen.document import Document
+from common.screen.station_file import LOCKED_S, StationUnreadable
+from common.storage.file import StoreError
+from common.storage.queries import open_readonly
+
+TABLE = "retail_intervals"
+HOUR_S = 3600.0
+Doors = tuple[tuple[str, str], ...]
+"""Camera and line of every door."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One published cell of one door: a count of a window, or that there is none."""
+
+    start: float
+    end: float
+    """UTC, s."""
+    count: int | None
+    """None: suppressed, or not known at all, as `why` says."""
+    why: str = ""
+    """Why the time was not observed; empty where it was."""
+    partial: bool = False
+    """Only a part of the time was there to be observed."""
+    k: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A stretch of time over all doors: what is known of it, and what is not."""
+
+    start: float
+    end: float
+    value: float = 0.0
+    """People that were told."""
+    hidden: float = 0.0
+    """Suppressed cells that fall into it, each with 1 to k − 1 people."""
+    k: int = 0
+    why: str = ""
+    """Why a part of it was not observed; empty where all was."""
+    partial: bool = False
+    merged: bool = False
+    """A part of the value was told for a longer time, and is spread over it."""
+    seen: float = 0.0
+    """Door-seconds of which something is published."""
+
+    @property
+    def told(self) -> bool:
+        """Whether `value` is all who came."""
+        return self.seen > 0 and not self.hidden and not self.why
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was published of it: it is not over, or nobody counted."""
+        return self.seen == 0 and not self.why
+
+    @property
+    def estimate(self) -> float | None:
+        """Who may have come; of what was suppressed half of k. None where nobody knows."""
+        return None if self.seen == 0 or self.why else self.value + self.hidden * self.k / 2
+
+
+def read_intervals(path: Path, start: float, end: float) -> tuple[Document, ...]:
+    """Published intervals of all cameras in a time, oldest first; raises StationUnreadable."""
+    select = f"SELECT body FROM {TABLE} WHERE end > ? AND start < ? ORDER BY start, camera"  # noqa: S608
+    try:
+        with closing(open_readonly(path, LOCKED_S)) as connection:
+            if not _has_table(connection):
+                return ()
+            rows = connection.execute(select, (start, end))
+            return tuple(Document(read_object(body)) for (body,) in rows)
+    except (StoreError, sqlite3.Error, ValueError) as error:
+        raise StationUnreadable(f"{path.parent.name}: cannot be read ({error})") from error
+
+
+def _has_table(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (TABLE,))
+    return found.fetchone() is not None
+
+
+def pieces_of(records: Iterable[Document], doors: Doors, direction: str = "in") -> list[Piece]:
+    """The cells of the doors; a suppressed one that a later window has told is not there."""
+    by_door: dict[tuple[str, str], list[Piece]] = defaultdict(list)
+    for record in records:
+        for line in record.documents("lines"):
+            door = record.text("camera"), line.text("line")
+            piece = _piece(record, line, direction) if not doors or door in doors else None
+            if piece is not None:
+                by_door[door].append(piece)
+    return [piece for pieces in by_door.values() for piece in _not_told_later(pieces)]
+
+
+def _piece(record: Document, line: Document, direction: str) -> Piece | None:
+    start, end = record.number("interval_start"), record.number("interval_end")
+    if start is None or end is None or not 0 < end - start <= HOUR_S:
+        return None
+    k, partial = record.whole("k") or 0, record.flag("partial") is True
+    if record.flag("usable") is not True:
+        return Piece(start, end, None, reason_of(record) or "?", partial, k)
+    since = line.number(f"{direction}_since")
+    first = since if since is not None and end - HOUR_S <= since <= start else start
+    count = line.whole(direction)
+    return Piece(start if count is None else first, end, count, "", partial, k)
+
+
+def reason_of(record: Document) -> str:
+    """What blinded a camera for the longest part of an interval."""
+    reasons = record.at("quality").at("reasons")
+    found = [(reasons.number(name) or 0.0, name) for name in reasons.names()]
+    return max(found)[1] if found else ""
+
+
+def _not_told_later(pieces: list[Piece]) -> list[Piece]:
+    told = sorted((p.start, p.end) for p in pieces if p.count is not None)
+    starts = [start for start, _ in told]
+
+    def later(piece: Piece) -> bool:
+        at = bisect_right(starts, piece.start) - 1
+        return piece.count is None and not piece.why and at >= 0 and told[at][1] >= piece.end
+
+    return [piece for piece in pieces if not later(piece)]
+
+
+def slots_of(pieces: Iterable[Piece], starts: Sequence[float], width: float) -> list[Slot]:
+    """What is known of each stretch of `width` s that begins at one of `starts`, in order."""
+    slots = [Slot(start, start + width) for start in starts]
+    for piece in pieces:
+        at = max(0, bisect_right(starts, piece.start - width))
+        while at < len(slots) and slots[at].start < piece.end:
+            slots[at] = _added(slots[at], piece)
+            at += 1
+    return slots
+
+
+def _added(slot: Slot, piece: Piece) -> Slot:
+    common_s = min(slot.end, piece.end) - max(slot.start, piece.start)
+    if common_s <= 0:
+        return slot
+    share = common_s / (piece.end - piece.start)
+    partial, k = slot.partial or piece.partial, max(slot.k, piece.k)
+    if piece.why:
+        return replace(slot, why=slot.why or piece.why, partial=partial, k=k)
+    if piece.count is None:
+        seen, hidden = slot.seen + common_s, slot.hidden + share
+        return replace(slot, hidden=hidden, seen=seen, partial=partial, k=k)
+    return replace(
+        slot, value=slot.value + share * piece.count, seen=slot.seen + common_s,
+        partial=partial, merged=slot.merged or share < 1, k=k,
+    )  # fmt: skip

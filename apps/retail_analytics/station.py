@@ -1,0 +1,277 @@
+"""The station: the wiring of the five steps in flow order, and what keeps them honest.
+
+Read this file first. `build` joins the steps; `Station.turn` is one turn of the loop: carry
+out what people asked for, look at the picture that has waited longest, then at the alarms,
+the day and the time for a snapshot.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from apps.retail_analytics import kept
+from apps.retail_analytics.act import Act
+from apps.retail_analytics.camera import CameraSettings
+from apps.retail_analytics.commands import ROLES, Commands
+from apps.retail_analytics.config import Settings
+from apps.retail_analytics.crowd import Crowd, Doors, local_time
+from apps.retail_analytics.detector import PersonDetector
+from apps.retail_analytics.domain import Decision, Glance, View
+from apps.retail_analytics.perceive import Detector, Eyes
+from apps.retail_analytics.published import Published
+from apps.retail_analytics.record import Provenance, Recorder, Turn
+from apps.retail_analytics.scene_setup import Setup, laid_over, read_setup
+from apps.retail_analytics.sense import Sense
+from apps.retail_analytics.shop_rules import ShopRules, ShopState
+from apps.retail_analytics.snapshot import Snapshots
+from apps.retail_analytics.status import Status
+from apps.retail_analytics.upkeep import Upkeep
+from apps.retail_analytics.watcher import Watcher
+from common.alarms.board import AlarmBoard
+from common.inference.cooling import FrameRate
+from common.inference.selection import Choice
+from common.overlap import Overlap
+from common.pipeline import Fault, Pipeline
+from common.ports import Camera, Clock
+from common.store import Store
+from common.telemetry.outbox import Outbox
+from common.users import User
+
+POLL_S = 0.05  # longest wait for a picture before people's commands get their turn
+REST_S = 0.1  # after a fault: what is broken is not asked without pause
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a station is made of; the command line opens them by name."""
+
+    cameras: Mapping[str, Camera]
+    """By their names in the settings."""
+    model: Choice
+    store: Store
+    outbox: Outbox
+    alarms: AlarmBoard
+    clock: Clock
+    folder: Path
+    """The station's own: the set-up is kept there."""
+    sinks: tuple[str, ...] = ()
+    link: Callable[[], dict[str, Any]] = dict
+    """State of the ways out, for the screen: mqtt and webhook."""
+    host: Callable[[], dict[str, Any]] = dict
+    """Temperature, memory, disk and load of this device."""
+    notification: Callable[[], dict[str, Any]] = dict
+    """How telling people of alarms fares."""
+    software: str = ""
+    guarded: dict[str, Any] = field(default_factory=dict)
+    """How this process is kept from writing pictures, for the screen."""
+    detector: Detector | None = None
+    """In place of the model's own reader: for tests."""
+
+
+def build(settings: Settings, parts: Parts) -> "Station":
+    """The station of `settings`, its steps joined in flow order.
+
+    Raises ConfigError for a set-up file that does not fit.
+    """
+    setup = read_setup(parts.folder)
+    cameras = laid_over(settings.camera, setup, parts.folder)
+    settings = replace(settings, camera=cameras)
+    model, news = parts.model.model, threading.Event()
+    provenance = Provenance(
+        settings.station.name, parts.software, model.describe(), model.artefact.sha256
+    )
+    depth = settings.model.depth
+    detector = parts.detector or PersonDetector(model, depth)
+    watchers = [
+        Watcher(parts.cameras[one.name], one, settings.sense, parts.clock, news)
+        for one in cameras
+    ]
+
+    sense = Sense(watchers, settings.sense, parts.clock, news)
+    perceive = Eyes(cameras, detector, settings.tracking, settings.duty)
+    under_way = Overlap(sense, perceive.begin, depth)
+    decide = ShopRules(cameras, settings.counting, settings.queue)
+    act = Act(parts.clock.wall)
+    record = Recorder(
+        parts.store, parts.outbox, parts.sinks, provenance, cameras, settings.privacy
+    )
+
+    pipeline: Pipeline[Glance, View, ShopState, Decision] = Pipeline(
+        sense=under_way.sense,
+        perceive=under_way.perceive,
+        decide=decide,
+        act=act,
+        record=record,
+        state={},
+        clock=parts.clock,
+    )
+    return Station(
+        settings, parts, Steps(pipeline, sense, perceive, decide, act, record), setup
+    )
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What `build` has joined."""
+
+    pipeline: Pipeline[Glance, View, ShopState, Decision]
+    sense: Sense
+    eyes: Eyes
+    rules: ShopRules
+    act: Act
+    recorder: Recorder
+
+
+class Station:
+    """Runs the loop in one thread; commands and state come and go through safe queues."""
+
+    roles = ROLES
+
+    def __init__(self, settings: Settings, parts: Parts, steps: Steps, setup: Setup) -> None:
+        self.settings, self.parts, self.setup = settings, parts, setup
+        self.pipeline, self.sense, self.eyes = steps.pipeline, steps.sense, steps.eyes
+        self.act, self.recorder, self._rules = steps.act, steps.recorder, steps.rules
+        self.status = Status(settings.queue)
+        self.rate = FrameRate(settings.cooling)
+        """How many pictures are looked at when the device is hot."""
+        wall, privacy = parts.clock.wall(), settings.privacy
+        crowd = Crowd(settings.occupancy, privacy.k, doors_of(self.cameras), wall)
+        found = parts.store.submit(kept.read(self.cameras, crowd.day_start(wall))).result()
+        self.crowd = Crowd(
+            settings.occupancy, privacy.k, crowd.doors, wall, found.occupancy, local_time
+        )
+        self.published = Published(crowd.day_start(wall))
+        for body in found.today:
+            self.published.add(body)
+        self.recorder.version = setup.version
+        self.recorder.begin(found.closed_until)
+        parts.store.add_upkeep(kept.Erasing(privacy.intervals_days, parts.clock))
+        self._commands = Commands(self)
+        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
+        self._later: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._snapshots = Snapshots(self)
+        self._upkeep = Upkeep(self, self._snapshots)
+
+    @property
+    def cameras(self) -> dict[str, CameraSettings]:
+        """As they are set up now, by name."""
+        return {camera.name: camera for camera in self.settings.camera}
+
+    @property
+    def dropped(self) -> int:
+        """Pictures given up since the start."""
+        waited = sum(watcher.ring.dropped for watcher in self.sense.watchers.values())
+        return waited + self.sense.late
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until `stop`; then close what is open, as partial."""
+        self.sense.start()
+        try:
+            while not stop.is_set():
+                self.turn()
+        finally:
+            self.sense.stop()
+            self.recorder.finish(self.crowd.document())
+
+    def turn(self) -> Turn | None:
+        """One turn of the loop."""
+        self._carry_out()
+        turn = self.pipeline.step(POLL_S)
+        if turn is not None:
+            self.status.note(turn, self.pipeline.state)
+            self.crowd.add(turn.decision)
+        self._upkeep()
+        if turn is not None and isinstance(turn.percept, Fault):
+            self.parts.clock.sleep(REST_S)
+        return turn
+
+    # ------------------------------------------------------------ what a turn consists of
+
+    def _carry_out(self) -> None:
+        while not self._later.empty():
+            self._later.get()()
+        while not self._asked.empty():
+            name, arguments, user, future = self._asked.get()
+            if not future.set_running_or_notify_cancel():
+                continue  # the asker was told that it took too long
+            try:
+                result = self._commands.carry_out(name, arguments, user)
+            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
+                future.set_exception(error)
+            else:
+                _hand_over(result, future)
+
+    # ---------------------------------------------------------------- what commands change
+
+    def see_by(self, setup: Setup, camera: CameraSettings) -> None:
+        """Another set-up of one camera, from this turn on; in the loop's own thread."""
+        self.setup = setup
+        cameras = tuple(camera if c.name == camera.name else c for c in self.settings.camera)
+        self.settings = replace(self.settings, camera=cameras)
+        self.sense.watchers[camera.name].change(camera)
+        self.eyes.change(camera)
+        self._rules.change(camera)
+        states = self.pipeline.state
+        self.pipeline.state = {name: s for name, s in states.items() if name != camera.name}
+        self.act.forget(camera.name)
+        self.recorder.change(camera, setup.version)
+        self.status.forget(camera.name)
+        self.crowd.renamed(doors_of(self.cameras))
+        self._upkeep.state_anew()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have the loop's own thread do this before its next turn; from any thread."""
+        self._later.put(work)
+
+    # --------------------------------------------------------------------- what is reported
+
+    def faults(self) -> list[str]:
+        """What keeps the station from its work, in words."""
+        found, store = self.status.faults(), self.parts.store
+        return found if store.healthy else [*found, f"store: {store.last_error}"]
+
+    # ------------------------------------------- asked from other threads (common.service)
+
+    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        """Queue a command for the loop's own thread."""
+        future: Future[Any] = Future()
+        self._asked.put((name, arguments, user, future))
+        return future
+
+    def snapshot(self) -> dict[str, Any]:
+        """The last snapshot."""
+        return self._snapshots.last
+
+    def metrics(self) -> bytes:
+        """Prometheus text of the last snapshot."""
+        return self._snapshots.metrics()
+
+
+def doors_of(cameras: Mapping[str, CameraSettings]) -> Doors:
+    """Every line that counts for the occupancy."""
+    return frozenset(
+        (name, line.name)
+        for name, camera in cameras.items()
+        for line in camera.line
+        if line.door
+    )
+
+
+def _hand_over(result: Any, future: "Future[Any]") -> None:
+    """Give the asker the result, or, where the disk has to be waited for, later."""
+    if not isinstance(result, Future):
+        future.set_result(result)
+        return
+
+    def done(stored: "Future[Any]") -> None:
+        error = stored.exception()
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(stored.result())
+
+    result.add_done_callback(done)

@@ -1,0 +1,221 @@
+"""The proof: a real station under load, a marked picture, and no trace of it anywhere.
+
+The station runs as a process of its own on pictures from a folder that bear a mark; people
+walk in them and are counted. Its events go to a real broker, its API is asked all the time,
+an engineer fetches the mosaic, and then it is made to crash. Every byte that went into a
+socket, every file that was written, the log and the crash's output are searched.
+"""
+
+import json
+import shutil
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import pytest
+
+from apps.demo import broker
+from apps.retail_analytics.bench_chain import drawn
+from common.inference.bundle import sha256
+
+from .retail_traces import Finder, marked
+from .retail_watched import ROOT, Api, Watched, free_port
+
+TRAINED = ROOT / "apps" / "retail_analytics" / "models" / "person"
+SHARED = ROOT.parent / "shared" / "data" / "models" / "fastestdet_352_coco" / "FastestDet.onnx"
+CARD = """
+name = "fastestdet"
+version = "1"
+task = "detection"
+licence = "BSD-3-Clause"
+labels = ["person"]
+[[inputs]]
+name = "input.1"
+shape = [1, 3, 352, 352]
+layout = "NCHW, BGR, 0-1, stretched"
+[[outputs]]
+name = "758"
+shape = [1, 85, 22, 22]
+layout = "fastestdet"
+[[artefacts]]
+runtime = "onnxruntime"
+precision = "fp32"
+file = "FastestDet.onnx"
+sha256 = "{hash}"
+"""
+APP = """
+[station]
+name = "watched"
+api_port = {port}
+[model]
+bundle = "{model}"
+[privacy]
+interval_min = 1
+k = 3
+usable_share = 0.2
+[telemetry]
+enabled = {telemetry}
+host = "127.0.0.1"
+port = {broker}
+durable_on = "puback"
+[webhook]
+enabled = false
+url = "http://127.0.0.1:9"
+"""
+CAMERA = """
+[[camera]]
+name = "{name}"
+fps = 12.0
+device.backend = "files"
+device.options = {{ path = "{pictures}", loop = true, colour = "bgr" }}
+[camera.limits]
+least_fps = 0.5
+[[camera.line]]
+name = "aisle"
+points = [[440, 40], [440, 470]]
+door = true
+[[camera.line]]
+name = "across"
+points = [[230, 320], [630, 320]]
+[[camera.zone]]
+name = "floor"
+polygon = [[240, 60], [630, 60], [630, 470], [240, 470]]
+"""
+TO_THE_BORDER_S = 45.0  # from the start to the first border of an interval
+LOAD_S = 8.0
+
+
+def model_folder(folder):
+    """The shipped model, or the one that was lent for comparison."""
+    if (TRAINED / "model.toml").is_file():
+        return TRAINED
+    if not SHARED.is_file():
+        pytest.skip("no person model is here")
+    folder.mkdir()
+    shutil.copyfile(SHARED, folder / SHARED.name)
+    (folder / "model.toml").write_text(CARD.format(hash=sha256(SHARED)))
+    return folder
+
+
+class Scene:
+    """The station, its broker and its cameras' pictures."""
+
+    def __init__(self, folder: Path, broker_port: int | None) -> None:
+        self.pictures = marked(drawn(75))
+        shown = folder / "pictures"
+        shown.mkdir()
+        for number, picture in enumerate(self.pictures):
+            cv2.imwrite(str(shown / f"{number:03}.png"), picture)
+        self.port, self.broker_port = free_port(), broker_port
+        text = APP.format(
+            port=self.port, model=model_folder(folder / "model"),
+            telemetry="true" if broker_port else "false", broker=broker_port or 1883,
+        )  # fmt: skip
+        text += "".join(CAMERA.format(name=name, pictures=shown) for name in ("door", "floor"))
+        (folder / "app.toml").write_text(text)
+        shift = 60.0 - time.time() % 60.0 - TO_THE_BORDER_S
+        self.station = Watched(folder, folder / "app.toml", shift)
+        self.api = Api(self.port)
+        self.events: list[bytes] = []
+
+    def counted(self) -> bool:
+        """Somebody was counted, and it is published: the load is a real one."""
+        self.api.get("/metrics")
+        self.api.get("/state")
+        told = [row["in"] for row in self._lines()] + [row["out"] for row in self._lines()]
+        return any(told)
+
+    def _lines(self) -> list[dict]:
+        uri = f"file:{self.station.folder / 'var' / 'watched' / 'station.sqlite'}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            rows = connection.execute("SELECT body FROM retail_intervals").fetchall()
+        return [line for (body,) in rows for line in json.loads(body)["lines"]]
+
+
+@pytest.fixture
+def finder():
+    return Finder(marked(drawn(75))[0])
+
+
+@pytest.mark.timeout(420)
+def test_no_trace_of_any_picture_leaves_the_process(tmp_path, finder):
+    with broker(tmp_path) as broker_port:
+        scene = Scene(tmp_path, broker_port)
+        try:
+            _watch(scene, finder)
+        finally:
+            scene.station.close()
+            scene.api.close()
+
+
+def _watch(scene: Scene, finder: Finder) -> None:
+    station, api = scene.station, scene.api
+    station.wait_until(api.up, 90)
+    station.wait_until(scene.counted, 200)
+    mosaic = _mosaic(scene)
+    assert any(finder.traces(mosaic)), "the finder must see the mosaic it is shown"
+    _keep_asking(scene, LOAD_S)
+    allowed = {scene.port, scene.broker_port}
+    assert all(allowed & set(ports) for ports in station.peers())
+    limits = Path(f"/proc/{station.pid}/limits").read_text()
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4:6] == ["0", "0"]
+
+    ended = station.end(signal.SIGABRT)
+    assert ended.code == -signal.SIGABRT
+    assert not ended.core
+    assert b"Fatal Python error: Aborted" in ended.said  # a crash's output is in it
+    _search(scene, finder, mosaic, ended.said)
+
+
+def _mosaic(scene: Scene) -> bytes:
+    """What the engineer, and nobody else, is shown; kept nowhere."""
+    user = ("engineer", scene.station.password())
+    asked = {"camera": "door", "reason": "drawing lines"}
+    answer = scene.api.command("setup.mosaic", asked, user)
+    assert answer.status_code == 200, answer.text
+    assert scene.api.command("setup.mosaic", asked, ("engineer", "no")).status_code == 401
+    again = scene.api.command("setup.mosaic", asked, user)
+    assert again.status_code == 422, "a second one at once is a step towards a video"
+    return answer.content
+
+
+def _keep_asking(scene: Scene, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for path in ("/state", "/metrics", "/health"):
+            scene.api.get(path)
+        time.sleep(0.3)
+
+
+def _search(scene: Scene, finder: Finder, mosaic: bytes, said: bytes) -> None:
+    station = scene.station
+    sent = b"".join(station.sent())
+    for answer in scene.api.got:  # what was received was written down when it was sent
+        assert answer in sent
+    assert scene.broker_port is None or b"lineside.retail.interval.v1" in _readable(sent)
+    assert sent.count(mosaic) == 1
+    sent = sent.replace(mosaic, b"")
+    assert list(finder.traces(sent)) == []
+    assert list(finder.traces(said)) == []
+    files = station.files()
+    names = {path.name for path in files}
+    assert {"station.sqlite", "users.json"} <= names
+    for path, data in files.items():
+        assert list(finder.traces(data)) == [], path
+    var = station.folder / "var"
+    strange = {path for path in station.opened() if not path.is_relative_to(var)}
+    assert not {path for path in strange if path.exists() and path != Path("/dev/null")}
+
+
+def _readable(sent: bytes) -> bytes:
+    """With the packed batches unpacked."""
+    import zstandard  # noqa: PLC0415
+
+    found, at = [sent], -1
+    while (at := sent.find(b"\x28\xb5\x2f\xfd", at + 1)) >= 0:
+        found.append(zstandard.ZstdDecompressor().decompressobj().decompress(sent[at:]))
+    return b"".join(found)

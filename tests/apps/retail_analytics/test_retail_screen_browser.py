@@ -1,0 +1,165 @@
+"""The shop's page in a real browser: how it looks, who can use it, and drawing by hand."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.browser import ScreenServer, open_browser
+from apps.retail_analytics.mosaic import mosaic
+from apps.retail_analytics.screen import VIEWS
+from apps.retail_analytics.simulate import ShopCamera
+from apps.screen_watch import show, signed_in
+from common.clock import SystemClock
+from common.errors import BackendMissing
+from common.service import ApiServer, build_api
+from common.users import User, Users
+from tests.apps.conftest import Asked, StationFolder
+
+from . import retail_shop as shop
+
+PASSWORD = "correct-horse"  # noqa: S105 - of a user that lives as long as a test
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+pytestmark = pytest.mark.timeout(600)
+
+
+class ShopStation(Asked):
+    """A shop's folder that is written twice a second, and its API."""
+
+    roles = {"setup.mosaic": "engineer", "setup.apply": "engineer"}  # noqa: RUF012
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        users = Users(folder / "users.json", SystemClock())
+        users.add("eric", "engineer", PASSWORD)
+        self.place = shop.ShopFolder(StationFolder(folder / "shop-1"))
+        self.place.weeks(1, time.time())
+        self.place.statement()
+        self._frame = ShopCamera("corner").capture()
+        self._server = ApiServer(build_api(self, users, audit=self.trail.append), 0)
+        self._server.start()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._speak)
+        self._thread.start()
+
+    def _speak(self) -> None:
+        while not self._stop.wait(0.5):
+            self.place.say(api_port=self._server.port)
+
+    def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        super().command(name, arguments, user)
+        future: Future[Any] = Future()
+        future.set_result({"cells": mosaic(self._frame), "version": 1, "text": "in force"})
+        return future
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    try:
+        with open_browser() as opened:
+            yield opened
+    except BackendMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def station(
+    browser: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ShopStation, ScreenServer]]:
+    folder = tmp_path_factory.mktemp("shop")
+    made, server = ShopStation(folder), ScreenServer(folder)
+    yield made, server
+    server.close()
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """axe-core's text, from the package that brings it."""
+    package = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
+    return Path(package.__file__).with_name("axe.min.js").read_text("utf-8")
+
+
+def violations(page: Any, axe: str) -> tuple[dict[str, list[str]], int]:
+    """What axe-core finds wrong (rule → elements), and how many rules are kept."""
+    page.evaluate(axe + ";0")
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    wrong = {v["id"]: [n["html"][:150] for n in v["nodes"]][:3] for v in found["violations"]}
+    return wrong, len(found["passes"])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_everybody_can_use_every_view(
+    browser: Any, station: Any, axe: str, view: str, theme: str
+) -> None:
+    _, server = station
+    path = f"retail_analytics?theme={theme}&view={view}"
+    if view == "setup":
+        page = signed_in(browser, server, path, ("eric", PASSWORD))
+        page.locator(".picture svg").wait_for()
+    else:
+        page = show(browser, server, path)
+    page.wait_for_timeout(4000)
+    wrong, passed = violations(page, axe)
+    page.context.close()
+    assert wrong == {}
+    assert passed > 20
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_view_has_to_be_pushed_sideways(browser: Any, station: Any, view: str) -> None:
+    """On a panel and on a tablet held either way, in the language with the longer words."""
+    page = show(browser, station[1], f"retail_analytics?lang=de&view={view}")
+    for width, height in ((1280, 800), (1024, 768), (768, 1024)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1500)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+    page.context.close()
+
+
+def test_an_engineer_draws_with_clicks_and_applies(browser: Any, station: Any) -> None:
+    asked, server = station
+    path = "retail_analytics?view=setup"
+    page = signed_in(browser, server, path, ("eric", PASSWORD))
+    page.get_by_label("Why is the picture looked at?").fill("the door was moved")
+    page.get_by_role("button", name="Show the mosaic").click()
+    page.wait_for_function("document.querySelectorAll('.picture rect').length > 1000")
+    points = page.get_by_label("Points in px")
+    size = page.locator(".picture svg").bounding_box()
+    for x, y, text in ((0.75, 0.25, "480, 120"), (0.25, 0.5, "160, 240")):
+        where = {"x": size["width"] * x, "y": size["height"] * y}
+        page.locator(".picture svg").click(position=where)
+        near = [round(float(n)) for n in text.split(", ")]
+        page.wait_for_function(
+            "near => { const rows = document.querySelector('.stTextArea textarea').value"
+            ".split('\\n'); const last = rows[rows.length - 1].split(',').map(Number);"
+            " return last.every((n, at) => Math.abs(n - near[at]) <= 2); }",
+            arg=near,
+        )
+    assert len(points.input_value().splitlines()) == 2
+    page.get_by_label("Why is it changed?").fill("the door was moved")
+    page.get_by_role("button", name="Apply · engineer").click()
+    page.get_by_text("Done: in force.").wait_for()
+    page.context.close()
+    assert [name for name, _, _ in asked.got] == ["setup.mosaic", "setup.apply"]
+    (line,) = asked.got[1][1]["lines"]
+    assert line["points"][0] == pytest.approx([480, 120], abs=2)
+
+
+def test_nothing_moves_while_the_shop_is_watched(browser: Any, station: Any) -> None:
+    page = show(browser, station[1], "retail_analytics")
+    page.wait_for_timeout(6000)
+    page.evaluate("window.lsReset()")
+    page.wait_for_timeout(6000)
+    assert page.evaluate("window.lsShift") < 0.01
+    page.context.close()
