@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check format setup-train lock clean
+.PHONY: help setup demo test check format setup-train setup-tflite lock clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/ –/'
@@ -32,14 +32,23 @@ format: setup    ## put the code in its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+setup-tflite:    ## a third environment, for `lineside quantize --to tflite-…` (about 400 MB)
+	$(PYTHON) -m venv .venv-tflite
+	.venv-tflite/bin/python -m pip install --quiet litert-quantizer==0.11.0 'onnx>=1.17' 'onnxruntime>=1.23' psutil tqdm
+	# Pinned by onnx2tf to old versions of everything, and to a Python that it does not need.
+	.venv-tflite/bin/python -m pip install --quiet --no-deps --ignore-requires-python onnx2tf==2.6.9 sng4onnx==2.0.1
+
 setup-train:     ## a second environment with torch, for `lineside train` (about 6 GB)
 	$(PYTHON) -m venv .venv-train
 	.venv-train/bin/python -m pip install --quiet -e '.[train]'
 
-lock: setup      ## write requirements.lock anew from pyproject.toml
+lock: setup      ## write both locks anew from pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--extra litert --extra openvino --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
+	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --constraint requirements.lock \
+		--extra litert --extra openvino --extra postgresql --output-file requirements-run.lock pyproject.toml
 
 clean:           ## remove what was made, models and settings stay
 	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

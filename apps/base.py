@@ -233,6 +233,9 @@ def host_reader(folder: Path) -> Callable[[], dict[str, Any]]:
         return {
             "temperature_c": health.temperature_c,
             "throttled": health.throttled,
+            "throttle_reasons": list(health.throttle_reasons),
+            "power_w": health.power_w,
+            "power_mode": health.power_mode,
             "memory_used_share": round(1 - free / total, 3) if total and free else None,
             "disk_free_mb": health.disk_free_mb,
             "load_1m": health.load_1m,

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from apps.asked import Asked
 
 DONE, FAILED = 0, 1
-NOT_YET = ("NVIDIA Jetson", "Coral Edge TPU", "Hailo-8", "Intel GPU", "Intel NPU")
-"""Devices that no report is at hand of: the table says so."""
 
 
 def _config_path(options: argparse.Namespace, app: str) -> Path:
@@ -106,9 +104,10 @@ def bench(options: argparse.Namespace) -> None:
 def _bench_model(options: argparse.Namespace) -> None:
     """One model on every runtime that runs here, or reports of several devices as one."""
     from apps import model_bench  # noqa: PLC0415
+    from apps.model_bench.devices import EXPECTED  # noqa: PLC0415
 
     if options.merge:
-        print(model_bench.as_markdown(model_bench.merged(options.merge), NOT_YET))
+        print(model_bench.as_markdown(model_bench.merged(options.merge), EXPECTED))
         return
     if options.model is None:
         raise ConfigError("bench: name an app, telemetry, screen, or --model FOLDER-or-FILE")

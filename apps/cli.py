@@ -122,7 +122,11 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
 def _quantize_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", type=Path, help="a bundle's folder")
     command.add_argument("--data", type=Path, required=True, help="YOLO, with train and val")
-    command.add_argument("--to", required=True, help="openvino-fp16, openvino-int8, onnx-qdq")
+    command.add_argument(
+        "--to",
+        required=True,
+        help="openvino-fp16, openvino-int8, onnx-qdq, tflite-fp16, tflite-int8",
+    )
     command.add_argument("--out", type=Path, default=Path("runs/quantize"))
     command.add_argument("--limit", type=float, default=0.02, help="of mAP@0.5 that may go")
     command.add_argument("--json", action="store_true")

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from apps import scorecard
+from apps.model_bench import devices, distilled
 from apps.openers import APPS
 from apps.patient_monitoring import figures as ward_figures
 from apps.predictive_maintenance.training import readme as maintenance_card
@@ -23,10 +25,11 @@ ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures"
 VIBRATION = ROOT / "apps" / "predictive_maintenance" / "models" / "vibration"
 MODELS = ROOT / "apps" / "defect_inspection" / "models"
+PAGES = ("distillation", "figures", "runtimes", "screens")
 DOCUMENTS = (
     ROOT / "README.md",
     *(ROOT / "apps" / app / "README.md" for app in APPS),
-    ROOT / "docs" / "screens.md",
+    *(ROOT / "docs" / f"{page}.md" for page in PAGES),
 )
 PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -143,15 +146,19 @@ def maintenance() -> str:
 SOURCES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "chaos": chaos,
+    "device-files": devices.artefacts,
+    "devices-measured": devices.measured,
+    "distillation": distilled.table,
     "maintenance": maintenance,
     "other-products": other_products,
     "registers": lambda: markdown_table().rstrip() + "\n",
+    "scorecard": lambda: _table(scorecard.HEADS, scorecard.rows()),
     "speed": speed,
     "maintenance-bench": partial(bench, "maintenance-bench"),
     "screen-bench": partial(bench, "screen-bench"),
     "telemetry": partial(bench, "telemetry"),
     "ward-accuracy": lambda: ward_figures.accuracy(_figures("ward-accuracy")),
-    "ward-bench": partial(bench, "ward-bench"),
+    "ward-bench": lambda: ward_figures.speed(_figures("ward-bench")),
     "ward-burden": lambda: ward_figures.burden(_figures("ward-burden")),
 }
 

@@ -1,5 +1,6 @@
 """Defect inspection measured: accuracy on a YOLO folder; speed beside the bare parts."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,6 +9,7 @@ import cv2
 
 from apps.asked import Asked
 from apps.defect_inspection import bench as inspection_bench
+from apps.defect_inspection import bench_depth
 from apps.defect_inspection import evaluate as inspection_evaluate
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.simulate import SimulatedCamera
@@ -15,7 +17,8 @@ from apps.line_bench import run_line
 from apps.open_inspection import load, open_inspection_model
 from apps.train import PYTHON as TRAIN_PYTHON
 from common.errors import ConfigError
-from common.inference.bundle import Bundle, open_bundle
+from common.inference.bundle import Artefact, Bundle, open_bundle
+from common.inference.selection import Choice
 from common.ports import Trigger
 
 
@@ -44,7 +47,18 @@ def bench(asked: Asked) -> dict[str, Any]:
     bundle = open_bundle(asked.config.parent / settings.model.bundle)
     figures |= _beside_ultralytics(settings, bundle, choice.model.artefact.file, inspection)
     choice.model.close()
+    figures["depths"] = _depths(settings, asked, choice.model.artefact)
     return figures | run_line(asked.config, changes, seconds=10.0 if quick else 60.0)
+
+
+def _depths(settings: Settings, asked: Asked, taken: Artefact) -> dict[str, Any]:
+    """One part at a time against several under way, were they all there; the same file."""
+
+    def at(depth: int) -> Choice:
+        deep = replace(settings, model=replace(settings.model, depth=depth))
+        return open_inspection_model(deep, asked.config, taken.runtime, taken.precision)
+
+    return bench_depth.depths(settings, at, quick=asked.quick)
 
 
 def _beside_ultralytics(

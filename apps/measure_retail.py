@@ -1,11 +1,15 @@
 """Retail analytics measured: counts on recordings; speed beside the bare runtime."""
 
+from dataclasses import replace
 from typing import Any
 
 from apps.asked import Asked
 from apps.open_retail import load, open_person_model
 from apps.retail_analytics import bench as retail_bench
 from apps.retail_analytics import evaluate as retail_evaluate
+from apps.retail_analytics.bench_depth import depths
+from apps.retail_analytics.bench_duty import duty
+from common.inference.selection import Choice
 from hardware.catalog import open_runtime
 
 
@@ -21,6 +25,15 @@ def bench(asked: Asked) -> dict[str, Any]:
     settings = load(asked.config, asked.all_changes)
     choice = open_person_model(settings, asked.config)
     try:
-        return retail_bench.bench(settings, asked.config, choice, asked.quick)
+        figures = retail_bench.bench(settings, asked.config, choice, asked.quick)
+        figures["duty"] = duty(settings, choice.model, quick=asked.quick)
     finally:
         choice.model.close()
+
+    taken = choice.model.artefact  # the same file at every depth
+
+    def at(depth: int) -> Choice:
+        deep = replace(settings, model=replace(settings.model, depth=depth))
+        return open_person_model(deep, asked.config, taken.runtime, taken.precision)
+
+    return figures | {"depths": depths(settings, at, quick=asked.quick)}

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+
 from apps.base import Base, Running, Way
 from apps.retail_analytics import guard, simulate, station, watch
 from apps.retail_analytics.camera import CameraSettings
@@ -68,7 +70,12 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
 def open_person_model(
     settings: Settings, path: Path, runtime: str = "", precision: str = ""
 ) -> Choice:
-    """The model of `settings`; runtime and precision given here win."""
+    """The model of `settings`; runtime and precision given here win.
+
+    From here on OpenCV works in the thread that asks it: the network's threads want the
+    cores, and on a busy one waiting for a second thread costs more than it brings.
+    """
+    cv2.setNumThreads(1)
     folder = settings.model.bundle
     if not folder.is_absolute():
         folder = path.parent / folder
@@ -105,8 +112,9 @@ def _open_camera(
     if backend == SIMULATED:
         chosen = from_table(SimulatedSettings, options, path, f"camera {camera.name}")
         return simulate.ShopCamera(
-            chosen.view, simulation.seed, simulation.people_per_min, camera.fps
-        )
+            chosen.view, simulation.seed, simulation.people_per_min, camera.fps,
+            simulation.open_s,
+        )  # fmt: skip
     if backend in STREAMS:
         options = {**FREE_RUNNING, **options}
     return catalog.open_camera(backend, options, path, clock)

@@ -8,7 +8,7 @@ full, then mixed, where only convolutions and matrix products are INT8.
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -173,13 +173,10 @@ def calibration(bundle: Bundle, data: Path) -> np.ndarray:
 
 
 def _artefact(kind: Kind, path: Path) -> Artefact:
-    bare = {"runtime": kind.runtime, "precision": kind.precision, "file": path.name}
-    weights = path.with_suffix(".bin")
+    made = Artefact(kind.runtime, kind.precision, path.name, sha256(path), path.stem + ".bin")
     if path.suffix != ".xml":
-        return Artefact(**bare, sha256=sha256(path))
-    return Artefact(
-        **bare, sha256=sha256(path), companion=weights.name, companion_sha256=sha256(weights)
-    )
+        return replace(made, companion="")
+    return replace(made, companion_sha256=sha256(path.with_name(made.companion)))
 
 
 def _kept(

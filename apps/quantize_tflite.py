@@ -9,7 +9,8 @@ boxes: eight bits cannot hold both a confidence and a coordinate.
 
 A job: onnx, to ("tflite-fp16", "tflite-int8"), mixed, out, and for INT8 batches (a file of
 float32) of `shape` [n, 1, 3, height, width]. With `channels_last` the file takes NHWC, which
-an Edge TPU wants; with `integer_io` it takes and gives int8.
+an Edge TPU wants; with `integer_io` it takes and gives int8; with `narrow` the ranges before
+sigmoids are cut to where they matter (`quantize_ranges.py`).
 """
 
 import json
@@ -22,23 +23,27 @@ from typing import Any
 
 import numpy as np
 
-FILES = {"tflite-fp16": "float16", "tflite-int8": "float32"}
+from apps.quantize_ranges import narrowed
+
+FLOAT32 = "network_float32.tflite"
+"""Its float16 file has float16 arithmetic too, which a processor's LiteRT does not run."""
 FLATBUFFERS = "ai_edge_litert.tools.flatbuffer_utils"
 HEAVY = 64
 """Weights: a convolution of fewer is arithmetic in disguise, e.g. a mean over bins."""
 CONVOLUTIONS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
+HEAVIES = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_2D_TRANSPOSE")
+"""The same by the quantizer's names."""
 
 
 def quantize(job: dict[str, Any]) -> None:
     """Write the file that `job` asks for, with the names and shapes of the ONNX file."""
     with TemporaryDirectory() as folder:
-        made = converted(Path(job["onnx"]), Path(folder), job["to"], _last(job))
-        if job["to"] == "tflite-int8":
-            made = _integers(made, job)
+        made = converted(Path(job["onnx"]), Path(folder), _last(job))
+        made = _integers(made, job) if job["to"] == "tflite-int8" else _halves(made)
         renamed(made, Path(job["onnx"]), Path(job["out"]))
 
 
-def converted(onnx_file: Path, folder: Path, to: str, channels_last: bool) -> Path:
+def converted(onnx_file: Path, folder: Path, channels_last: bool) -> Path:
     """The network in float; its outputs keep their shapes, its inputs too unless NHWC."""
     anchored_file = folder / "network.onnx"
     kept = anchored(onnx_file, anchored_file)
@@ -50,7 +55,7 @@ def converted(onnx_file: Path, folder: Path, to: str, channels_last: bool) -> Pa
         not_use_onnxsim=True,
         non_verbose=True,
     )
-    return folder / "made" / f"network_{FILES[to]}.tflite"
+    return folder / "made" / FLOAT32
 
 
 def anchored(source: Path, out: Path) -> list[str]:
@@ -82,20 +87,38 @@ def _before(name: str) -> str:
     return f"{name}_before"
 
 
+def _halves(source: Path) -> Path:
+    """Weights in float16; arithmetic in float32, as LiteRT does it on a processor."""
+    casting = import_module("litert_quantizer.recipe").AlgorithmName.FLOAT_CASTING
+    made = import_module("litert_quantizer.quantizer").Quantizer(str(source))
+    for operation in _operations(*HEAVIES):
+        made.add_weight_only_config(".*", operation, 16, algorithm_key=casting)
+    out = source.with_name("halves.tflite")
+    made.quantize(enable_progress_report=False).export_model(out)
+    return out
+
+
+def _operations(*names: str) -> list[Any]:
+    kinds = import_module("litert_quantizer.qtyping").TFLOperationName
+    return [getattr(kinds, name) for name in names]
+
+
 def _integers(source: Path, job: dict[str, Any]) -> Path:
     """INT8 with ranges from the job's pictures."""
-    operations = import_module("litert_quantizer.qtyping").TFLOperationName
+    every, given, found = _operations("ALL_SUPPORTED", "INPUT", "OUTPUT")
     names = import_module("litert_quantizer.recipe").AlgorithmName
     made = import_module("litert_quantizer.quantizer").Quantizer(str(source))
-    made.add_static_config(".*", operations.ALL_SUPPORTED, 8, 8)
+    made.add_static_config(".*", every, 8, 8)
     left: list[tuple[str, Any]] = []
     if not job.get("integer_io"):
-        left += [(".*", operations.INPUT), (".*", operations.OUTPUT)]
+        left += [(".*", given), (".*", found)]
     if job["mixed"]:
-        left += [(f"^{re.escape(n)};?$", operations.ALL_SUPPORTED) for n in tail(source)]
+        left += [(f"^{re.escape(n)};?$", every) for n in tail(source)]
     for scope, operation in left:
         made.update_quantization_recipe(scope, operation, algorithm_key=names.NO_QUANTIZE)
     ranges = made.calibrate(_batches(source, job), num_threads=2)
+    if job.get("narrow"):
+        ranges = narrowed(source, ranges)
     out = source.with_name("integers.tflite")
     made.quantize(ranges, enable_progress_report=False).export_model(out)
     return out

@@ -27,7 +27,7 @@ SIZES: dict[str, Any] = {
     "upright": {"width": 768, "height": 1024},
 }
 """Screens that people have; pictures of the panel bear no name of a size."""
-VIEWS = {"alarms": ("History", "Messages", "More")}
+VIEWS = {"alarms": ("History", "Messages", "More"), "retail_analytics": ("Privacy",)}
 """Page → buttons (by their English names) that show something else of it."""
 SETTLE_MS = 4000
 """For the refreshes after the first: trends are read beside the page."""

@@ -12,6 +12,7 @@ from common.alarms.kpi import Kpi, Kpis, Verdict
 from common.plot import Mark, Plot
 from common.records import Record
 from common.reports import Report, Span, most_frequent
+from common.screen.alarm_details import detail_text, title_text
 from common.screen.alarms import WORDS
 from common.screen.app_screen import AppScreen, Said
 from common.screen.document import MISSING, Document, count, share
@@ -144,8 +145,7 @@ def marks(alarms: Sequence[Record]) -> tuple[Mark, ...]:
     """The alarms that came, as marks on a time axis."""
     came = [record for record in alarms if record.body.get("state") == "UNACK"]
     return tuple(
-        Mark(r.wall_time, int(r.body["priority"]), tr(str(r.body.get("text") or r.subject)))
-        for r in came[-MOST_ROWS:]
+        Mark(r.wall_time, int(r.body["priority"]), _title(r)) for r in came[-MOST_ROWS:]
     )
 
 
@@ -191,7 +191,7 @@ def _value(one: Kpi) -> str:
 
 def frequent_html(report: Report) -> Html:
     """Where to begin."""
-    rows = [(tr(text), many) for text, many in most_frequent(report.alarms)]
+    rows = [(_title(alarm), many) for alarm, many in most_frequent(report.alarms)]
     if not rows:
         return element("p", tr("No alarms."))
     return table((tr("Alarm"), tr("How often")), rows)
@@ -211,13 +211,17 @@ def alarms_html(alarms: Sequence[Record]) -> Html:
 def _alarm_row(record: Record) -> tuple[object, ...]:
     body = Document(record.body)
     state, by = body.text("state"), body.text("by")
-    name = tr(body.text("text") or record.subject)
+    name, detail = _title(record), detail_text(body)
     return (
         second_text(record.wall_time), body.whole("priority") or MISSING,
-        f"{name}: {body.text('detail')}" if body.text("detail") else name,
+        f"{name}: {detail}" if detail else name,
         tr(WORDS.get(state, state)), tr("process") if by == "process" else by,
         body.text("reason"),
     )  # fmt: skip
+
+
+def _title(record: Record) -> str:
+    return title_text(Document(record.body), record.subject)
 
 
 def second_text(wall: float) -> str:

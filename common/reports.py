@@ -145,10 +145,8 @@ class Course:
             self.points.append((record.wall_time, sum(self._last) / self.trend.window))
 
 
-def most_frequent(alarms: Sequence[Record], most: int = 10) -> list[tuple[str, int]]:
-    """The alarms that came most often, by their text, and how often."""
-    texts = {
-        record.subject: str(record.body.get("text") or record.subject) for record in alarms
-    }
+def most_frequent(alarms: Sequence[Record], most: int = 10) -> list[tuple[Record, int]]:
+    """The alarms that came most often, each by its last change, and how often."""
+    last = {record.subject: record for record in alarms}
     came = Counter(e.alarm_id for e in map(history.entry, alarms) if e.annunciated)
-    return [(texts[alarm_id], many) for alarm_id, many in came.most_common(most)]
+    return [(last[alarm_id], many) for alarm_id, many in came.most_common(most)]

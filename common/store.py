@@ -24,11 +24,11 @@ from common.storage.commit import Waiting, run_together
 from common.storage.epoch import MarkFile
 from common.storage.failures import is_damage, is_full, is_storage_failure
 from common.storage.file import StoreError, lock, suspect
-from common.storage.queue import Queue
 from common.storage.refusals import DISK, INVALID, QUEUE, Refusals
 from common.storage.space import Reserve, set_limit, work_off_log
 from common.storage.start import start
 from common.storage.ticket import Ticket, begin, settle
+from common.storage.waiting import Queue
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]

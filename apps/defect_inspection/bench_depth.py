@@ -19,7 +19,7 @@ from common.inference.selection import Choice
 from common.overlap import Begin
 from common.ports import Sample, Trigger
 
-PICTURES, QUICK = 100, 15
+PICTURES, QUICK = 60, 15
 
 
 def depths(

@@ -5,7 +5,6 @@ carry out what people asked for, inspect the next part or, when none came, a kno
 then look at the PLC, the alarms and the time for a snapshot.
 """
 
-import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -32,6 +31,7 @@ from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Outcome, Pipeline
 from common.ports import Camera, Clock, PartGate, PlcView
+from common.service.asked import Asked
 from common.store import Store
 from common.telemetry.outbox import Outbox
 from common.users import User
@@ -130,7 +130,7 @@ class Station:
         self._record_challenge = recorder.challenge
         self._snapshot_due = 0.0
         self._commands = Commands(self)
-        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
+        self._asked = Asked()
         self._snapshots = Snapshots(self)
 
     def run(self, stop: threading.Event) -> None:
@@ -140,10 +140,11 @@ class Station:
                 self.turn()
         finally:
             self.parts.gate.safe_state("the station stops")
+            self.golden.perceive.close()
 
     def turn(self) -> Outcome[Shot, Inspection, Decision] | None:
         """One turn of the loop."""
-        self._carry_out()
+        self._asked.carry_out(self._commands.carry_out)
         outcome = self.pipeline.step(POLL_S)
         if outcome is None:
             self.failures.pop("plc", None)
@@ -156,18 +157,6 @@ class Station:
         return outcome
 
     # ------------------------------------------------------------ what a turn consists of
-
-    def _carry_out(self) -> None:
-        while not self._asked.empty():
-            name, arguments, user, future = self._asked.get()
-            if not future.set_running_or_notify_cancel():
-                continue  # the asker was told that it took too long
-            try:
-                result = self._commands.carry_out(name, arguments, user)
-            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
-                future.set_exception(error)
-            else:
-                _hand_over(result, future)
 
     def _prove_sight(self) -> None:
         """While no part comes, inspect a known board; only the right answer beats."""
@@ -283,9 +272,7 @@ class Station:
 
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
-        future: Future[Any] = Future()
-        self._asked.put((name, arguments, user, future))
-        return future
+        return self._asked.put(name, arguments, user)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""
@@ -294,22 +281,6 @@ class Station:
     def metrics(self) -> bytes:
         """Prometheus text of the last snapshot."""
         return self._snapshots.metrics()
-
-
-def _hand_over(result: Any, future: "Future[Any]") -> None:
-    """Give the asker the result, or, where the disk has to be waited for, later."""
-    if not isinstance(result, Future):
-        future.set_result(result)
-        return
-
-    def done(stored: "Future[Any]") -> None:
-        error = stored.exception()
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(stored.result())
-
-    result.add_done_callback(done)
 
 
 def _alarm_source(fault: Fault, parts: Parts) -> str:

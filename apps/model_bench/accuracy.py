@@ -9,12 +9,19 @@ from common.errors import ConfigError
 from common.inference.bundle import Model
 
 APP = "defect_inspection"
+LAYOUT = "NCHW, RGB, 0-1"
 
 
 def accuracy(model: Model, folder: Path) -> dict[str, float]:
     """mAP@0.5 and mAP@0.5:0.95 of ready-made pictures; raises ConfigError."""
     if model.card.task != "detection":
         raise ConfigError(f"{model.card.name}: --data is for detection, not {model.card.task}")
+    layout = model.card.inputs[0].layout
+    if layout != LAYOUT:  # other pictures in, other boxes out: figures would mean nothing
+        raise ConfigError(
+            f"{model.card.name}: --data is for networks that take {LAYOUT}, this one takes "
+            f"{layout or 'an unnamed layout'}; lineside evaluate measures it in its app"
+        )
     recipe = list(load(default_config(APP), []).recipes.values())[-1]
     found = inspection.evaluate(model, recipe, inspection.open_dataset(folder))
     return {

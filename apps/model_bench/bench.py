@@ -12,12 +12,14 @@ from typing import Any
 
 from apps.measured import commit
 from apps.model_bench.candidates import Candidate, candidates
+from apps.model_bench.overhead import IDLE_CALLS, hand_over_ms
 from common.inference.benchmark import machine
 from common.inference.bundle import open_bundle, sha256
 from hardware.host import HostMonitor
 
 SCHEMA = "lineside.model-bench.v1"
 SECONDS, QUICK_SECONDS = 5.0, 0.5
+QUICK_CALLS = 50
 SLOWEST_S, BUILDING_S = 180.0, 1800.0
 """For one candidate; TensorRT may build its engine first."""
 WORSE_BY = 0.02
@@ -37,6 +39,7 @@ def run(
         "device": device(),
         "model": _model(model),
         "data": data.name if data else None,
+        "hand_over_ms": hand_over_ms(QUICK_CALLS if quick else IDLE_CALLS),
         "rows": rows,
         "best": best(rows),
     }

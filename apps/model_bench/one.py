@@ -8,27 +8,23 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
-
+from apps.model_bench.overhead import LEAST_CALLS, example, overhead_ms
 from common.errors import LinesideError
-from common.inference.benchmark import bare, interleaved, rss_mb, timed_ms
+from common.inference.benchmark import rss_mb
 from common.inference.bundle import Model, open_bundle
 from common.inference.pipelined import Pipelined
 from common.pipeline import percentiles
-from common.ports import Arrays, Runtime
+from common.ports import Runtime
 from hardware.catalog import RUNTIMES, open_runtime
 from hardware.host import HostHealth, HostMonitor
 
 DEPTH = 3
-LEAST_CALLS = 5
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def measure(work: Work) -> dict[str, Any]:
             row = {"load_ms": load_ms, **_times(work, runtime, host)}
             row["rss_mb"] = round(rss_mb() - before_mb, 1)
             if work.overhead:
-                row["overhead_ms"] = overhead_ms(work)
+                row["overhead_ms"] = overhead_ms(work.runtime, Path(work.file), work.seconds)
             row["accuracy"] = _accuracy(work, runtime)
         finally:
             runtime.close()
@@ -102,15 +98,6 @@ def _times(work: Work, runtime: Runtime, host: HostMonitor) -> dict[str, Any]:
     }
 
 
-def example(runtime: Runtime) -> dict[str, np.ndarray]:
-    """One picture of noise: values cost no time, save on zeros some hardware skips."""
-    rng = np.random.default_rng(1)
-    return {
-        spec.name: (rng.random([max(1, size) for size in spec.shape]) * 255).astype(spec.dtype)
-        for spec in runtime.inputs
-    }
-
-
 def throughput(work: Work, runtime: Runtime) -> float:
     """Inferences per second with several under way, in order."""
     if work.runtime.startswith("openvino"):  # it must be told what it is opened for
@@ -136,49 +123,6 @@ def _rate(runtime: Runtime, seconds: float) -> float:
     took_s = time.perf_counter() - began
     pipeline.close()
     return round(done / took_s, 1)
-
-
-def overhead_ms(work: Work) -> dict[str, float | None]:
-    """Medians: our call minus the library's own; a process of its own minus ours here.
-
-    On one thread, because the threads of a session that just ended still spin and would be
-    counted against the next one.
-    """
-    path, few = Path(work.file), {"threads": 1}
-    here = open_runtime(work.runtime, path, **few)
-    other = open_runtime(work.runtime, path, own_process=True, **few)
-    try:
-        arrays = example(here)
-        near, call = _placed(other, arrays), bare(here, arrays)
-
-        def ours() -> object:
-            return here.run(arrays)
-
-        return {
-            "wrapper": call and _difference(ours, call, work.seconds),
-            "own_process": _difference(lambda: other.run(near), ours, work.seconds),
-        }
-    finally:
-        here.close()
-        other.close()
-
-
-def _placed(runtime: Any, arrays: Arrays) -> dict[str, np.ndarray]:
-    """The arrays in the memory that the other process reads; as they are for free shapes."""
-    if any(size < 0 for spec in runtime.inputs for size in spec.shape):
-        return dict(arrays)
-    near = {}
-    for name, array in arrays.items():
-        near[name] = runtime.buffer(name)
-        near[name][:] = array
-    return near
-
-
-def _difference(one: Callable[[], object], other: Callable[[], object], s: float) -> float:
-    """Median of the differences of neighbouring calls, in ms, over about `s` seconds."""
-    rounds = max(LEAST_CALLS, min(500, int(s * 500 / max(timed_ms(other), 0.01))))
-    pairs = zip(*interleaved(one, other, rounds), strict=True)
-    return round(median(ours - theirs for ours, theirs in pairs), 3)
 
 
 def _heat_and_power(readings: list[HostHealth], each_s: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.patient_monitoring import skill
+from apps.patient_monitoring import elsewhere, skill
 from apps.patient_monitoring.charts import Charts, has_2019, read_2019
 from apps.patient_monitoring.config import Settings
 from apps.patient_monitoring.domain import Array
@@ -111,6 +111,7 @@ def _hourly(
         "news2_has": NEWS2_HAS,
         "published_winner_utility": WINNER,
         **figures(charts, risks),
+        "elsewhere": elsewhere.figures(model, charts),
     }
     if len(places) > 1:
         made["by_hospital"] = {

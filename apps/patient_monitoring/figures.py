@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from apps.patient_monitoring import elsewhere
+
 HEADS = (
     "method", "AUROC", "AUPRC", "AUROC same hour", "sensitivity at NEWS2's alarms",
     "onsets caught", "lead h", "calls per patient-day", "utility",
@@ -42,6 +44,9 @@ def accuracy(found: dict[str, Any]) -> str:
         f"{calibration['mean_predicted']:g}, seen {calibration['mean_seen']:g}. Utility of the "
         f"challenge's winner, with laboratory and time: {found['published_winner_utility']:g}.",
     ]
+    if found.get("elsewhere"):
+        lines += ["", "The same patients as another hospital might have charted them:", ""]
+        lines += table(*elsewhere.table(found["elsewhere"]))
     if found.get("deaths"):
         lines += ["", *_deaths(found["deaths"])]
     return "\n".join(lines) + "\n"

@@ -162,9 +162,11 @@ def second_line_html(bed: Bed) -> Html:
     rows = [element("div", tr("Risk of sepsis in the next hours: {risk}", risk=shown), above)]
     rows += [element("div", f"× {decimal(factor, 1)}  {text}")
              for text, factor in map(_reason, bed.word.documents("reasons"))]  # fmt: skip
-    far = decimal(distance, 1) if distance is not None else MISSING
     odd = tr(", UNUSUAL") if bed.word.flag("advised_anomaly") else ""
-    own = tr("From the patient's own normal: {n} standard deviations", n=far)
+    own = tr("The patient's own normal is not known yet")
+    if distance is not None:
+        far = decimal(distance, 1)
+        own = tr("From the patient's own normal: {n} standard deviations", n=far)
     rows.append(element("div", own, odd))
     return element("div", element("b", told), *rows, cls="wd-box")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from apps.patient_monitoring.bed_alarms import CLOCK, IDENTITY, alarm_of
 from apps.patient_monitoring.outgoing.ways import failing
 from apps.patient_monitoring.sources import SOURCE
+from common.alarms.device import HOST_THROTTLED, throttled
 
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
@@ -90,5 +91,6 @@ class Watch:
             "listener_down": "; ".join(silent),
             "store_failing": stored,
             "uplink_offline": mqtt.get("reason", "") if mqtt.get("state") == "offline" else "",
+            HOST_THROTTLED: throttled(station.snapshot().get("host", {})),
             **failing(link),
         }

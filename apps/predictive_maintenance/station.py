@@ -36,6 +36,7 @@ from apps.predictive_maintenance.upkeep import Upkeep
 from common.alarms.board import AlarmBoard
 from common.pipeline import Fault, Pipeline
 from common.ports import Clock, StatusLight, VibrationSource
+from common.service.asked import Asked
 from common.store import Store
 from common.telemetry.outbox import Outbox
 from common.users import User
@@ -134,7 +135,7 @@ class Station:
         """Why records cannot be looked at; empty while they can."""
         self._recorder = steps.recorder
         self._commands = Commands(self)
-        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
+        self._asked = Asked()
         self._later: queue.Queue[Callable[[], None]] = queue.Queue()
         self._snapshots = Snapshots(self)
         self._upkeep = Upkeep(self, self._snapshots)
@@ -167,16 +168,7 @@ class Station:
     def _carry_out(self) -> None:
         while not self._later.empty():
             self._later.get()()
-        while not self._asked.empty():
-            name, arguments, user, future = self._asked.get()
-            if not future.set_running_or_notify_cancel():
-                continue  # the asker was told that it took too long
-            try:
-                result = self._commands.carry_out(name, arguments, user)
-            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
-                future.set_exception(error)
-            else:
-                _hand_over(result, future)
+        self._asked.carry_out(self._commands.carry_out)
 
     def _note(self, turn: Turn) -> None:
         if isinstance(turn.percept, Fault):
@@ -229,9 +221,7 @@ class Station:
 
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
-        future: Future[Any] = Future()
-        self._asked.put((name, arguments, user, future))
-        return future
+        return self._asked.put(name, arguments, user)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""
@@ -240,19 +230,3 @@ class Station:
     def metrics(self) -> bytes:
         """Prometheus text of the last snapshot."""
         return self._snapshots.metrics()
-
-
-def _hand_over(result: Any, future: "Future[Any]") -> None:
-    """Give the asker the result, or, where something has to be waited for, later."""
-    if not isinstance(result, Future):
-        future.set_result(result)
-        return
-
-    def done(finished: "Future[Any]") -> None:
-        error = finished.exception()
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(finished.result())
-
-    result.add_done_callback(done)

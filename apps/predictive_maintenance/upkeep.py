@@ -16,6 +16,7 @@ from apps.predictive_maintenance.snapshot import SPECTRUM, Snapshots
 from apps.predictive_maintenance.spectra import spectra
 from apps.predictive_maintenance.vibration import Measurer
 from apps.predictive_maintenance.watch import Condition
+from common.alarms.device import throttled
 from common.meta import put
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class Upkeep:
             station.failure, station.act.desk.failure,
             link.get("webhook", {}).get("dead", 0), station.act.light_failure,
             "" if store.healthy else store.last_error, _offline(link),
+            throttled(self._snapshots.last.get("host", {})),
         )  # fmt: skip
 
     # ------------------------------------------------------------------ the first baselines

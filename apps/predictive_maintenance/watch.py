@@ -10,6 +10,7 @@ from pathlib import Path
 from apps.predictive_maintenance.config import APP, Machine
 from apps.predictive_maintenance.domain import Verdict
 from common.alarms.definition import AlarmDefinition, at_place, load_definitions
+from common.alarms.device import HOST_THROTTLED
 
 EACH = "machine_"
 UNJUDGED_S = 86_400.0
@@ -51,6 +52,8 @@ class Condition:
     light: str = ""
     store: str = ""
     uplink: str = ""
+    throttled: str = ""
+    """Why the device slows itself down."""
 
 
 def definitions(
@@ -87,6 +90,7 @@ def active_alarms(now: Condition) -> dict[str, str]:
         "light_failed": now.light,
         "store_failing": now.store,
         "uplink_offline": now.uplink,
+        HOST_THROTTLED: now.throttled,
     }
     for asset, machine in now.machines.items():
         for name, detail in _of_machine(machine, now).items():

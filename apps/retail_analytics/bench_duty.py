@@ -24,7 +24,7 @@ from common.ports import Sample
 FPS = 15.0
 SHOPS = {"empty": None, "quiet": 2.0, "busy": 20.0}
 """Customers per minute beside the staff; None: nobody is there at all."""
-SECONDS, QUICK_SECONDS = 30.0, 5.0
+SECONDS, QUICK_SECONDS = 20.0, 4.0
 FILL_S = 30.0
 """Until a shop has as many people in it as it will have."""
 

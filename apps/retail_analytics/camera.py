@@ -93,6 +93,8 @@ class CameraSettings:
     zone: tuple[ZoneSettings, ...] = ()
     mask: tuple[MaskSettings, ...] = ()
     homography: HomographySettings | None = None
+    nadir: tuple[float, ...] = ()
+    """Where upright edges of the shop meet when they are drawn on, px; (): they are upright."""
     limits: ViewLimits = field(default_factory=ViewLimits)
 
     def __post_init__(self) -> None:
@@ -131,6 +133,8 @@ class CameraSettings:
         """What is drawn must lie on the floor's side of the horizon."""
         drawn = [p for line in self.line for p in line.points]
         drawn += [p for zone in self.zone for p in zone.polygon]
+        if drawing.nadir(self.nadir, self.height) and self.anchor != "foot":
+            raise ValueError(f"camera {self.name}: nadir needs anchor = 'foot'")
         if self.homography is not None:
             known = as_points(self.homography.picture_px, "homography.picture_px")
             matrix = self.homography.floor().matrix
@@ -139,7 +143,8 @@ class CameraSettings:
 
     def floor(self) -> Floor:
         """The way from this picture to the floor."""
-        return self.homography.floor() if self.homography else Floor()
+        matrix = self.homography.floor().matrix if self.homography else None
+        return Floor(matrix, drawing.nadir(self.nadir, self.height))
 
 
 def check_names(names: list[str], what: str) -> None:

@@ -112,7 +112,7 @@ class Commands:
 
     def _reset(self, arguments: dict[str, Any], user: User) -> Deed:
         reason = text(arguments, "reason")
-        self._station.crowd.reset(self._station.parts.clock.wall(), user.name)
+        self._station.crowd.correct(0, self._station.parts.clock.wall(), user.name)
         keep = self._occupancy("reset", user, reason, "nobody is inside")
         return Deed(keep, "occupancy", reason)
 
@@ -120,7 +120,7 @@ class Commands:
         inside, reason = whole(arguments, "inside"), text(arguments, "reason")
         if inside is None or inside > MOST_INSIDE:
             raise ValueError(f"inside must be a whole number from 0 to {MOST_INSIDE}")
-        self._station.crowd.correct(inside, user.name)
+        self._station.crowd.correct(inside, self._station.parts.clock.wall(), user.name)
         return Deed(self._occupancy("correct", user, reason, "taken over"), "occupancy", reason)
 
     def _occupancy(self, act: str, user: User, reason: str, answer: str) -> Write:

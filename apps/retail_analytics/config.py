@@ -44,7 +44,7 @@ class RetailStation(StationSettings):
 
     name: str = setting("retail-analytics")
     area: str = setting("shop-floor")
-    api_port: int = setting(8103, low=1024, high=65535)
+    api_port: int = setting(8104, low=1024, high=65535)
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,7 @@ class Simulation:
     """The shop in software, that cameras with the backend "simulated" look into."""
 
     people_per_min: float = setting(8.0, low=0.0, high=120.0, unit="1/min")
+    open_s: float = setting(180.0, low=0.0, high=3600.0, unit="s")
     seed: int = setting(7, low=0)
 
 

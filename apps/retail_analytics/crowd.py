@@ -14,8 +14,8 @@ from apps.retail_analytics import occupancy
 from apps.retail_analytics.config import OccupancyRules
 from apps.retail_analytics.domain import IN, Decision
 from apps.retail_analytics.occupancy import Occupancy
+from apps.retail_analytics.telling import rounded
 
-ROUND_TO = 5
 MINUTE_S = 60.0
 CLOCK, START = "clock", "start"
 Doors = frozenset[tuple[str, str]]
@@ -53,6 +53,7 @@ class Crowd:
         self._rules, self._k, self._local = rules, k, local
         self.doors = doors
         self.reset_at, self.reset_by = wall, START
+        """Since when the sum runs, and who said how many were inside then."""
         self._state = Occupancy()
         if remembered:
             self.reset_at, self.reset_by = remembered["reset"], remembered["reset_by"]
@@ -81,15 +82,10 @@ class Crowd:
         if minute != self._told.minute:
             self._told = self._tell(minute)
 
-    def reset(self, wall: float, by: str) -> None:
-        """A person says that nobody is inside."""
-        self.correct(0, by)
-        self.reset_at = wall
-
-    def correct(self, inside: int, by: str) -> None:
-        """A person has counted: so many are inside."""
+    def correct(self, inside: int, wall: float, by: str) -> None:
+        """A person has counted at wall time (UTC, s): so many are inside."""
         self._state = occupancy.said(self._state, inside)
-        self.reset_by = by
+        self.reset_at, self.reset_by = wall, by
         self._told = self._tell(self._told.minute)
 
     @property
@@ -130,8 +126,3 @@ class Crowd:
     def renamed(self, doors: Doors) -> None:
         """Other lines are doors from now on; who is inside stays inside."""
         self.doors = doors
-
-
-def rounded(number: float) -> int:
-    """To the nearest five."""
-    return int(ROUND_TO * round(number / ROUND_TO))

@@ -80,12 +80,24 @@ class Fitter:
         planes = (1, *shape) if form.channels_last else (1, 3, form.height, form.width)
         self.tensor = np.zeros(planes, form.dtype)
         self._planes = [np.empty(shape[:2], np.uint8) for _ in range(3)]
+        self._shape: tuple[int, ...] = ()
+        self._place, self._back = self._canvas, np.zeros((2, 2))
 
     def write(self, picture: np.ndarray) -> NDArray[np.float64]:
         """Fill `tensor`; returns what input px × scale + offset is in the picture: [2, 2]."""
-        form, (rows, columns) = self._form, picture.shape[:2]
         if picture.ndim == 2:
             picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+        if picture.shape != self._shape:
+            self._shape, (self._place, self._back) = picture.shape, self._placed(picture)
+        place = self._place
+        size = place.shape[1], place.shape[0]
+        cv2.resize(picture, size, dst=place, interpolation=cv2.INTER_LINEAR)
+        self._fill()
+        return self._back
+
+    def _placed(self, picture: np.ndarray) -> tuple[np.ndarray, NDArray[np.float64]]:
+        """Where on the canvas pictures of this size go, and the way back."""
+        form, (rows, columns) = self._form, picture.shape[:2]
         if form.fit == "stretched":
             scale = np.array([form.width / columns, form.height / rows])
         else:
@@ -94,10 +106,9 @@ class Fitter:
         size = np.minimum(size, [form.width, form.height])
         room = np.array([form.width, form.height]) - size
         left, top = (room // 2) if form.fit == "centred" else (0, 0)
+        self._canvas[:] = PAD_GREY
         place = self._canvas[top : top + size[1], left : left + size[0]]
-        cv2.resize(picture, tuple(size.tolist()), dst=place, interpolation=cv2.INTER_LINEAR)
-        self._fill()
-        return np.array([1 / scale, -np.array([left, top]) / scale])
+        return place, np.array([1 / scale, -np.array([left, top]) / scale])
 
     def _fill(self) -> None:
         """Canvas → tensor; plane by plane where it wants planes: a third of the time."""

@@ -28,6 +28,20 @@ def check_polygon(name: str, points: Sequence[Point], width: int, height: int) -
         raise ValueError(f"{name}: has no area")
 
 
+def nadir(point: Sequence[float], height: int) -> Point | None:
+    """Where upright edges meet, from settings; raises ValueError unless below the picture."""
+    if not point:
+        return None
+    if len(point) != 2 or not all(map(math.isfinite, point)):
+        raise ValueError("nadir: is [x, y]")
+    if point[1] <= height:
+        raise ValueError(
+            f"nadir: must lie below the picture of {height} px; from above, "
+            "anchor = 'centre' places people by their heads"
+        )
+    return point[0], point[1]
+
+
 def area(points: Sequence[Point]) -> float:
     """Of a simple polygon."""
     pairs = zip(points, (*points[1:], points[0]), strict=True)

@@ -9,6 +9,7 @@ line, recall is also given over the crossings that left a band of ±0.15 m on bo
 (`beyond_band`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,20 +137,32 @@ def together(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _pooled(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    figures = _cells(each)
+    """All lines together, and those of one name in several recordings."""
+    seen = Counter(name for one in each for name in one["lines"])
+    names, again = sorted(seen), sorted(name for name, times in seen.items() if times > 1)
+    by_line = {name: _cells(each, [name]) for name in again}
+    figures = {**_cells(each, names), "by_line": by_line}
     beyond = [one["beyond_band"] for one in each if "beyond_band" in one]
     if not beyond:
         return figures
-    kept = {key: value for key, value in _cells(beyond).items() if "recall" in key}
-    return {**figures, "beyond_band": {"band_m": BAND_M, **kept}}
+    recalls = {name: _recall_of(beyond, [name]) for name in again}
+    band = {"band_m": BAND_M, **_recall_of(beyond, names), "by_line": recalls}
+    return {**figures, "beyond_band": band}
 
 
-def _cells(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _recall_of(each: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    kept = ("crossings", "crossing_recall", "crossing_recall_interval")
+    cells = _cells(each, names)
+    return {key: cells[key] for key in kept}
+
+
+def _cells(each: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     cells = [
         direction
         for one in each
-        for line in one["lines"].values()
+        for name, line in one["lines"].items()
         for direction in line.values()
+        if name in names
     ]
     pairs = [(cell["count"], cell["truth"]) for cell in cells]
     return score.pooled(pairs, sum(cell["matched"] for cell in cells))

@@ -67,11 +67,31 @@ class Zone:
         return inside
 
 
+STEEPEST = 0.5
+"""How far sideways per px of height a body is taken to lean at most."""
+
+
 class Floor:
     """The way from px to metres on the floor; without a homography, px stay px."""
 
-    def __init__(self, matrix: NDArray[np.float64] | None = None) -> None:
-        self.matrix = matrix
+    def __init__(
+        self, matrix: NDArray[np.float64] | None = None, nadir: Point | None = None
+    ) -> None:
+        """`nadir` is where upright edges meet, px below the picture; None: they are upright."""
+        self.matrix, self.nadir = matrix, nadir
+
+    def feet(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where in the picture [n, 2] the people in boxes [n, 4] stand.
+
+        The middle of the lower edge; a wide-angle camera shows people leaning, and then
+        their feet are nearer one corner of the box.
+        """
+        middle, low = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
+        if self.nadir is None:
+            return np.column_stack([middle, low])
+        depth = np.maximum(self.nadir[1] - low, 1.0)
+        lean = ((self.nadir[0] - middle) / depth).clip(-STEEPEST, STEEPEST)
+        return np.column_stack([middle + lean * (low - boxes[:, 1]) / 2, low])
 
     @property
     def known(self) -> bool:

@@ -16,9 +16,9 @@ from apps.retail_analytics.config import Privacy
 from apps.retail_analytics.domain import IN, OUT, Decision
 from apps.retail_analytics.queueing import little_wait_s
 from apps.retail_analytics.suppression import Held, Release, released, spoiled
+from apps.retail_analytics.telling import about, percent, rounded, spread
 
 SCHEMA = "lineside.retail.interval/1"
-ROUND_TO = 5  # of published occupancies: differences of rounded numbers are no counts
 STEP_S = 1.5  # how far the wall clock may move against the monotonic one unremarked
 
 
@@ -189,7 +189,7 @@ class CameraIntervals:
         row: dict[str, Any] = {"zone": zone, "suppressed": True}
         visits = now.dwell.get(zone, []) if usable else []
         waits = now.waits.get(zone, []) if usable else []
-        row["dwell"] = _spread([s for _, s in visits], {i for i, _ in visits}, self._rules.k)
+        row["dwell"] = spread([s for _, s in visits], {i for i, _ in visits}, self._rules.k)
         row["occupancy"] = self._lengths(now, zone, {i for i, _ in visits}) if usable else None
         if zone in now.joined or waits:
             row["queue"] = self._queue(now, zone, waits, usable)
@@ -201,7 +201,7 @@ class CameraIntervals:
         seconds, sums, most = now.lengths.get(zone, (0.0, 0.0, 0))
         if len(people) < self._rules.k or not seconds:
             return None
-        return {"mean": _rounded(sums / seconds), "max": _rounded(most)}
+        return {"mean": rounded(sums / seconds), "max": rounded(most)}
 
     def _queue(
         self, now: _Open, zone: str, waits: list[tuple[int, float, bool]], usable: bool
@@ -216,42 +216,10 @@ class CameraIntervals:
         little = little_wait_s(mean, now.joined.get(zone, 0), now.observed_s)
         measured = sum(s for _, s, _ in waits) / len(waits)
         return {
-            "served": _about(len(people), self._rules.k),
-            "abandoned_pct": _percent(gone, len(waits), self._rules.k),
-            "wait": _spread(served, people, self._rules.k),
+            "served": about(len(people), self._rules.k),
+            "abandoned_pct": percent(gone, len(waits), self._rules.k),
+            "wait": spread(served, people, self._rules.k),
             "little_wait_s": None if little is None else round(little),
             "agrees": little is not None
             and abs(little - measured) <= 0.5 * max(measured, 10.0),
         }
-
-
-def _spread(seconds: list[float], people: set[int], k: int) -> dict[str, int] | None:
-    """People n, mean, median and 90th percentile in whole s; None for fewer than k."""
-    if len(people) < k:
-        return None
-    ordered = sorted(seconds)
-    last = len(ordered) - 1
-    return {
-        "n": _about(len(people), k),
-        "mean": round(sum(ordered) / len(ordered)),
-        "p50": round(ordered[round(0.5 * last)]),
-        "p90": round(ordered[round(0.9 * last)]),
-    }
-
-
-def _about(people: int, k: int) -> int:
-    """At least k people, to the nearest five: zones overlap, and queues lie in zones.
-
-    The difference of two exact numbers would be the few who were in one and not in the other.
-    """
-    return max(k, _rounded(people))
-
-
-def _percent(part: int, whole: int, k: int) -> int | None:
-    """A share of people: told only where both sides of it are none or at least k."""
-    small = 0 < part < k or 0 < whole - part < k
-    return None if small or not whole else round(100 * part / whole)
-
-
-def _rounded(number: float) -> int:
-    return int(ROUND_TO * round(number / ROUND_TO))

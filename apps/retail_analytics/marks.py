@@ -6,10 +6,12 @@ after the track was last seen nothing knows any more which mark it had.
 """
 
 from dataclasses import replace
+from typing import TypeVar
 
-from apps.retail_analytics.domain import Decision
+from apps.retail_analytics.domain import Crossing, Decision, Visit, Wait
 
 FORGET_S = 60.0
+Tracked = TypeVar("Tracked", Crossing, Visit, Wait)
 
 
 class Marks:
@@ -23,16 +25,19 @@ class Marks:
 
     def marked(self, decision: Decision) -> Decision:
         """The decision with marks in place of numbers."""
+        if not (decision.spots or decision.crossings or decision.visits or decision.waits):
+            return decision
         now = decision.monotonic
-        changed = {
-            name: tuple(replace(one, track=self._mark(one.track, now)) for one in found)
-            for name in ("crossings", "visits", "waits")
-            if (found := getattr(decision, name))
-        }
-        if decision.spots:
-            spots = tuple((self._mark(track, now), spot) for track, spot in decision.spots)
-            changed["spots"] = spots
-        return replace(decision, **changed) if changed else decision
+        return replace(
+            decision,
+            crossings=tuple(self._own(one, now) for one in decision.crossings),
+            visits=tuple(self._own(one, now) for one in decision.visits),
+            waits=tuple(self._own(one, now) for one in decision.waits),
+            spots=tuple((self._mark(track, now), spot) for track, spot in decision.spots),
+        )
+
+    def _own(self, one: Tracked, now: float) -> Tracked:
+        return replace(one, track=self._mark(one.track, now))
 
     def over(self, now: float) -> frozenset[int]:
         """Marks whose tracks are forgotten from now on; looked for once a second."""

@@ -156,7 +156,8 @@ def _costs(rows: Rows, tracks: NDArray[np.int64], boxes: Floats, reach: Floats) 
     unlikely = np.minimum(near, by_head)
     cost = np.minimum(unlikely, GATE**2 + 4.0 * (1 - overlap)) + 4.0 * ratio**2 + np.log(spread)
     allowed = (unlikely < GATE**2) | (overlap > OVERLAP)
-    allowed &= np.abs(ratio) < 0.9
+    tallest = np.where(rows.source[tracks] < 0, np.log(TALL), 0.9)[:, None]
+    allowed &= (ratio > -0.9) & (ratio < tallest)  # nobody comes back as two in one box
     allowed &= np.minimum(away, head_step**2 + sideways**2) < reach[:, None] ** 2
     return np.where(allowed, cost + 50.0, IMPOSSIBLE)
 

@@ -20,8 +20,9 @@ from apps.retail_analytics.masks import Masks
 from apps.retail_analytics.sight import Sight
 from apps.retail_analytics.tracking import MotionTracker, Tracked
 from common.errors import RuntimeFailure
-from common.inference.duty import Duty, MotionGate
+from common.inference.duty import Duty
 from common.inference.images import Detections
+from common.inference.motion_gate import MotionGate
 from common.ports import Sample
 from common.quality import Quality
 
@@ -164,8 +165,7 @@ def to_tracks(tracked: Tracked, floor: Floor, person_m: float) -> tuple[Track, .
     if not len(tracked.ids):
         return ()
     boxes = tracked.boxes
-    feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
-    spots = floor.project(feet)
+    spots = floor.project(floor.feet(boxes))
     metres = floor.metres(boxes[:, 3] - boxes[:, 1], person_m)
     return tuple(
         Track(number, (box[0], box[1], box[2], box[3]), (x, y), metre, sure, seen)

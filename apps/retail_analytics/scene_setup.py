@@ -102,7 +102,7 @@ def write_setup(folder: Path, setup: Setup) -> None:
     path, new = folder / FILE, folder / f"{FILE}.new"
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(setup), file, indent=1, sort_keys=True)
+        file.write(json.dumps(asdict(setup), indent=1, sort_keys=True))
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)

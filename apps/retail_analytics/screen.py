@@ -53,6 +53,8 @@ def page() -> None:
             "setup": screen_setup.draw, "privacy": screen_privacy.draw,
         }  # fmt: skip
         wanted = chosen_view()
+        if wanted != "setup":
+            screen_setup.forget()
         for view, draw in views.items():
             with st.container():  # each in its own place: they take turns
                 if view == wanted:

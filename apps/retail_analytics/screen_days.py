@@ -90,17 +90,26 @@ class Day:
         return (sum(a for a, _ in pairs), sum(b for _, b in pairs)) if pairs else None
 
 
-def read_day(path: Path, doors: Doors, now: float, width: float) -> Day:
-    """Today at the doors, beside past weeks; raises StationUnreadable."""
+def read_today(path: Path, doors: Doors, now: float, width: float) -> Day:
+    """Today at the doors, without a forecast; raises StationUnreadable."""
     start, end = midnight(now), midnight(now, -1)
-    starts, records = starts_of(start, end, width), read_intervals(path, start, end)
-    past = []
-    for week in range(1, WEEKS + 1):
-        then = weeks_before(starts, week)
-        found = pieces_of(read_intervals(path, then[0], then[-1] + width), doors)
-        past.append(slots_of(found, then, width))
-    slots = slots_of(pieces_of(records, doors), starts, width)
-    return Day(tuple(slots), forecast_of(past), records)
+    records = read_intervals(path, [(start, end)])
+    slots = slots_of(pieces_of(records, doors), starts_of(start, end, width), width)
+    return Day(tuple(slots), records=records)
+
+
+def read_forecast(path: Path, doors: Doors, now: float, width: float) -> Forecast:
+    """What past weeks let expect of today's slots; raises StationUnreadable."""
+    starts = starts_of(midnight(now), midnight(now, -1), width)
+    weeks = [weeks_before(starts, week) for week in range(1, WEEKS + 1)]
+    spans = [(then[0], then[-1] + width) for then in weeks]
+    pieces = pieces_of(read_intervals(path, spans, cameras_of(doors)), doors)
+    return forecast_of([slots_of(pieces, then, width) for then in weeks])
+
+
+def cameras_of(doors: Doors) -> frozenset[str]:
+    """The cameras that have doors."""
+    return frozenset(camera for camera, _ in doors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,8 @@ def read_days(
     path: Path, doors: Doors, now: float, days: int, direction: str = "in"
 ) -> list[Row]:
     """The hours of the last days, today first; raises StationUnreadable."""
-    records = read_intervals(path, midnight(now, days - 1), midnight(now, -1))
+    span = midnight(now, days - 1), midnight(now, -1)
+    records = read_intervals(path, [span], cameras_of(doors))
     pieces = pieces_of(records, doors, direction)
     rows = []
     for day in range(days):

@@ -23,6 +23,7 @@ from apps.retail_analytics.screen_draft import (
 )
 from common.screen import page
 from common.screen.language import mark, tr
+from common.screen.markup import element
 
 DRAFTS, TROUBLE, TURN = "rt-drafts", "rt-trouble", "rt-turn"
 """Keys in the session's state: drawings, what is no number, how often fields were remade."""
@@ -127,7 +128,7 @@ def _fields(key: Key, some: Draft, at: int) -> None:
     if shape.kind == FLOOR:
         right.text_area(tr("The same points in metres"), as_text(shape.floor_m),
                         key=key.name(f"floor{at}"), height=110, **told)  # fmt: skip
-    right.caption(_hint(shape.kind))
+    right.html(element("div", _hint(shape.kind), cls="rt-hint"))
 
 
 def _told(key: Key, at: int) -> dict[str, Any]:

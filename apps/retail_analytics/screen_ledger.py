@@ -19,6 +19,11 @@ from common.storage.file import StoreError
 from common.storage.queries import open_readonly
 
 TABLE = "retail_intervals"
+SELECT = (
+    "SELECT body FROM retail_intervals"
+    " WHERE camera = ? AND start >= ? AND start < ? AND end > ? ORDER BY start"
+)
+NEXT = "SELECT camera FROM retail_intervals WHERE camera > ? ORDER BY camera LIMIT 1"
 HOUR_S = 3600.0
 Doors = tuple[tuple[str, str], ...]
 """Camera and line of every door."""
@@ -75,17 +80,35 @@ class Slot:
         return None if self.seen == 0 or self.why else self.value + self.hidden * self.k / 2
 
 
-def read_intervals(path: Path, start: float, end: float) -> tuple[Document, ...]:
-    """Published intervals of all cameras in a time, oldest first; raises StationUnreadable."""
-    select = f"SELECT body FROM {TABLE} WHERE end > ? AND start < ? ORDER BY start, camera"  # noqa: S608
+def read_intervals(
+    path: Path, spans: Iterable[tuple[float, float]], cameras: frozenset[str] = frozenset()
+) -> tuple[Document, ...]:
+    """Published intervals in some stretches of time, of these cameras or of all.
+
+    By camera and in order of time within a stretch; raises StationUnreadable.
+    """
     try:
         with closing(open_readonly(path, LOCKED_S)) as connection:
-            if not _has_table(connection):
-                return ()
-            rows = connection.execute(select, (start, end))
-            return tuple(Document(read_object(body)) for (body,) in rows)
+            named = [c for c in _cameras(connection) if not cameras or c in cameras]
+            return tuple(
+                Document(read_object(body))
+                for start, end in spans
+                for camera in named
+                for (body,) in connection.execute(SELECT, (camera, start - HOUR_S, end, start))
+            )
     except (StoreError, sqlite3.Error, ValueError) as error:
         raise StationUnreadable(f"{path.parent.name}: cannot be read ({error})") from error
+
+
+def _cameras(connection: sqlite3.Connection) -> list[str]:
+    """All cameras of which something is published: one step each, however long the table."""
+    found: list[str] = []
+    while _has_table(connection):
+        next_one = connection.execute(NEXT, (found[-1] if found else "",)).fetchone()
+        if next_one is None:
+            break
+        found.append(next_one[0])
+    return found
 
 
 def _has_table(connection: sqlite3.Connection) -> bool:

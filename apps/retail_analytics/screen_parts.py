@@ -138,7 +138,12 @@ def cameras_html(word: Document, alarms: Sequence[Alarm]) -> Html:
     rows = [_camera_row(one, by_camera.get(one.text("name"))) for one in cameras]
     if not rows:
         return element("div", tr("This station names no camera."), cls="ls-empty-list")
-    title = element("div", tr("Data quality of the open interval"), cls="rt-title")
+    rate = word.at("rate")
+    said = [tr("Data quality of the open interval")]
+    if rate.whole("level"):
+        fps = decimal(rate.number("fps") or 0.0, 1)
+        said.append(tr("slowed to {n}/s: {why}", n=fps, why=rate.text("reason")))
+    title = element("div", " · ".join(said), cls="rt-title")
     scroll = element("div", table(names, rows), cls="rt-cameras", tabindex="0")
     return element("div", title, scroll)
 

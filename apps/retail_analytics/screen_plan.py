@@ -1,132 +1,24 @@
-"""Where people spent their time, over a floor plan that is drawn from the set-up. Pure.
+"""The floor plan as a drawing: zones, lines, and where people spent their time. Pure.
 
-There is no camera picture in it: zones, lines and cells of the floor, in metres where the
-camera knows its floor, else in px. A blank cell says nothing: nobody, or fewer than k people.
+There is no camera picture in it. A blank cell says nothing: nobody, or fewer than k people.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from apps.retail_analytics.camera import as_points
 from apps.retail_analytics.domain import Point
-from apps.retail_analytics.geometry import Floor, fit_floor
+from apps.retail_analytics.screen_floor import Cell, Outline, Plan
 from common.plot import Colours, plain
-from common.screen.document import Document, count
+from common.screen.document import count
 from common.screen.language import THIN, decimal, tr
 
 WIDTH, HEIGHT = 430, 250
 TOP, FOOT, SIDE = 20, 22, 10
 """px around the plan for its title and its scale."""
-Cell = tuple[int, int]
-MOST = 10_000
-"""Cells from the origin; what is further away is no shop."""
-STEPS_M = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """A zone or a line on the floor."""
-
-    name: str
-    points: tuple[Point, ...]
-    closed: bool = True
-    inward: Point = (0.0, 0.0)
-    """Of a line: the way that is "in", of length 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One camera's floor with what is drawn on it and how long people stood where."""
-
-    camera: str
-    unit: str = "m"
-    outlines: tuple[Outline, ...] = ()
-    extent: tuple[Point, ...] = ()
-    """Places that must be in it."""
-    up: bool = False
-    """The floor's y runs upwards, where the picture's runs down."""
-    cell: float = 0.5
-    seconds: dict[Cell, float] = field(default_factory=dict)
-    k: int = 0
-
-
-def plan_of(camera: Document, records: Sequence[Document]) -> Plan:
-    """The plan of a camera of the set-up, with the sum of what was published of its floor."""
-    name, floor = camera.text("name"), floor_of(camera)
-    size = camera.number("width") or 640.0, camera.number("height") or 480.0
-    own = [one for one in records if one.text("camera") == name and one.at("heat")]
-    newest = own[-1].at("heat") if own else Document()
-    outlines = (
-        *(_zone(zone, floor) for zone in camera.documents("zones")),
-        *(_line(line, floor) for line in camera.documents("lines")),
-    )
-    known = floor is not None and floor.known
-    measured = camera.at("homography")
-    corners = [(0.0, 0.0), size]
-    extent = points_of(measured, "floor_m") if known else corners
-    middle = size[0] / 2, size[1] / 2
-    return Plan(
-        name, newest.text("unit") or ("m" if known else "px"),
-        tuple(one for one in outlines if one.points), tuple(extent),
-        up=floor is not None and floor.mirrored(middle),
-        cell=newest.number("cell") or 0.5, seconds=_summed(own, newest),
-        k=own[-1].whole("k") or 0 if own else 0,
-    )  # fmt: skip
-
-
-def floor_of(camera: Document) -> Floor | None:
-    """The way to a camera's floor; None where what is set is none."""
-    found = camera.at("homography")
-    if not found:
-        return Floor()
-    try:
-        return fit_floor(points_of(found, "picture_px"), points_of(found, "floor_m"))
-    except ValueError:
-        return None
-
-
-def points_of(found: Document, name: str) -> list[Point]:
-    """A list of pairs of a document; empty where it is none."""
-    pairs = found.rows(name)
-    return as_points(pairs, name) if all(len(pair) == 2 for pair in pairs) else []
-
-
-def _zone(zone: Document, floor: Floor | None) -> Outline:
-    points = points_of(zone, "polygon")
-    if floor is None or len(points) < 3:
-        return Outline(zone.text("zone"), ())
-    return Outline(zone.text("name"), floor.zone("", points).polygon)
-
-
-def _line(line: Document, floor: Floor | None) -> Outline:
-    points = points_of(line, "points")
-    if floor is None or len(points) != 2:
-        return Outline(line.text("name"), (), closed=False)
-    drawn = floor.line("", points[0], points[1])
-    (x1, y1), (x2, y2) = drawn.start, drawn.end
-    length = math.hypot(x2 - x1, y2 - y1) or 1.0
-    way = -1.0 if drawn.mirrored else 1.0
-    inward = (-way * (y2 - y1) / length, way * (x2 - x1) / length)
-    return Outline(line.text("name"), (drawn.start, drawn.end), False, inward)
-
-
-def _summed(own: Sequence[Document], newest: Document) -> dict[Cell, float]:
-    """Person-seconds by cell, of the records whose cells are the newest one's."""
-    total: dict[Cell, float] = {}
-    for heat in (record.at("heat") for record in own):
-        same = (heat.number("cell"), heat.text("unit")) == (
-            newest.number("cell"), newest.text("unit"))  # fmt: skip
-        for entry in heat.rows("cells") if same else ():
-            if len(entry) == 3 and abs(entry[0]) < MOST and abs(entry[1]) < MOST:
-                cell = (int(entry[0]), int(entry[1]))
-                total[cell] = total.get(cell, 0.0) + entry[2]
-    return total
-
-
-# ------------------------------------------------------------------------------- drawing
+STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+"""Distances of the grid's lines, in m or px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +61,7 @@ def svg(plan: Plan, colours: Colours) -> str:
 
 def _legend(plan: Plan, longest: float) -> str:
     return tr(
-        "darkest {n} person-min · blank: fewer than {k} people · grid {step}",
+        "strongest {n} person-min · blank: fewer than {k} people · grid {step}",
         n=decimal(longest / 60, 1), k=count(plan.k),
         step=f"{count(_step(plan))}{THIN}{plan.unit}",
     )  # fmt: skip
@@ -195,7 +87,7 @@ def _frame(plan: Plan) -> _Frame:
 def _step(plan: Plan) -> float:
     places = np.array(_places(plan))
     span = float(np.ptp(places, axis=0).max())
-    return next((step for step in STEPS_M if span / step <= 16), STEPS_M[-1])
+    return next((step for step in STEPS if span / step <= 16), STEPS[-1])
 
 
 def _grid(plan: Plan, frame: _Frame, colours: Colours) -> list[str]:

@@ -28,13 +28,14 @@ from common.screen.document import Document, share
 from common.screen.language import tr
 from common.screen.listening import hear, port_of
 from common.screen.markup import Html, element
+from common.screen.page import live_every
 from common.screen.tiles import notice
 
 ENGINEER = "engineer"
 COLOURS = "rt-colours"
 """Key of the last mosaic in the session's memory: whose it is, its colours, and when."""
 CAMERA = "rt-camera"
-KEPT_S = 600.0
+KEPT_S, LOOK_S = 600.0, 20.0
 Held = tuple[tuple[str, str], screen_picture.Colours, float]
 CLICKED = """
 export default function({data, parentElement, setTriggerValue}) {
@@ -72,13 +73,15 @@ def draw(path: Path) -> None:
     if not cameras:
         st.html(notice(tr("No data yet"), tr("This station names no camera.")))
         return
-    left, right = st.columns([0.56, 0.44], gap="small")
+    with st.container(key="rt-draw"):
+        left, right = st.columns([0.56, 0.44], gap="small")
     with right:
         name = st.selectbox(tr("Camera"), list(cameras), key=CAMERA)
         _ask(station, name)
     key = screen_fields.Key(station, name)
     draft = screen_fields.draft(key, draft_of(cameras[name], _version(word)))
     with left:
+        _let_go()
         _picture(key, draft)
         st.html(verdict_html(draft, word))
     with right:
@@ -114,13 +117,32 @@ def _asked(station: str, camera: str) -> None:
         session.say(Answer(False, tr("The station gave no mosaic; it is of another version.")))
 
 
+def forget() -> None:
+    """Drop the mosaic: whoever leaves the page, or signs out, takes it with them."""
+    st.session_state.pop(COLOURS, None)
+
+
 def _colours(key: screen_fields.Key) -> screen_picture.Colours:
     """The mosaic of this camera while it is held; empty where there is none."""
     held: Held | None = st.session_state.get(COLOURS)
-    if held is None or time.monotonic() - held[2] > KEPT_S:
-        st.session_state.pop(COLOURS, None)
+    if held is None or _is_old(held):
+        forget()
         return ()
     return held[1] if held[0] == (key.station, key.camera) else ()
+
+
+def _is_old(held: Held) -> bool:
+    return time.monotonic() - held[2] > KEPT_S
+
+
+@live_every(LOOK_S)
+def _let_go() -> None:
+    """Where nobody touches the page for long, the mosaic goes all the same."""
+    st.html(element("div"))
+    held: Held | None = st.session_state.get(COLOURS)
+    if held is not None and _is_old(held):
+        forget()
+        st.rerun()
 
 
 def _picture(key: screen_fields.Key, draft: Draft) -> None:

@@ -20,7 +20,7 @@ from common.screen.tiles import GOOD, Tile
 RESETS = {"clock": mark("by the clock"), "start": mark("at the start")}
 
 
-def tiles(word: Document, day: Day | None, alarms: Sequence[Alarm], now: float) -> list[Tile]:
+def tiles(word: Document, day: Day | str, alarms: Sequence[Alarm], now: float) -> list[Tile]:
     """Entries, occupancy, the open interval, and every queue."""
     marks = {alarm.id: alarm.priority for alarm in reversed(alarms)}
     return [
@@ -31,11 +31,11 @@ def tiles(word: Document, day: Day | None, alarms: Sequence[Alarm], now: float) 
     ]
 
 
-def entries_tile(day: Day | None) -> Tile:
-    """Who came today, beside who was to be expected by now."""
-    if day is None:
-        return Tile(tr("Entered today"), MISSING, (tr("The records are being read …"),))
-    told = any(not slot.empty for slot in day.slots)
+def entries_tile(day: Day | str) -> Tile:
+    """Who came today, beside who was to be expected by now; or why that is not known."""
+    if isinstance(day, str):
+        return Tile(tr("Entered today"), MISSING, (day,), key="entries")
+    told = any(slot.seen for slot in day.slots)
     bound = f"≥{THIN}" if day.hidden or any(slot.why for slot in day.slots) else ""
     value = f"{bound}{count(round(day.entered))}" if told else MISSING
     notes = (expected_text(day), hidden_text(day.hidden))
@@ -139,5 +139,5 @@ def call_text(queue: Document, now: float) -> str:
     """Whether another till is asked for, and for how long."""
     since = queue.number("since")
     if queue.flag("called") is not True:
-        return tr("no call")
+        return tr("no call; from {n} on", n=count(queue.whole("call_length")))
     return tr("called for {age}", age=age_text(now - since)) if since else tr("called")

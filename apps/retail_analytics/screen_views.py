@@ -6,6 +6,7 @@ beside the page, and less often.
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,7 @@ from apps.retail_analytics import (
     screen_bars,
     screen_compare,
     screen_days,
+    screen_floor,
     screen_parts,
     screen_plan,
     screen_tiles,
@@ -43,6 +45,8 @@ ALARMS, ALARMS_PX = 4, 230
 """Alarms listed here, and the place that they have; all are on their own page."""
 SLOW_S, READ_S = 3.0, 10.0
 """How often what is published is drawn again, and how old a reading of it may be."""
+FORECAST_S, DAYS_S = 900.0, 60.0
+"""The same of past weeks, in which nothing happens any more."""
 DAYS = 15
 """Days beside each other: two weeks and today."""
 WIDTH_S = 900.0
@@ -53,7 +57,8 @@ Read = TypeVar("Read")
 def now_view(path: Path) -> None:
     """What lives, and below it what was published."""
     _alive(path)
-    left, right = st.columns([0.72, 0.28], gap="small")
+    with st.container(key="rt-now"):
+        left, right = st.columns([0.72, 0.28], gap="small")
     with left:
         _published(path)
     with right:
@@ -69,7 +74,7 @@ def _alive(path: Path) -> None:
         none = tr("No data") if heard.reading is None else tr("No data yet")
         st.html(notice(none, heard.trouble))
         return
-    day, _ = _day(heard)
+    day = _day(heard)
     alarms = alarms_of(heard.word, heard.name)
     shown = screen_tiles.tiles(heard.word, day, alarms, heard_at(heard))
     st.html(head(heard))
@@ -101,10 +106,9 @@ def _beside(path: Path) -> None:
 def _published(path: Path) -> None:
     """Entries by time, stays and waits, and the floor."""
     heard = hear(path)
-    day, trouble = _day(heard)
-    if day is None:
-        said = trouble or tr("The records are being read …")
-        st.html(element("div", said, cls="ls-empty-list"))
+    day = _day(heard)
+    if isinstance(day, str):
+        st.html(element("div", day, cls="ls-empty-list"))
         return
     st.html(held(screen_bars.bars_html(day, time.time()), heard.freshness))
     left, right = st.columns([0.55, 0.45], gap="small")
@@ -116,7 +120,7 @@ def _published(path: Path) -> None:
 def floor_html(word: Document, day: Day) -> Html:
     """The floor of the camera that sees most of it, as an <img>: as trends are."""
     plans = [
-        screen_plan.plan_of(one, day.records) for one in word.at("setup").documents("cameras")
+        screen_floor.plan_of(one, day.records) for one in word.at("setup").documents("cameras")
     ]
     if not plans:
         return element("div", tr("This station names no camera."), cls="ls-empty-list")
@@ -127,21 +131,25 @@ def floor_html(word: Document, day: Day) -> Html:
     return picture(drawn, f"{said}; {told}", screen_plan.WIDTH, screen_plan.HEIGHT)
 
 
-def _day(heard: Heard) -> tuple[Day | None, str]:
-    """Today as it was published; None while it is read, or with why it cannot be."""
-    doors = doors_of(heard.word)
+def _day(heard: Heard) -> Day | str:
+    """Today as it was published; in its place why it is not known."""
+    path, doors, now = heard.path, doors_of(heard.word), time.time()
     width = max(WIDTH_S, 60 * (heard.word.at("interval").number("min") or 0.0))
-    return _read(
-        (heard.path, "day", doors, width),
-        lambda: screen_days.read_day(heard.path, doors, time.time(), width),
-    )
+    key, asked = (path, doors, width, screen_days.midnight(now)), (path, doors, now, width)
+    forecast = _read(("forecast", *key), partial(screen_days.read_forecast, *asked), FORECAST_S)
+    if isinstance(forecast, str):
+        return forecast
+    day = _read(("today", *key), partial(screen_days.read_today, *asked), READ_S)
+    return day if isinstance(day, str) else replace(day, forecast=forecast)
 
 
-def _read(key: tuple[object, ...], make: Callable[[], Read]) -> tuple[Read | None, str]:
+def _read(key: tuple[object, ...], make: Callable[[], Read], max_age_s: float) -> Read | str:
+    """What `make` reads beside the page; in its place that it is read, or why it cannot be."""
     try:
-        return background.get(key, make, READ_S), ""
+        found = background.get(key, make, max_age_s)
     except StationUnreadable as error:
-        return None, str(error)
+        return str(error)
+    return tr("The records are being read …") if found is None else found
 
 
 # ------------------------------------------------------------------------ hours and days
@@ -162,10 +170,9 @@ def _compared(path: Path, way: str) -> None:
     heard, now = hear(path), time.time()
     doors = doors_of(heard.word)
     make = partial(screen_days.read_days, path, doors, now, DAYS, way)
-    rows, trouble = _read((path, "days", doors, way), make)
-    if rows is None:
-        said = trouble or tr("The records are being read …")
-        st.html(element("div", said, cls="ls-empty-list"))
+    rows = _read((path, "days", doors, way), make, DAYS_S)
+    if isinstance(rows, str):
+        st.html(element("div", rows, cls="ls-empty-list"))
         return
     st.html(held(_hours(rows, now), heard.freshness))
     st.html(screen_compare.keys_html())

@@ -6,7 +6,7 @@ from apps.retail_analytics.screen_ledger import reason_of
 from apps.retail_analytics.screen_parts import reason_text, short_time
 from common.screen.document import MISSING, Document, count, measure
 from common.screen.freshness import age_text
-from common.screen.language import tr
+from common.screen.language import THIN, tr
 from common.screen.markup import Html, element
 from common.screen.table import table
 
@@ -65,7 +65,7 @@ def _wait_row(name: str, own: Sequence[Document]) -> tuple[object, ...]:
     if not queue:
         return _untold(title, newest)
     gone = queue.number("abandoned_pct")
-    said = [tr("{n} served", n=count(queue.whole("served")))]
+    said = [tr("{n} served", n=about(queue.whole("served")))]
     said += [tr("{share} gave up", share=measure(gone, "%"))] if gone is not None else []
     if queue.flag("agrees") is False:
         said.append(tr("does not fit Little's law: look at the drawing"))
@@ -75,7 +75,12 @@ def _wait_row(name: str, own: Sequence[Document]) -> tuple[object, ...]:
 
 def _spread(found: Document) -> tuple[str, str, str, str]:
     mean, median, most = (_seconds(found, name) for name in ("mean", "p50", "p90"))
-    return count(found.whole("n")), mean, median, most
+    return about(found.whole("n")), mean, median, most
+
+
+def about(people: int | None) -> str:
+    """A number of people that was rounded before it was told."""
+    return MISSING if people is None else f"≈{THIN}{count(people)}"
 
 
 def _seconds(found: Document, name: str) -> str:

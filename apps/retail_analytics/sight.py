@@ -14,7 +14,7 @@ from apps.retail_analytics.camera import ViewLimits
 SMALL = (160, 120)
 LEARN_VIEWS = 30  # views that the reference is made of
 KEPT = 0.995  # share of the old reference in the new one: a shop changes within minutes
-SURE_VIEWS = 8  # a person close by moves the edges too, but not for so long and all alike
+SURE_VIEWS, SURE_S = 8, 3.0  # people close by move the edges too, but walk on
 ALIKE = 0.35  # correlation below which nothing of the reference is left
 Row = NDArray[np.float64]
 
@@ -27,6 +27,7 @@ class Sight:
         self._reference: tuple[Row, Row] | None = None
         self._learned = 0
         self._moved = 0
+        self._moved_since = 0.0
         self._same_since: tuple[bytes, float] | None = None
 
     def check(self, frame: np.ndarray, now: float) -> str:
@@ -38,7 +39,7 @@ class Sight:
             return f"dark: mean grey {mean:.0f} of 255"
         if deviation < self._limits.blocked_contrast:
             return f"blocked: grey values differ by {deviation:.1f} only"
-        return self._frozen(small, now) or self._turned(small, frame.shape[1] / SMALL[0])
+        return self._frozen(small, now) or self._turned(small, frame.shape[1] / SMALL[0], now)
 
     def restart(self) -> None:
         """Take the next views as the right ones: the camera was turned on purpose."""
@@ -51,7 +52,7 @@ class Sight:
         for_s = now - self._same_since[1]
         return f"frozen: for {for_s:.0f} s" if for_s >= self._limits.frozen_s else ""
 
-    def _turned(self, small: np.ndarray, scale: float) -> str:
+    def _turned(self, small: np.ndarray, scale: float, now: float) -> str:
         rows = _edges(small)
         if self._reference is None or self._learned < LEARN_VIEWS:
             self._reference = rows if self._reference is None else _mixed(
@@ -63,10 +64,12 @@ class Sight:
         shift = max(abs(step) for step, _ in found) * scale
         alike = min(likeness for _, likeness in found)
         turned = shift >= self._limits.moved_px or alike < ALIKE
+        if not self._moved:
+            self._moved_since = now
         self._moved = self._moved + 1 if turned else 0
         if not turned:
             self._reference = _mixed(self._reference, rows, KEPT)
-        if self._moved < SURE_VIEWS:
+        if self._moved < SURE_VIEWS or now - self._moved_since < SURE_S:
             return ""
         return f"moved: the picture is {shift:.0f} px off, likeness {alike:.2f}"
 

@@ -32,6 +32,7 @@ ZONES = {"shelf": SHELF_ZONE, "queue": QUEUE_ZONE, "till": TILL_ZONE}
 MEASURED_M = ((3.0, 0.0), (7.0, 0.0), (6.5, 2.4), (3.5, 2.4))
 LEAST_SEEN = 0.6  # share of a body that must be in the picture to be in the truth
 HEAD_M, BODY_M = 0.5, 1.7
+STEP_S = 0.1  # of the time that nobody watches
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,15 @@ class ShopCamera:
     """A camera (see common.ports.Camera) in the simulated shop; whoever asks sets the pace."""
 
     def __init__(
-        self, view: str, seed: int = 7, people_per_min: float = 8.0, fps: float = 15.0
-    ) -> None:
+        self, view: str, seed: int = 7, people_per_min: float = 8.0, fps: float = 15.0,
+        open_s: float = 0.0,
+    ) -> None:  # fmt: skip
+        """The shop has been open for `open_s` when the first picture is taken."""
         self.name = f"simulated shop, {view}"
         self.shop = Shop(seed, people_per_min)
         self._painter, self._fps = Painter(VIEWS[view], seed), fps
+        for _ in range(round(open_s / STEP_S)):
+            self.shop.step(STEP_S)
 
     def capture(self, trigger: Trigger | None = None) -> Picture:
         """The next picture, 1/fps later in the shop's own time."""

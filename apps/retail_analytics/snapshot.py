@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from apps.retail_analytics.camera import CameraSettings
-from apps.retail_analytics.crowd import ROUND_TO
 from apps.retail_analytics.queue_watch import Seen
 from apps.retail_analytics.scene_setup import drawing_of
 from apps.retail_analytics.status import STARTING
+from apps.retail_analytics.telling import ROUND_TO
 from apps.retail_analytics.watch import GOOD, state_of
 from common.snapshot import keep, shared
 
@@ -120,7 +120,7 @@ class Snapshots:
             "lines": [line.name for line in camera.line],
             "zones": [zone.name for zone in camera.zone],
             "masks": len(camera.mask), "floor_known": camera.homography is not None,
-            "duty": station.eyes.cameras[name].motion.document(),
+            "on_motion_only": station.settings.duty.on_motion_only,  # how often tells who came
         }  # fmt: skip
 
     def _setup(self) -> dict[str, Any]:

@@ -37,8 +37,9 @@ again, neither by another camera nor on another visit.
 
 - Counts of aligned intervals of {minutes} min. A count of 1 to {minus} people is not told.
   {merge}
-- How long people stayed and waited: only of {k} people and more in an interval.
-- Heat map: seconds in cells of {cell} m that at least {k} people were in.
+- How long people stayed and waited: only of {k} people and more in an interval, and how many
+  these were to the nearest five.
+- Heat map: seconds in cells of {cell} m that at least {k} people walked through.
 - An interval that was observed for less than {usable} % says nothing but why.
 - The table in which intervals are kept refuses smaller counts and overlapping intervals.
 
@@ -120,8 +121,9 @@ von einer anderen Kamera noch bei einem anderen Besuch.
 
 - Zählungen ausgerichteter Zeitabschnitte von {minutes} min. Eine Zählung von 1 bis {minus}
   Menschen wird nicht genannt. {merge}
-- Wie lange Menschen blieben und warteten: nur von {k} Menschen an in einem Zeitabschnitt.
-- Wärmebild: Sekunden in Feldern von {cell} m, in denen mindestens {k} Menschen waren.
+- Wie lange Menschen blieben und warteten: nur von {k} Menschen an in einem Zeitabschnitt, und
+  wie viele das waren, auf fünf gerundet.
+- Wärmebild: Sekunden in Feldern von {cell} m, durch die mindestens {k} Menschen gingen.
 - Ein Zeitabschnitt, der zu weniger als {usable} % beobachtet wurde, sagt nur, warum.
 - Die Tabelle, in der sie stehen, verweigert kleinere Zählungen und sich überlappende
   Zeitabschnitte.

@@ -73,6 +73,8 @@ class MotionTracker:
         self._last = monotonic
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(scores, np.float64)
+        if not len(boxes) and not len(self._rows.ids):
+            return _tracked(self._rows)
         rows = predict(self._rows, step, self._person_m)
         taken = self._match(rows, boxes, scores)
         correct(rows, boxes, taken, monotonic, self._person_m)
@@ -132,7 +134,7 @@ class MotionTracker:
 
 
 def _without(found: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    return found[~np.isin(found, taken)]
+    return np.asarray(found[(found[:, None] != taken).all(1)])
 
 
 def _kept(rows: Rows, gone: NDArray[np.bool_]) -> Rows:

@@ -15,24 +15,27 @@ from common.pipeline import percentiles
 from common.ports import Arrays, Runtime
 
 Work = Callable[[], object]
+Clock = Callable[[], float]
 
 
-def interleaved(first: Work, second: Work, rounds: int) -> tuple[list[float], list[float]]:
+def interleaved(
+    first: Work, second: Work, rounds: int, clock: Clock = time.perf_counter
+) -> tuple[list[float], list[float]]:
     """Durations in ms of two pieces of work, called in turn `rounds` times."""
     ones, others = [], []
     for number in range(rounds + 3):
-        one, other = timed_ms(first), timed_ms(second)
+        one, other = timed_ms(first, clock), timed_ms(second, clock)
         if number >= 3:  # the first calls fill caches
             ones.append(one)
             others.append(other)
     return ones, others
 
 
-def timed_ms(work: Work) -> float:
-    """Duration of one call in ms."""
-    start = time.perf_counter()
+def timed_ms(work: Work, clock: Clock = time.perf_counter) -> float:
+    """Duration of one call in ms, by a clock that counts seconds."""
+    start = clock()
     work()
-    return (time.perf_counter() - start) * 1000
+    return (clock() - start) * 1000
 
 
 def bare(runtime: Runtime, arrays: Arrays) -> Work | None:

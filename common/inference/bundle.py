@@ -143,7 +143,13 @@ def _verified(folder: Path, name: str, expected: str) -> Path:
         raise BundleError(f"{folder}: {name} lies outside the model's folder")
     if not path.is_file():
         raise BundleError(f"{path}: missing; restore it or train the model again")
-    if sha256(path) != expected:
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise BundleError(
+            f"{path}: cannot be read ({error.strerror}); give the station's user the right to"
+        ) from error
+    if found != expected:
         raise BundleError(
             f"{path}: is not the file model.toml was written for (SHA-256); restore it or "
             "train the model again"

@@ -96,12 +96,19 @@ def _fastest(bundle: Bundle, wanted: list[Artefact], open_runtime: OpenRuntime) 
         if best is not None:
             best.close()
         raise
-    missing = "; ".join(f"{', '.join(which)}: {why}" for why, which in refused.items())
     if best is None:
+        missing = "; ".join(f"{', '.join(which)}: {why}" for why, which in refused.items())
         raise BackendMissing(f"{bundle.folder}: nothing runs here: {missing}")
+    missing = "; ".join(f"{', '.join(which)}: {_short(why)}" for why, which in refused.items())
     ranked = sorted(times.items(), key=lambda entry: entry[1])
     tried = ", ".join(f"{label} {ms:.1f} ms" for label, ms in ranked)
-    return Choice(best, f"fastest here of {tried}" + (f"; not here: {missing}" * bool(missing)))
+    told = f"; not here: {missing} (lineside doctor says what each needs)" if missing else ""
+    return Choice(best, f"fastest here of {tried}{told}")
+
+
+def _short(why: str) -> str:
+    """What is missing, without the way to get it: a start has one line for all of it."""
+    return why.partition(": ")[0] if " here: " in why or " installed: " in why else why
 
 
 def _tried(

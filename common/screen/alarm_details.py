@@ -1,7 +1,8 @@
-"""An alarm's detail in the reader's language, where an app can say it anew.
+"""An alarm's title and detail in the reader's language, from what a station recorded.
 
-A station words details itself, in English. From what an alarm is `about` an app's screen may
-make the same sentence in another language; where it cannot, the station's words stand.
+A station words both itself, in English. A title has its place and its text apart. From what
+an alarm is `about` an app's screen may make the detail anew; where it cannot, the station's
+words stand.
 
     add_details(screen_details.detail)
 """
@@ -9,7 +10,7 @@ make the same sentence in another language; where it cannot, the station's words
 from collections.abc import Callable
 
 from common.screen.document import Document
-from common.screen.language import ENGLISH, current
+from common.screen.language import ENGLISH, alarm_text, current
 
 Made = Callable[[Document], str]
 """From an alarm as a station tells it; empty for one that is not the app's to say."""
@@ -20,6 +21,11 @@ def add_details(made: Made) -> None:
     """Also ask `made` for details."""
     if made not in _makers:
         _makers.append(made)
+
+
+def title_text(alarm: Document, alarm_id: str) -> str:
+    """What an alarm, or a change in its history, is about."""
+    return alarm_text(alarm.text("text") or alarm_id, alarm.text("place"))
 
 
 def detail_text(alarm: Document) -> str:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from common.screen.alarm_details import detail_text
+from common.screen.alarm_details import detail_text, title_text
 from common.screen.alarm_filter import Filter
 from common.screen.alarm_list import clock_text
 from common.screen.alarms import WORDS
 from common.screen.document import Document, count
-from common.screen.language import alarm_text, tr
+from common.screen.language import tr
 from common.screen.markup import Html, element
 from common.screen.palette import PRIORITIES, priority_mark
 from common.screen.station_file import find_stations, var_folder
@@ -45,8 +45,7 @@ class Change:
     @property
     def title(self) -> str:
         """What changed, in the reader's language."""
-        text = self.body.text("text") or self.alarm_id
-        return alarm_text(text, self.body.text("place"))
+        return title_text(self.body, self.alarm_id)
 
     @property
     def text(self) -> str:

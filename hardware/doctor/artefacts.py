@@ -5,6 +5,7 @@ altered, or of a runtime that loads but cannot run it.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from common.errors import BackendMissing, BundleError, LinesideError
@@ -28,9 +29,22 @@ def findings(folders: Iterable[Path]) -> Iterator[Finding]:
             continue
         tried = [_tried(bundle, name, artefact) for artefact in bundle.card.candidates()]
         yield _summary(name, tried)
-        yield from (finding for finding, _ in tried)
+        yield from _told_once(finding for finding, _ in tried)
         for entry in bundle.card.not_built:
             yield from _not_built(name, entry)
+
+
+def _told_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Files of several precisions that lack the same device are one finding."""
+    told: set[tuple[str, str]] = set()
+    for finding in findings:
+        on_device = finding.name.rpartition("/")[0]
+        absent = not finding.ok and not finding.needed
+        if not absent:
+            yield finding
+        elif (on_device, finding.found) not in told:
+            told.add((on_device, finding.found))
+            yield replace(finding, name=on_device)
 
 
 def _not_built(name: str, entry: NotBuilt) -> Iterator[Finding]:

@@ -19,6 +19,11 @@ PROGRAMS = (
     ("gst-launch-1.0", "gstreamer1.0-tools", "GStreamer and Jetson CSI cameras"),
 )
 """Name, package, what it is for."""
+ENVIRONMENTS = (
+    ("training", ".venv-train", "setup-train"),
+    ("TFLite", ".venv-tflite", "setup-tflite"),
+)
+"""Beside the station's own: what makes models, never what runs them."""
 
 
 def python() -> Iterator[Finding]:
@@ -35,15 +40,16 @@ def python() -> Iterator[Finding]:
 
 
 def findings() -> Iterator[Finding]:
-    """Programs by name, a broker on this host, and the training environment."""
+    """Programs by name, a broker on this host, and the environments that make models."""
     for name, package, use in PROGRAMS:
         path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
         yield Finding(name, path is not None, False, path or f"not here ({use})",
                       f"apt install {package}")  # fmt: skip
     yield broker(*BROKER)
-    here = Path(".venv-train/bin/python").exists()
-    found = ".venv-train" if here else "not set up"
-    yield Finding("training environment", here, False, found, "make setup-train")
+    for name, folder, target in ENVIRONMENTS:
+        here = Path(folder, "bin", "python").exists()
+        found = folder if here else "not set up"
+        yield Finding(f"{name} environment", here, False, found, f"make {target}")
 
 
 def broker(host: str, port: int) -> Finding:

@@ -1,5 +1,6 @@
 """A smaller file is kept only where it still sees enough; otherwise nothing is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def fake_int8(monkeypatch):
         asked.append(mixed)
         out.write_bytes(b"mixed" if mixed else b"full")
 
-    monkeypatch.setattr(quantize, "_int8", lambda *_: make)
+    monkeypatch.setattr(quantize, "_maker", lambda *_: make)
     return asked
 
 
@@ -89,13 +90,38 @@ def test_both_attempts_are_told_when_both_see_too_little(scores, tmp_path, monke
 
 
 def test_what_cannot_be_asked_for_is_one_line(tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match="--to tflite-int8: known are openvino-fp16"):
-        quantize.run(BUNDLE, tmp_path, "tflite-int8", tmp_path)
+    with pytest.raises(ConfigError, match="--to int4: known are openvino-fp16"):
+        quantize.run(BUNDLE, tmp_path, "int4", tmp_path)
     with pytest.raises(BundleError, match="no model here"):
         quantize.run(tmp_path, tmp_path, "onnx-qdq", tmp_path)
-    monkeypatch.setattr(quantize, "TRAIN_PYTHON", tmp_path / "gone")
-    with pytest.raises(BackendMissing, match="make setup-train"):
-        quantize.run(BUNDLE, tmp_path, "onnx-qdq", tmp_path)
+    for to, setup in (("onnx-qdq", "make setup-train"), ("tflite-int8", "make setup-tflite")):
+        kind = quantize.KINDS[to]
+        gone = replace(kind, tool=replace(kind.tool, python=tmp_path / "gone"))
+        monkeypatch.setitem(quantize.KINDS, to, gone)
+        with pytest.raises(BackendMissing, match=setup):
+            quantize.run(BUNDLE, tmp_path, to, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("echo 'x has a free dimension: fix it first' >&2; exit 1", "x has a free dimension"),
+        ("exit 1", "no reason given"),
+        ("exec sleep 20", "is not made within 0.5 s"),
+    ],
+)
+def test_a_tool_that_fails_or_hangs_is_one_line(tmp_path, monkeypatch, script, text):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(quantize, "SLOWEST_S", 0.5 if "sleep" in script else 60)
+    kind = quantize.KINDS["tflite-fp16"]
+    broken = replace(kind, tool=replace(kind.tool, python=python))
+    monkeypatch.setitem(quantize.KINDS, "tflite-fp16", broken)
+    make = quantize._maker(open_bundle(BUNDLE), tmp_path, "tflite-fp16")
+    with pytest.raises(BundleError, match=text) as caught:
+        make(BUNDLE / "fp32.onnx", tmp_path / "fp16.tflite", False)
+    assert "\n" not in str(caught.value)
 
 
 def test_accuracy_is_for_models_that_detect(tmp_path):

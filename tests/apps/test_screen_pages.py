@@ -259,6 +259,7 @@ def test_the_printed_report_is_whole_and_safe(var: Any) -> None:
 
 def test_the_printed_report_in_german(var: Any) -> None:
     station = busy(var)
+    station.alarm_change("x.9", "UNACK", text="Time 9: No alarm.", place="Time 9")
     use("de")
     try:
         about = About(SCREEN, Document(), time.time(), "anna")
@@ -267,6 +268,8 @@ def test_the_printed_report_in_german(var: Any) -> None:
         use("en")
     for part in ('lang="de"', "Schichtbericht: a", "Alarme/Tag", "Übergeben von", "9,"):
         assert part in drawn, part
+    assert drawn.count("Zeit 9: Kein Alarm.") == 4, "frequent ones, the list, two trends"
+    assert "Time 9" not in drawn
 
 
 def test_a_report_without_anything_says_so(var: Any) -> None:

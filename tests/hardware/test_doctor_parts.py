@@ -194,7 +194,7 @@ def test_each_device_of_an_artefact_is_tried_under_its_name(tmp_path):
     card.write_text(card.read_text().replace("sha256 =", 'also = ["CUDA"]\nsha256 ='))
     whole, here, cuda, _ = artefacts.findings([folder])
     assert (here.ok, cuda.ok) == (True, False)
-    assert cuda.name.endswith("onnxruntime:CUDA/fp32")
+    assert cuda.name.endswith("onnxruntime:CUDA")  # whatever the precision
     assert "1 of 2 artefacts run here" in whole.found
 
 

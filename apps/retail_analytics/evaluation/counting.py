@@ -30,7 +30,7 @@ def run(recording: Recording, found: Found, tracking: Tracking, counting: Counti
     """Count on the detections of each picture."""
     tracker = MotionTracker(tracking, recording.person_m, recording.size)
     rules = Rules(Scene(recording.name, recording.lines, recording.zones), counting)
-    state, counted, floor = CameraState(), Counted(), Floor()
+    state, counted, floor = CameraState(), Counted(), Floor(nadir=recording.nadir)
     for index, (boxes, scores) in enumerate(found):
         now = index / recording.fps
         tracked = tracker.update(boxes, scores, now)

@@ -43,7 +43,8 @@ class _Step:
 
 def figures(frames: Sequence[Frame]) -> dict[str, float]:
     """`mota`, `idf1`, `hota`, `deta`, `assa` and `id_switches` over all frames."""
-    steps, real, found = _numbered(frames)
+    somebody = [frame for frame in frames if len(frame.real) or len(frame.found)]
+    steps, real, found = _numbered(somebody)
     return {
         **_clear(steps, real),
         "idf1": _idf1(steps, real, found),

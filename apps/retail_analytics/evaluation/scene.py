@@ -41,6 +41,8 @@ class SceneFile:
     width: int = setting(0, low=0)
     height: int = setting(0, low=0)
     person_m: float = setting(STANDING_M, low=0.2, high=2.5, unit="m")
+    nadir: tuple[float, ...] = ()
+    """As the camera's in app.toml: where upright edges meet below the picture, px."""
 
 
 def read_scene(path: Path) -> SceneFile:
@@ -52,6 +54,7 @@ def read_scene(path: Path) -> SceneFile:
         raise ConfigError(f"{path}: needs at least one [[line]] with name and points")
     width, height = scene.width or 10**6, scene.height or 10**6
     try:
+        drawing.nadir(scene.nadir, scene.height)
         for line in scene.line:
             drawing.check_line(line.name, _pairs(line.points), width, height)
         for zone in scene.zone:

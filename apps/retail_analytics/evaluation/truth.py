@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.retail_analytics import drawing
 from apps.retail_analytics.domain import IN, OUT, STANDING_M, Crossing, Point
 from apps.retail_analytics.evaluation.scene import SCENE, drawn, read_scene
 from apps.retail_analytics.geometry import Line, Zone
@@ -36,6 +37,8 @@ class Recording:
     person_m: float = STANDING_M
     size: tuple[int, int] = (0, 0)
     """Width and height in px; 0 is not known."""
+    nadir: Point | None = None
+    """Where upright edges meet below the picture; None: they are upright."""
 
 
 def read_folder(folder: Path, clip: Path | None = None) -> Recording:
@@ -57,10 +60,10 @@ def read_folder(folder: Path, clip: Path | None = None) -> Recording:
         raise ConfigError(f"{folder}: has no truth: needs {TRUTH} or {EVENTS}")
     if clip is None and not views:
         raise ConfigError(f"{folder}: has neither {CLIP} nor {TRUTH}: nothing to count in")
-    size = (scene.width, scene.height)
     return Recording(
-        folder.name, fps, lines, zones, views, crossings, clip, scene.person_m, size
-    )
+        folder.name, fps, lines, zones, views, crossings, clip, scene.person_m,
+        (scene.width, scene.height), drawing.nadir(scene.nadir, scene.height),
+    )  # fmt: skip
 
 
 def read_mot(path: Path) -> Views:

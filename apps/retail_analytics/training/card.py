@@ -7,43 +7,28 @@ README.md (both, for people) and NOTICE.
 """
 
 import json
-import time
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from apps.retail_analytics.detector import PersonDetector
 from apps.retail_analytics.training import export, scoring
-from apps.retail_analytics.training.contract import (
-    CORAL,
-    LAYOUT,
-    LICENCE,
-    READER,
-    Facts,
-    cells,
-    coral_toml,
-    model_toml,
-)
+from apps.retail_analytics.training.contract import CORAL, Facts, coral_toml, model_toml
 from apps.retail_analytics.training.labels import Look
+from apps.retail_analytics.training.measuring import BEFORE, before, measure, of_bundle
 from apps.retail_analytics.training.network import Nano
 from apps.retail_analytics.training.pictures import Example
 from apps.retail_analytics.training.readme import readme
-from apps.retail_analytics.training.train import PRETRAINED
+from apps.retail_analytics.training.steady import evened
 from common.errors import BackendMissing
-from common.inference.bundle import (
-    Artefact,
-    Model,
-    ModelCard,
-    Tensor,
-    open_bundle,
-    sha256,
-)
-from common.inference.selection import OpenRuntime, open_model
+from common.inference.bundle import open_bundle
+from common.inference.selection import OpenRuntime
 
-BEFORE = "YOLOX-nano 416 × 416"
-TIMED_RUNS = 40
+EVENED_ON = 10
+"""Every so many calibration pictures."""
 NOTICE = """\
 The weights in this folder were trained by this project from weights of YOLOX-nano,
 Copyright (c) 2021-2022 Megvii Inc., licensed under the Apache License, Version 2.0
@@ -66,39 +51,61 @@ def publish(
     open_runtime: OpenRuntime,
 ) -> None:  # fmt: skip
     """Export into `folder` and its neighbour, score all on `data`, write the cards."""
+    made = [folder, *export_all(network, folder, facts, taught, open_runtime)]
+    sets = scoring.sets(data, taught.looks, facts.recipe.judged_pictures)
+    with ExitStack() as opened:
+        networks = {BEFORE: before(data, open_runtime)}
+        for one in made:
+            networks |= of_bundle(one, open_runtime)
+        for candidate in networks.values():
+            opened.callback(candidate.model.close)
+        figures = measure(networks, sets)
+    for one in made:
+        mine = [name for name in figures if name == BEFORE or networks[name].folder == one]
+        write(one, {name: figures[name] for name in mine}, facts)
+
+
+def write(folder: Path, results: dict[str, Any], facts: Facts) -> None:
+    """results.json, README.md and NOTICE."""
+    text = json.dumps(results, indent=1, ensure_ascii=False)
+    (folder / "results.json").write_text(text + "\n", "utf-8")
+    (folder / "README.md").write_text(
+        readme(open_bundle(folder).card, results, facts.recipe.document()), "utf-8"
+    )
+    (folder / "NOTICE").write_text(NOTICE, "utf-8")
+
+
+def export_all(
+    network: Nano, folder: Path, facts: Facts, taught: Teaching, open_runtime: OpenRuntime
+) -> list[Path]:
+    """Files and model.toml of the bundle, and of the one for Coral, if it can be made here."""
     size = (facts.recipe.height, facts.recipe.width)
     batches = export.calibration(taught.pools, size)
+    even = evened(network, torch.tensor(np.concatenate(batches[::EVENED_ON])))
     folder.mkdir(parents=True, exist_ok=True)
     export.to_onnx(network, folder / "fp32.onnx", size)
-    export.to_openvino(folder / "fp32.onnx", folder, batches)
+    export.to_openvino(folder / "fp32.onnx", folder / "fp16.xml")
+    export.to_onnx(even, folder / "even.onnx", size)
+    export.to_openvino_int8(folder / "even.onnx", folder / "int8.xml", batches)
+    (folder / "even.onnx").unlink()
     (folder / "model.toml").write_text(model_toml(folder, facts), "utf-8")
-    bundles = [folder]
     coral = folder.with_name(folder.name + CORAL)
     try:
-        export_coral(network, coral, size, batches, facts, open_runtime)
-        bundles.append(coral)
+        export_coral(even, coral, batches, facts, open_runtime)
     except BackendMissing as missing:
         print(f"left out: {missing}")  # noqa: T201
-    sets = scoring.sets(data, taught.looks)
-    before = score_before(data, sets, open_runtime)
-    for bundle in bundles:
-        results = {BEFORE: before, **measure(bundle, sets, open_runtime)}
-        text = json.dumps(results, indent=1, ensure_ascii=False)
-        (bundle / "results.json").write_text(text + "\n", "utf-8")
-        (bundle / "README.md").write_text(
-            readme(open_bundle(bundle).card, results, asdict(facts.recipe)), "utf-8"
-        )
-        (bundle / "NOTICE").write_text(NOTICE, "utf-8")
+        return []
+    return [coral]
 
 
 def export_coral(
-    network: Nano, folder: Path, size: tuple[int, int], batches: list[np.ndarray],
-    facts: Facts, open_runtime: OpenRuntime,
+    even: Nano, folder: Path, batches: list[np.ndarray], facts: Facts,
+    open_runtime: OpenRuntime,
 ) -> None:  # fmt: skip
     """int8.tflite and its model.toml; raises BackendMissing without converter or LiteRT."""
     folder.mkdir(parents=True, exist_ok=True)
     apart, made = folder / "apart.onnx", folder / "int8.tflite"
-    export.to_onnx(network, apart, size, apart=True)
+    export.to_onnx(even, apart, (facts.recipe.height, facts.recipe.width), apart=True)
     export.to_tflite(apart, made, batches)
     apart.unlink()
     runtime = open_runtime("litert", made)
@@ -107,57 +114,3 @@ def export_coral(
     finally:
         runtime.close()
     (folder / "model.toml").write_text(text, "utf-8")
-
-
-def measure(
-    folder: Path, sets: dict[str, list[Example]], open_runtime: OpenRuntime
-) -> dict[str, Any]:
-    """{artefact: figures} of a bundle, as far as its artefacts run here."""
-    bundle, results = open_bundle(folder), {}
-    for artefact in bundle.card.artefacts:
-        try:
-            choice = open_model(bundle, open_runtime, artefact.runtime, artefact.precision)
-        except BackendMissing:
-            continue  # not on this machine: the card has no figures for it
-        model = choice.model
-        files = [artefact.file, artefact.companion]
-        size = sum((folder / name).stat().st_size for name in files if name)
-        results[artefact.label] = figures(model, size, sets)
-        model.close()
-    return results
-
-
-def score_before(
-    data: Path, sets: dict[str, list[Example]], open_runtime: OpenRuntime
-) -> dict[str, Any]:
-    """The network that the student started from, as it was."""
-    file = data / PRETRAINED
-    card = ModelCard(
-        "yolox-nano", "0", "detection", LICENCE,
-        ("person", *(f"other {index}" for index in range(1, 80))),
-        (Tensor("images", (1, 3, 416, 416), "float32", f"NCHW, {LAYOUT}"),),
-        (Tensor("output", (1, cells((416, 416)), 85), "float32", READER),),
-        (Artefact("onnxruntime", "fp32", file.name, sha256(file)),),
-    )  # fmt: skip
-    model = Model(card, card.artefacts[0], open_runtime("onnxruntime", file))
-    found = figures(model, file.stat().st_size, sets)
-    model.close()
-    return found
-
-
-def figures(model: Model, size: int, sets: dict[str, list[Example]]) -> dict[str, Any]:
-    """Size, time and scores per set of one network."""
-    detector = PersonDetector(model)
-    scores = {name: scoring.score(detector, examples) for name, examples in sets.items()}
-    return {"bytes": size, "p50_ms": _p50(model), "sets": scores}
-
-
-def _p50(model: Model) -> float:
-    """Median of some inferences in ms, on this machine as it is at this moment."""
-    inputs = {one.name: np.zeros(one.shape, one.dtype) for one in model.card.inputs}
-    times = []
-    for _ in range(TIMED_RUNS):
-        began = time.perf_counter()
-        model.run(inputs)
-        times.append(time.perf_counter() - began)
-    return round(float(np.median(times)) * 1e3, 2)

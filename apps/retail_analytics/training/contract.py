@@ -12,19 +12,22 @@ import torch
 from apps.retail_analytics.training.network import STRIDES
 from apps.retail_analytics.training.recipe import Recipe
 from common.inference.bundle import sha256
+from common.inference.elsewhere import (
+    ACCELERATORS,
+    CLOSED_CORAL,
+    CLOSED_HAILO,
+    EDGETPU,
+    HAILO,
+    HEF,
+    table,
+)
+from common.inference.elsewhere import CORAL as CORAL_DEVICE
 
 VERSION = "1.0.0"
 LICENCE = "Apache-2.0"
 LAYOUT = "BGR, 0-255, top-left"
 READER = "yolox"
 CORAL = "-coral"
-EDGE_TPU = "Google's closed edgetpu_compiler makes the file, on x86 Linux, from an INT8 .tflite"
-EDGE_TPU_COMMAND = "edgetpu_compiler int8.tflite"
-HAILO = "Hailo's closed Dataflow Compiler makes the file, on x86 Linux, after registration"
-HAILO_COMMAND = (
-    "hailo parser onnx fp32.onnx; hailo optimize --calib-set-path FOLDER fp32.har; "
-    "hailo compiler fp32_optimized.har"
-)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ def model_toml(folder: Path, facts: Facts) -> str:
         _artefact(folder, "onnxruntime", "fp32", "fp32.onnx", also=nvidia),
         _artefact(folder, "tensorrt", "fp16", "fp32.onnx"),
     ]
-    coral = f"{EDGE_TPU}: see the bundle {facts.name}{CORAL} beside this one"
+    beside = f"the bundle {facts.name}{CORAL} holds what is compiled for it"
     absent = [
-        _not_built(["Coral Edge TPU"], coral, EDGE_TPU_COMMAND),
-        _not_built(["Hailo-8"], HAILO, HAILO_COMMAND),
+        table((CORAL_DEVICE,), beside, f"cd ../{facts.name}{CORAL} && {EDGETPU}"),
+        table((HAILO,), CLOSED_HAILO, HEF),
     ]
     return "\n".join([_head(facts.name, facts), *tensors, *artefacts, *absent])
 
@@ -76,10 +79,11 @@ def coral_toml(folder: Path, facts: Facts, runtime: Any) -> str:
         layout = f"{role}, scale {scale!r}, zero {zero}, {_strides()}"
         tensors.append(_tensor("outputs", spec.name, [*spec.shape], spec.dtype, layout))
     artefact = _artefact(folder, "litert", "int8", "int8.tflite")
+    others = tuple(device for device in ACCELERATORS if device != CORAL_DEVICE)
     absent = [
-        _not_built(["Coral Edge TPU"], EDGE_TPU, EDGE_TPU_COMMAND),
-        _not_built(
-            ["NVIDIA GPU", "Intel GPU", "Intel NPU", "Hailo-8"],
+        table((CORAL_DEVICE,), CLOSED_CORAL, EDGETPU),
+        table(
+            others,
             f"the bundle {facts.name} beside this one speaks of them",
             f'set [model] bundle = "models/{facts.name}"',
         ),
@@ -140,12 +144,6 @@ def _artefact(
     if also:
         lines += [f"also = {json.dumps([*also])}"]
     return "\n".join(lines) + "\n"
-
-
-def _not_built(devices: list[str], reason: str, command: str) -> str:
-    values = {"devices": devices, "reason": reason, "command": command}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-    return "\n".join(["[[not_built]]", *lines]) + "\n"
 
 
 def commit() -> str:

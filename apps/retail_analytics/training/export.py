@@ -20,6 +20,7 @@ from apps.retail_analytics.training.pictures import Example, fitted
 from common.errors import BackendMissing, BundleError
 
 OPSET = 17
+TAIL = [".*/heads[.][0-9]/(kind|box|thing)/Conv.*", "/Sigmoid.*"]
 CALIBRATION_PICTURES = 240
 TFLITE_PYTHON = Path(".venv-tflite/bin/python")
 SLOWEST_S = 1800.0
@@ -53,18 +54,19 @@ def to_onnx(network: Nano, path: Path, size: tuple[int, int], apart: bool = Fals
         )  # fmt: skip
 
 
-def to_openvino(source: Path, folder: Path, batches: list[np.ndarray]) -> None:
-    """fp16.xml and int8.xml beside their weights."""
-    model = ov.convert_model(source)
-    ov.save_model(model, folder / "fp16.xml", compress_to_fp16=True)
-    tail = nncf.IgnoredScope(
-        patterns=[".*/heads[.][0-9]/(kind|box|thing)/Conv.*", "/Sigmoid.*"]
-    )
+def to_openvino(source: Path, out: Path) -> None:
+    """OpenVINO's files with weights in float16."""
+    ov.save_model(ov.convert_model(source), out, compress_to_fp16=True)
+
+
+def to_openvino_int8(source: Path, out: Path, batches: list[np.ndarray]) -> None:
+    """OpenVINO's files in INT8, but for the last steps."""
     made = nncf.quantize(
         ov.Core().read_model(source), nncf.Dataset(batches), subset_size=len(batches),
-        preset=nncf.QuantizationPreset.MIXED, ignored_scope=tail,
+        preset=nncf.QuantizationPreset.MIXED,
+        ignored_scope=nncf.IgnoredScope(patterns=TAIL),
     )  # fmt: skip
-    ov.save_model(made, folder / "int8.xml")
+    ov.save_model(made, out)
 
 
 def to_tflite(source: Path, out: Path, batches: list[np.ndarray]) -> None:
@@ -82,7 +84,7 @@ def to_tflite(source: Path, out: Path, batches: list[np.ndarray]) -> None:
     job = {
         "onnx": str(source.absolute()), "batches": str(stored.absolute()),
         "shape": stacked.shape, "to": "tflite-int8", "mixed": False,
-        "out": str(out.absolute()), "channels_last": True, "integer_io": True,
+        "out": str(out.absolute()), "channels_last": True, "integer_io": True, "narrow": True,
     }  # fmt: skip
     asked.write_text(json.dumps(job), "utf-8")
     done = subprocess.run(  # noqa: S603 - our own module

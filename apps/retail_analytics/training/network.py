@@ -6,6 +6,7 @@ kinds would only disturb their means, and INT8 needs them so in the end. The fir
 which sorts pixels into channels and convolves them, is one convolution here: the same sums.
 """
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,11 @@ CLASSES, PERSON = 80, 0
 
 
 class Conv(nn.Module):
-    """Convolution and SiLU."""
+    """Convolution and SiLU, y ↦ y / (1 + exp(−y)).
+
+    Where `sharpness` [outputs] is set, y is multiplied by it inside the exponent: so a
+    channel that was scaled down still bends where it did.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
@@ -28,10 +33,14 @@ class Conv(nn.Module):
         super().__init__()
         padding = (kernel - 1) // 2
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups)
+        self.sharpness: torch.Tensor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps to maps."""
-        return nn.functional.silu(self.conv(x))
+        y = self.conv(x)
+        if self.sharpness is None:
+            return nn.functional.silu(y)
+        return y * torch.sigmoid(y * self.sharpness.view(1, -1, 1, 1))
 
 
 def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -220,6 +229,19 @@ def pretrained(file: Path) -> Nano:
             raise ValueError(f"{file}: convolution {index} is {chosen[0].shape}")
         conv.weight.data, conv.bias.data = (torch.tensor(one) for one in chosen)
     return network
+
+
+def blended(before: Nano, after: Nano, share: float) -> Nano:
+    """`share` of what was learned, the rest as it was (Wortsman et al. 2022).
+
+    A mean of the weights before and after keeps most of what was learned on few pictures and
+    most of what was known of all others.
+    """
+    made = copy.deepcopy(after)
+    with torch.no_grad():
+        for ours, old in zip(made.parameters(), before.parameters(), strict=True):
+            ours.lerp_(old, 1 - share)
+    return made
 
 
 def in_order(network: Nano) -> list[nn.Conv2d]:

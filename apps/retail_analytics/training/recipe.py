@@ -1,6 +1,7 @@
 """What a training run is made of; no torch here, so that cards can be read anywhere."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,21 @@ class Recipe:
     """Share of the running mean of the weights that stays at each step."""
     anchor: float = 0.2
     """Weight of what YOLOX-nano says of the same look."""
+    share: float = 0.7
+    """Of what was learned; the rest of the weights stays YOLOX-nano's."""
     drawn_pictures: int = 480
     """Per view."""
     mix: tuple[float, ...] = (0.38, 0.22, 0.18, 0.17, 0.05)
     """Shares: real, four real ones joined, corner drawn, above drawn, depth from above."""
+    judged_pictures: int = 72
+    """Drawn pictures per view that every artefact is judged on."""
     seed: int = 1
+
+    def document(self) -> dict[str, Any]:
+        """For the card."""
+        return asdict(self)
 
 
 def small() -> Recipe:
     """A run of seconds that proves the way through; its weights are worth nothing."""
-    return Recipe(steps=2, batch=4, warm_steps=1, drawn_pictures=4)
+    return Recipe(steps=2, batch=4, warm_steps=1, drawn_pictures=4, judged_pictures=2)

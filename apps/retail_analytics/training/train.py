@@ -25,7 +25,7 @@ import torch
 from apps.retail_analytics.training.drawn import drawn
 from apps.retail_analytics.training.labels import Look, complete
 from apps.retail_analytics.training.loss import Target, loss
-from apps.retail_analytics.training.network import Nano, grid, pretrained
+from apps.retail_analytics.training.network import Nano, blended, grid, pretrained
 from apps.retail_analytics.training.pictures import SETS, Example, Looks, real
 from apps.retail_analytics.training.recipe import Recipe, small
 from apps.retail_analytics.training.teachers import SIDES, nano, retail
@@ -63,7 +63,7 @@ def train(data: Path, work: Path, recipe: Recipe, pools: list[list[Example]]) ->
         if step % SAVE_EVERY == 0 or step == recipe.steps:
             save(work / "student.npz", step, student)
             save(work / "mean.npz", step, mean)
-    return mean
+    return blended(pretrained(data / PRETRAINED), mean, recipe.share)
 
 
 def examples(data: Path, work: Path, recipe: Recipe) -> list[list[Example]]:

@@ -67,6 +67,7 @@ def test_what_an_operator_sees(
     # A station that falls silent is hatched, tile by tile.
     alive.set()
     page.get_by_text("STATION SILENT FOR 00:").wait_for()
+    page.locator(".ls-tile.ls-stale").nth(15).wait_for()
     assert page.locator(".ls-tile:not(.ls-stale)").count() == 0
     assert page.locator(".ls-tile").count() == 16
     page.context.close()

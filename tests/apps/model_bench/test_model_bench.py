@@ -1,14 +1,18 @@
 """Which file is fastest here: every candidate a row, one that cannot run says why."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
 from apps import model_bench
-from apps.model_bench import bench, candidates, merge, one
+from apps.model_bench import bench, candidates, merge, overhead
+from apps.model_bench.accuracy import accuracy
 from common.errors import BundleError, ConfigError
+from common.inference.bundle import open_bundle
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = ROOT / "apps/patient_monitoring/models/deterioration"
@@ -30,14 +34,15 @@ def test_a_bundle_is_measured_on_each_device_that_could_read_it(report):
     here = rows["onnxruntime/fp32"]
     assert here["runs"]
     assert here["device"] == "CPU"
-    assert here["calls"] >= one.LEAST_CALLS
+    assert here["calls"] >= overhead.LEAST_CALLS
     assert here["steady_ms"].keys() == {"p50", "p95", "p99"}
     assert min(here[k] for k in ("load_ms", "first_ms", "throughput_per_s", "rss_mb")) > 0
     assert here["overhead_ms"].keys() == {"wrapper", "own_process"}
     absent = rows["onnxruntime:CUDA/fp32"]
-    assert absent["runs"] or "asked for CUDA" in absent["why_not"]
+    assert absent["runs"] or "no NVIDIA GPU here" in absent["why_not"]
     assert report["best"]["label"] in rows
     assert report["schema"] == bench.SCHEMA
+    assert 0 < report["hand_over_ms"]["p50"] < 1000
     assert report["model"] == {"name": "deterioration", "version": "1.0.0", "task": "risk"}
 
 
@@ -52,6 +57,7 @@ def test_people_get_a_table_and_a_plot(report):
     text = model_bench.as_text(report)
     assert text.splitlines()[0].startswith("artefact")
     assert text.splitlines()[-1].startswith("best here: ")
+    assert text.splitlines()[-2].startswith("our own code: wrapper at most ")
     assert all(label in text for label in by_label(report))
     picture = ElementTree.fromstring(model_bench.as_svg(report))  # noqa: S314 - our own
     words = [node.text for node in picture.iter() if node.text]
@@ -184,3 +190,11 @@ def test_what_is_no_report_is_refused(tmp_path, content, text):
     path.write_text(content)
     with pytest.raises(ConfigError, match=text):
         merge.merged([path])
+
+
+def test_accuracy_of_a_network_that_wants_other_pictures_is_refused_in_one_line():
+    card = open_bundle(PCB).card
+    other = replace(card, inputs=(replace(card.inputs[0], layout="NCHW, BGR, 0-255"),))
+    model = SimpleNamespace(card=other)
+    with pytest.raises(ConfigError, match="this one takes NCHW, BGR, 0-255; lineside evaluate"):
+        accuracy(model, ROOT)

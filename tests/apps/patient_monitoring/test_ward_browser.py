@@ -85,6 +85,7 @@ def test_what_a_nurse_sees_at_night(
     # A ward that falls silent is hatched, bed by bed.
     alive.set()
     page.get_by_text("STATION SILENT FOR 00:").wait_for()
+    page.locator(".wd-beds .ls-tile.ls-stale").nth(27).wait_for()
     assert page.locator(".wd-beds .ls-tile:not(.ls-stale)").count() == 0
     page.context.close()
 

@@ -13,6 +13,7 @@ import pytest
 from apps.patient_monitoring import evaluate, figures
 from apps.patient_monitoring.charts import has_2019, read_2019
 from apps.patient_monitoring.config import APP, ModelSettings
+from apps.patient_monitoring.elsewhere import SHIFTS
 from apps.patient_monitoring.hourly import hours_of, lower_bounds
 from apps.patient_monitoring.risk import LAYOUT, RiskModel, reasons
 from apps.patient_monitoring.trends import FEATURES
@@ -60,6 +61,17 @@ def test_who_falls_ill_is_told_from_who_does_not(made):
     assert found["methods"]["model"]["auroc"] > 0.8
     assert found["methods"]["news2"]["auroc"] > 0.7
     assert found["onsets"] == 14
+
+
+def test_the_model_is_judged_on_charts_as_kept_elsewhere(made):
+    _, found = made
+    there = found["elsewhere"]
+    assert set(there) == set(SHIFTS)
+    plain = there["as charted"]
+    assert plain["model_auroc"] == found["methods"]["model"]["auroc"]
+    assert plain["news2_auroc"] == found["methods"]["news2"]["auroc"]
+    assert all(0.5 < of["model_auroc"] <= 1 for of in there.values())
+    assert "| charted every 4 h |" in figures.accuracy(found)
 
 
 def test_all_methods_are_judged_at_the_alarms_of_news2(made):

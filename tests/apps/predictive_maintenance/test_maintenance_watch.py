@@ -44,6 +44,7 @@ def test_each_condition_has_its_alarm_and_every_alarm_its_condition():
         *active(sources={"broker": "away"}), *active(unknown=("ghost",)), *active(lost=3),
         *active(inference="broken"), *active(orders="m0/VIB/1: disk full"), *active(refused=1),
         *active(light="no answer"), *active(store="disk full"), *active(uplink="mqtt: away"),
+        *active(throttled="CPU core hot"),
         *machine(verdict=Verdict.STOP), *machine(verdict=Verdict.PLAN),
         *machine(wrong="flat line"), *machine(age_s=61.0), *machine(unjudged_s=UNJUDGED_S + 1),
     }  # fmt: skip

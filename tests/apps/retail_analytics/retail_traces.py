@@ -89,7 +89,7 @@ class Finder:
     def _has_small(self, data: bytes) -> bool:
         spelt = np.array([float(word[:15]) for word in NUMBER.findall(data)])
         signals = [np.frombuffer(data, np.uint8).astype(np.float64), spelt]
-        for shift in range(4):
+        for shift in range(min(4, len(data))):
             count = (len(data) - shift) // 4
             signals.append(np.frombuffer(data, np.float32, count, shift))
         return any(self._alike(_sane(signal)) for signal in signals)

@@ -46,14 +46,6 @@ def _hook(event, args):
 
 sys.addaudithook(_hook)
 """
-RUN = """
-import sys
-from pathlib import Path
-from apps import openers
-openers.OPENERS["retail_analytics"] = "apps.open_retail"
-from apps.run import run
-run("retail_analytics", Path(sys.argv[1]), [], Path(sys.argv[2]))
-"""
 
 
 @dataclass
@@ -88,7 +80,10 @@ class Watched:
         }  # fmt: skip
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", RUN, str(config), str(folder / "var")],
+                [
+                    sys.executable, "-m", "apps.cli", "run", "retail_analytics",
+                    "--config", str(config), "--var", str(folder / "var"),
+                ],
                 cwd=folder / "cwd", env=environment, stdout=said, stderr=said,
             )  # fmt: skip
         self.pid = self._process.pid
@@ -151,20 +146,21 @@ class Watched:
         return {path: path.read_bytes() for path in wanted}
 
     def peers(self) -> set[tuple[int, int]]:
-        """(own port, other's port) of every TCP connection that the process has now."""
+        """(own port, other's port) of every TCP connection that leaves the process now."""
         inodes = set()
         for link in Path(f"/proc/{self.pid}/fd").iterdir():
             name = str(link.readlink()) if link.is_symlink() else ""
             if name.startswith("socket:["):
                 inodes.add(name[8:-1])
-        rows = Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]
+        tables = [Path(f"/proc/{self.pid}/net/{name}") for name in ("tcp", "tcp6")]
+        rows = [row for table in tables for row in table.read_text().splitlines()[1:]]
         found = set()
         for row in rows:
             words = row.split()
             if words[9] in inodes:
                 ports = [int(words[column].rpartition(":")[2], 16) for column in (1, 2)]
                 found.add((ports[0], ports[1]))
-        return found
+        return {(own, other) for own, other in found if (other, own) not in found}
 
 
 class Api:

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from apps import open_retail
+from apps import measure_retail, open_retail
+from apps.asked import Asked
 from apps.base import open_base
 from apps.retail_analytics.config import APP
 from common.clock import SystemClock
@@ -143,3 +144,10 @@ def test_no_model_is_one_line(tmp_path):
     settings = load(f"model.bundle={tmp_path}")
     with pytest.raises(BundleError, match=r"model.toml is missing"):
         open_retail.open_person_model(settings, TOML)
+
+
+def test_evaluate_says_what_it_lacks(tmp_path):
+    with pytest.raises(ConfigError, match="--split"):
+        measure_retail.evaluate(Asked(TOML, data=tmp_path, split="val"))
+    with pytest.raises(ConfigError, match="no such folder"):
+        measure_retail.evaluate(Asked(TOML, data=tmp_path / "nowhere"))

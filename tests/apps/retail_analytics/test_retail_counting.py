@@ -299,3 +299,28 @@ def test_boxes_seen_once_are_nobody():
         [box(*rng.uniform([50, 200], [600, 280]))] if i % 9 == 0 else [] for i in range(300)
     ]
     assert tracked(views) == []
+
+
+def test_a_box_that_swallows_a_neighbour_moves_nobodys_feet():
+    """Two people in one box: the head is one's, the feet are the other's, over the line."""
+    alone = [[box(300, 200)] for _ in range(20)]
+    swallowed = [[box(300, 280, 200)] for _ in range(4)]
+    assert tracked(alone + swallowed + alone) == []
+
+
+def test_nobody_lost_comes_back_as_two_people_in_one_box():
+    """Who was lost above the line is not the tall box below it."""
+    views = [[box(300, 200)] for _ in range(20)] + [[]] * 5
+    assert tracked(views + [[box(300, 260, 180)] for _ in range(20)]) == []
+
+
+def test_who_runs_out_of_sight_is_looked_for_where_people_walk():
+    """At 4 m/s a box soon hands a track on to somebody else's."""
+    tracker, step = MotionTracker(Tracking()), 1 / 15
+    for view in range(20):
+        tracker.update(np.array([box(100 + 19 * view, 200)]), np.array([0.9]), view * step)
+    unseen = [
+        tracker.update(np.zeros((0, 4)), np.zeros(0), (20 + view) * step) for view in range(8)
+    ]
+    start, end = (float(result.boxes[0, 0]) for result in (unseen[0], unseen[-1]))
+    assert 0 < (end - start) / (120 / 1.7) <= 2.5 * 7 * step

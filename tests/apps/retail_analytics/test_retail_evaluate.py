@@ -238,7 +238,7 @@ def test_without_the_library_the_comparison_says_so(folder, monkeypatch):
 
 
 def test_a_simulated_shop_from_above_is_counted():
-    recording, truth = simulate.recording("above", 150.0, seed=5)
+    recording, truth = simulate.recording("above", 90.0, seed=5)
     figures = evaluate.one(SETTINGS, recording, None)
     assert len(truth.crossings) > 10
     assert figures["crossing_recall"] >= 0.95

@@ -130,10 +130,16 @@ def test_a_turned_camera_is_noticed_and_a_still_one_is_not():
     still = shown(sight, [noisy(frame, index) for index in range(60)])
     assert set(still) == {""}
     turned = np.roll(frame, 60, axis=1)
-    after = shown(sight, [noisy(turned, index) for index in range(60, 80)], start=6.0)
+    after = shown(sight, [noisy(turned, index) for index in range(60, 100)], start=6.0)
     assert after[-1].startswith("moved")
     sight.restart()
-    assert sight.check(noisy(turned, 99), 9.0) == ""
+    assert sight.check(noisy(turned, 99), 11.0) == ""
+
+
+def test_people_close_to_the_camera_have_not_turned_it():
+    camera = simulate.ShopCamera("above", 21, people_per_min=20.0, fps=10.0, open_s=120.0)
+    reasons = shown(Sight(ViewLimits()), [camera.capture() for _ in range(160)])
+    assert set(reasons) == {""}
 
 
 def test_people_walking_by_do_not_turn_the_camera():

@@ -11,9 +11,13 @@ from streamlit.testing.v1 import AppTest
 from apps.retail_analytics import screen, screen_fields, screen_setup
 from apps.retail_analytics.mosaic import mosaic
 from apps.retail_analytics.screen_days import midnight
+from apps.retail_analytics.screen_ledger import read_intervals
 from apps.retail_analytics.simulate import ShopCamera
+from common.report_html import About, document
+from common.reports import Span, read_report
 from common.screen.background import background
 from common.screen.document import Document
+from common.screen.station_file import StationUnreadable
 
 from . import retail_shop as shop
 
@@ -22,6 +26,14 @@ EVIL = "<img src=x onerror=alert(1)>"
 WIDTH = shop.WIDTH
 SEED = 1
 """Of weeks in which the last morning is too quiet to be told."""
+
+
+@pytest.fixture(autouse=True)
+def afternoon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the hour is, the shop is open: clocks go on from six minutes past three."""
+    real = time.time
+    ahead = midnight(real()) + 15.1 * 3600 - real()
+    monkeypatch.setattr(time, "time", lambda: real() + ahead)
 
 
 @pytest.fixture
@@ -97,7 +109,7 @@ def test_the_shop_at_a_glance(place: shop.ShopFolder) -> None:
     for part in (
         "counting", "2 / 2", "10 people", "as shipped", "person 1.0.0", "simulated",
         "≈\u202f35", "of 40", "± 5 corrected", "emptied", "by the clock", "3 waiting",
-        "no call", "wait about 01:20 min", "small counts wait up to 60 min",
+        "no call; from 4 on", "wait about 01:20 min", "small counts wait up to 60 min",
         "no history yet: no forecast", "sees the shop", "99\u202f%", "15.0",
         "Counts people; recognises and records nobody.",
     ):  # fmt: skip
@@ -109,17 +121,16 @@ def test_the_shop_at_a_glance(place: shop.ShopFolder) -> None:
 
 
 def test_a_day_with_history_has_a_forecast_and_marks_what_is_not_told(
-    place: shop.ShopFolder, monkeypatch: pytest.MonkeyPatch
+    place: shop.ShopFolder,
 ) -> None:
-    now = midnight(time.time()) + 15.1 * 3600  # whatever the hour, the shop is open
-    monkeypatch.setattr(time, "time", lambda: now)
+    now = time.time()
     place.weeks(3, now, seed=SEED)
     place.publish(*(shop.floor(now - now % WIDTH - n * WIDTH) for n in (1, 2)))
     place.say()
     shown = text(start())
     for part in (
         "from 3 weeks", "in 3 past weeks", "≥", "counts suppressed: too few people",
-        "suppressed: fewer than 10 people", "rt-hidden", "expected ", "18 served",
+        "suppressed: fewer than 10 people", "rt-hidden", "expected ", "≈\u202f18 served",
         "10\u202f% gave up", "00:48",
     ):  # fmt: skip
         assert part in shown, part
@@ -319,7 +330,16 @@ def test_an_engineer_sees_the_mosaic_and_the_station_is_told_why(station: Any) -
     assert "This drawing can be applied." in text(page)
 
 
-def test_a_mosaic_is_forgotten_with_the_engineer_and_with_time(
+def test_a_mosaic_goes_with_the_engineer_who_signs_out(station: Any) -> None:
+    page = signed_in("eric", view="setup")
+    page.text_input(key="rt-ask-why").input("drawing the door")
+    press(page, "Show the mosaic")
+    assert screen_setup.COLOURS in page.session_state
+    press(page, "Sign out")
+    assert screen_setup.COLOURS not in page.session_state
+
+
+def test_a_mosaic_is_forgotten_with_time_and_with_the_view(
     station: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = signed_in("eric", view="setup")
@@ -331,7 +351,11 @@ def test_a_mosaic_is_forgotten_with_the_engineer_and_with_time(
     monkeypatch.setattr(screen_setup, "KEPT_S", 600.0)
     press(page, "Show the mosaic")
     assert screen_setup.COLOURS in page.session_state
-    press(page, "Sign out")
+    page.segmented_control(key="rt-view").set_value("now")
+    run(page)
+    assert screen_setup.COLOURS not in page.session_state
+    page.segmented_control(key="rt-view").set_value("setup")
+    run(page)
     assert screen_setup.COLOURS not in page.session_state
 
 
@@ -496,8 +520,42 @@ def test_who_is_not_signed_in_changes_nothing(station: Any) -> None:
 # --------------------------------------------------------------------------- for the others
 
 
+def test_intervals_are_read_by_camera_and_time(place: shop.ShopFolder) -> None:
+    bodies = [shop.door(today(n), 20 + n) for n in (4, 3, 2, 1)]
+    place.publish(*bodies, shop.floor(today(2)), shop.floor(today(1)))
+    path, end = place.folder.file, today(0)
+    found = read_intervals(path, [(today(2), end)], frozenset({"door"}))
+    assert [one.number("interval_start") for one in found] == [today(2), today(1)]
+    assert len(read_intervals(path, [(today(2), end)])) == 4
+    twice = read_intervals(path, [(today(4), today(3)), (today(2), today(1))])
+    assert len(twice) == 3
+    assert read_intervals(path, [(end, end + 900)]) == ()
+
+
+def test_an_interval_that_cannot_be_read_is_one_clear_line(place: shop.ShopFolder) -> None:
+    begin = today(1)
+    row = ("door", begin, begin + WIDTH, "{no JSON")
+    place.write(lambda c: c.execute("INSERT INTO retail_intervals VALUES (?, ?, ?, ?)", row))
+    with pytest.raises(StationUnreadable, match="shop-1: cannot be read"):
+        read_intervals(place.folder.file, [(begin, begin + WIDTH)])
+    place.say()
+    assert "shop-1: cannot be read" in text(start())
+
+
+def test_a_shift_on_paper_says_what_was_told_and_what_was_not(place: shop.ShopFolder) -> None:
+    place.say()
+    place.publish(shop.door(today(2), 31), shop.blind(shop.door(today(1), None)))
+    end = time.time()
+    report = read_report(place.folder.file, Span(end - 7200, end), screen.SCREEN)
+    paper = document(report, About(screen.SCREEN, Document(shop.WORD), end, "anna"))
+    for part in ("Entered, told", "<dd>31</dd>", "Intervals not usable", "1 (50", "dark 1"):
+        assert part in paper, part
+    assert len(report.courses["entered"]) == 1
+    assert len(report.courses["observed"]) == 2
+
+
 def test_the_overview_says_what_matters() -> None:
-    assert screen.state(Document(shop.WORD | {"healthy": True})) == "counting, about 35 inside"
+    assert screen.state(Document(shop.WORD | {"healthy": True})) == "counting, ≈\u202f35 inside"
     assert screen.state(Document({"healthy": False})) == "NOT COUNTING"
     called = {"queues": [{"zone": "queue", "called": True}, {"zone": "other"}]}
     assert screen.subject(Document(called)) == "staff called to queue"

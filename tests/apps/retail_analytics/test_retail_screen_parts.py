@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.retail_analytics import screen_bars, screen_compare, screen_picture, screen_plan
+from apps.retail_analytics import (
+    screen_bars,
+    screen_compare,
+    screen_floor,
+    screen_picture,
+    screen_plan,
+)
 from apps.retail_analytics.mosaic import MOST_COLUMNS, MOST_ROWS, mosaic
 from apps.retail_analytics.screen_days import (
     Day,
@@ -240,7 +246,7 @@ def test_a_day_stands_beside_the_same_weekday_of_the_week_before() -> None:
 def test_stays_that_are_not_told_say_why() -> None:
     told = zones_html(documents(shop.floor(NOON)))
     assert "00:48" in told
-    assert "18 served" in told
+    assert "≈\u202f18 served" in told
     assert "suppressed: fewer than 10 people" in told
     dark = zones_html(documents(shop.blind(shop.floor(NOON))))
     assert dark.count("not observed: dark") == 3
@@ -389,7 +395,7 @@ def test_what_is_named_from_outside_stays_text_in_pictures() -> None:
     )
     picture = screen_picture.svg(Draft(EVIL, 640, 480, shapes=shapes), (), 0)
     camera = {"name": EVIL, "zones": [{"name": EVIL, "polygon": [[0, 0], [9, 0], [9, 9]]}]}
-    plan = screen_plan.svg(screen_plan.plan_of(Document(camera), []), plot.LIGHT)
+    plan = screen_plan.svg(screen_floor.plan_of(Document(camera), []), plot.LIGHT)
     assert "<img" not in picture + plan
     assert "&lt;img" in picture
     assert "&lt;img" in plan
@@ -403,17 +409,17 @@ def test_the_floor_is_the_sum_of_what_was_told_of_it() -> None:
     heat = {"cell": 0.5, "unit": "m", "cells": [[1, 1, 60], [2, 1, 30], [9, "x", 1], [1]]}
     other = heat | {"cell": 0.25}
     bodies = [shop.floor(NOON + n * WIDTH, heat=h) for n, h in enumerate((other, heat, heat))]
-    plan = screen_plan.plan_of(setup, documents(*bodies))
+    plan = screen_floor.plan_of(setup, documents(*bodies))
     assert plan.seconds == {(1, 1): 120, (2, 1): 60}
     assert (plan.unit, plan.k, len(plan.outlines)) == ("m", 10, 3)
     found = screen_plan.svg(plan, plot.DARK)
     assert found.count("fill-opacity") == 2
-    assert "darkest 2.0 person-min" in found
+    assert "strongest 2.0 person-min" in found
     assert "fewer than 10 people" in found
 
 
 def test_a_floor_without_metres_is_drawn_in_px_with_its_line() -> None:
-    plan = screen_plan.plan_of(Document(shop.WORD["setup"]["cameras"][0]), [])
+    plan = screen_floor.plan_of(Document(shop.WORD["setup"]["cameras"][0]), [])
     assert (plan.unit, plan.seconds) == ("px", {})
     assert plan.outlines[0].inward == (0.0, -1.0)  # the door's line runs to the left
     assert "nothing of the floor was told yet" in screen_plan.svg(plan, plot.LIGHT)
@@ -421,9 +427,9 @@ def test_a_floor_without_metres_is_drawn_in_px_with_its_line() -> None:
 
 def test_a_floor_that_cannot_be_is_no_error() -> None:
     camera = {"name": "a", "homography": {"picture_px": [[0, 0]] * 4, "floor_m": [[0, 0]] * 4}}
-    plan = screen_plan.plan_of(Document(camera), [])
+    plan = screen_floor.plan_of(Document(camera), [])
     assert "<svg" in screen_plan.svg(plan, plot.LIGHT)
-    assert "<svg" in screen_plan.svg(screen_plan.plan_of(Document(), []), plot.LIGHT)
+    assert "<svg" in screen_plan.svg(screen_floor.plan_of(Document(), []), plot.LIGHT)
 
 
 def test_a_statement_is_shown_as_text_only() -> None:

@@ -126,7 +126,7 @@ def test_a_frozen_picture_is_not_looked_at(rig):
 
 def test_a_turned_camera_is_told_and_a_new_set_up_takes_it_as_right(rig):
     rig.watch("door", 5.0)
-    turned = [np.roll(picture(number), 90, axis=1) for number in range(60)]
+    turned = [np.roll(picture(number), 90, axis=1) for number in range(100)]
     for frame in turned:
         rig.see("door", (), frame.copy())
     assert rig.camera()["state"] == "moved"
@@ -295,6 +295,27 @@ def test_a_restart_inside_an_interval_counts_nobody_twice(tmp_path):
     assert second["lines"][0]["in"] == 3
     assert "carried" in second["marks"]
     assert [first["interval_end"], second["interval_end"]] == [NOON + 60, NOON + 120]
+    rig.stop()
+
+
+def test_wider_intervals_after_a_restart_begin_at_their_own_border(tmp_path):
+    rig = Rig(tmp_path)
+    rig.enter(4)
+    rig.to_border()
+    rig.stop()
+    privacy = replace(rig.settings.privacy, interval_min=5)
+    rig.settings = replace(rig.settings, privacy=privacy)
+    rig.start()
+    rig.enter(3)
+    rig.watch("door", 600.0, fps=4.0)
+    rig.settle()
+    narrow, cut, wide = rig.intervals()[:3]
+    assert rig.station.recorder.refused == 0
+    assert narrow["interval_end"] == NOON + 60
+    assert wide["interval_start"] == NOON + 300
+    assert wide["lines"][0]["in"] == 3
+    assert "carried" in wide["marks"]
+    assert cut["partial"]  # what the first start had open when it ended
     rig.stop()
 
 

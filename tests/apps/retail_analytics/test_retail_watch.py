@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from apps.retail_analytics.act import Act
 from apps.retail_analytics.config import Hours, OccupancyRules, QueueRules
-from apps.retail_analytics.crowd import Crowd, rounded
+from apps.retail_analytics.crowd import Crowd
 from apps.retail_analytics.domain import Crossing, Decision, StaffCall, Wait
 from apps.retail_analytics.published import Published
 from apps.retail_analytics.queue_watch import QueueWatch
+from apps.retail_analytics.telling import rounded
 from apps.retail_analytics.watch import (
     EACH,
     STATES,
@@ -128,7 +129,7 @@ def test_only_doors_count():
     made = crowd()
     made.add(through(3, line="aisle"))
     made.add(through(3, camera="other"))
-    made.correct(20, "anna")
+    made.correct(20, NOON, "anna")
     made.add(through(5, 2))
     assert made._state.inside == 23
 
@@ -136,7 +137,7 @@ def test_only_doors_count():
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=40))
 def test_what_is_told_is_rounded_or_nothing_and_changes_on_minutes_only(steps):
     made, told = crowd(), set()
-    made.correct(12, "anna")
+    made.correct(12, NOON, "anna")
     for second, (entered, left) in enumerate(steps):
         made.add(through(entered, left))
         made.on_day(NOON + second)

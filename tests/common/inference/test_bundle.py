@@ -229,3 +229,31 @@ def test_a_wrong_answer_is_a_failure_and_never_a_result(tmp_path, answer, text):
     with pytest.raises(RuntimeFailure) as caught:
         model.run({"images": np.zeros((1, 2), np.float32)})
     assert text in str(caught.value)
+
+
+def test_outputs_in_another_order_and_more_than_the_card_names_are_found_by_name(tmp_path):
+    """Converters reorder outputs and keep some that nobody asked for."""
+    extra = TensorSpec("debug", (9,), "float32")
+    answer = {"debug": np.zeros(9, np.float32), **dict(reversed(GOOD.items()))}
+    model = a_model(tmp_path, outputs=(extra, *reversed(OUTPUTS)), answer=answer)
+    found = model.run({"images": np.ones((1, 2), np.float32)})
+    assert found["boxes"].shape == (1, 3)
+    assert found["count"].tolist() == [1]
+
+
+def test_a_file_that_may_not_be_read_is_one_line_with_the_way_out(tmp_path, monkeypatch):
+    bundle = open_bundle(made(tmp_path, net()))
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BundleError, match=r"net\.onnx: cannot be read \(Permission denied\);"):
+        bundle.path(bundle.card.artefacts[0])
+
+
+def test_a_file_for_further_devices_is_a_candidate_on_each(tmp_path):
+    card = open_bundle(made(tmp_path, net() + 'also = ["GPU", "NPU"]\n')).card
+    labels = [artefact.label for artefact in card.candidates()]
+    assert labels == ["fake/int8", "fake:GPU/int8", "fake:NPU/int8"]
+    assert all(artefact.file == "net.onnx" for artefact in card.candidates())

@@ -1,6 +1,7 @@
 """Which artefact runs: the fastest here, or the one named, or one line that says why not."""
 
 import hashlib
+import json
 import time
 
 import numpy as np
@@ -28,12 +29,15 @@ class Machine:
     """Opens fake runtimes: `quick`, `medium` and `slow` are here, `absent` is not."""
 
     def __init__(self, **wrong):
-        self.opened, self.wrong = {}, wrong
+        self.opened, self.wrong, self.most_open = {}, wrong, 0
 
     def __call__(self, name, path):
-        if name == "absent":
+        if name.startswith("absent"):
             raise BackendMissing(MISSING)
+        if self.wrong.get(name) == "file":
+            raise BundleError(f"{path}: was compiled for another chip")
         self.opened[path.stem] = runtime = FakeRuntime(name, self.wrong.get(name, ""))
+        self.most_open = max(self.most_open, len(self.still_open()))
         return runtime
 
     def still_open(self):
@@ -53,7 +57,9 @@ class FakeRuntime:
         self.seen.append(arrays)
         if self.wrong == "run":
             raise RuntimeFailure(self.name, "died")
-        time.sleep(SPEEDS_MS[self.name] / 1000)
+        time.sleep(
+            SPEEDS_MS[self.name.partition(":")[0]] / (10 if ":" in self.name else 1) / 1000
+        )
         return {"y": np.zeros(1, np.float32)}
 
     def close(self):
@@ -89,7 +95,10 @@ def test_what_is_not_here_is_passed_over_and_said_once(tmp_path):
     bundle = a_bundle(tmp_path, "absent-int8", "absent-fp16", "quick")
     choice = open_model(bundle, Machine())
     assert choice.model.runtime.name == "quick"
-    assert choice.reason.endswith(f"; not here: absent/int8, absent/fp16: {MISSING}")
+    assert choice.reason.endswith(
+        "; not here: absent/int8, absent/fp16: runtime absent is not installed "
+        "(lineside doctor says what each needs)"
+    )
 
 
 def test_a_named_runtime_is_taken_though_another_is_faster(tmp_path):
@@ -144,7 +153,7 @@ def test_a_runtime_that_opens_but_fails_is_passed_over_closed_and_said(tmp_path)
     machine = Machine(quick="run")
     choice = open_model(a_bundle(tmp_path, "quick", "slow"), machine)
     assert choice.model.runtime.name == "slow"
-    assert choice.reason.endswith("; not here: quick/fp32: quick: died")
+    assert "; not here: quick/fp32: quick: died (lineside doctor" in choice.reason
     assert machine.still_open() == ["slow"]
 
 
@@ -164,3 +173,54 @@ def test_a_trial_is_the_median_after_one_to_warm_up(tmp_path):
     model = Model(bundle.card, bundle.card.artefacts[0], runtime)
     assert trial_ms(model) >= SPEEDS_MS["medium"]
     assert len(runtime.seen) == 1 + TRIALS
+
+
+# ------------------------------------------------------------------ devices
+
+
+def on_devices(folder, *devices):
+    """A bundle with one file that is for further devices of its runtime."""
+    bundle = a_bundle(folder, "slow")
+    card = folder / "model.toml"
+    card.write_text(card.read_text() + f"also = {json.dumps(devices)}\n")
+    assert bundle.card.artefacts[0].also == ()
+    return open_bundle(folder)
+
+
+def test_a_file_is_tried_on_each_device_that_it_is_for_and_the_fastest_taken(tmp_path):
+    choice = open_model(on_devices(tmp_path, "GPU"), Machine())
+    assert choice.model.artefact.label == "slow:GPU/fp32"
+    assert "slow/fp32" in choice.reason
+
+
+def test_the_bare_name_is_the_first_device_and_a_device_can_be_named(tmp_path):
+    bundle = on_devices(tmp_path, "GPU", "NPU")
+    assert open_model(bundle, Machine(), "slow").model.runtime.name == "slow"
+    assert open_model(bundle, Machine(), "slow:NPU").model.runtime.name == "slow:NPU"
+    with pytest.raises(BackendMissing, match=r"it has slow/fp32, slow:GPU/fp32, slow:NPU/fp32"):
+        open_model(bundle, Machine(), "slow:TPU")
+
+
+def test_a_file_that_a_device_refuses_is_passed_over_with_its_reason(tmp_path):
+    """Its bytes are the card's: so it is the device that it does not fit."""
+    machine = Machine(quick="file")
+    choice = open_model(a_bundle(tmp_path, "quick", "slow"), machine)
+    assert choice.model.runtime.name == "slow"
+    assert "quick.net: was compiled for another chip (lineside doctor" in choice.reason
+    with pytest.raises(BundleError, match="compiled for another chip"):
+        open_model(open_bundle(tmp_path), machine, "quick")
+
+
+def test_two_models_at_most_are_open_while_it_chooses(tmp_path):
+    machine = Machine()
+    open_model(a_bundle(tmp_path, "slow", "quick", "medium", "slow-int8"), machine)
+    assert machine.most_open == 2
+
+
+def test_what_snapshots_say_of_it(tmp_path):
+    choice = open_model(a_bundle(tmp_path, "quick"), Machine())
+    found = choice.document()
+    assert (found["name"], found["artefact"], found["device"]) == ("tiny", "quick/fp32", "CPU")
+    assert found["process"] is None
+    choice.model.runtime.state = lambda: {"restarts": 2, "last_fault": "died of SIGSEGV"}
+    assert choice.document()["process"]["restarts"] == 2

@@ -13,7 +13,7 @@ import pytest
 from common.clock import SystemClock
 from common.errors import LinesideError
 from common.screen import commands
-from common.screen.commands import Answer, Pass, send, sign_in, sign_out
+from common.screen.commands import Answer, Pass, ask, send, sign_in, sign_out
 from common.service import ApiServer, build_api
 from common.service import commands as service_commands
 from common.users import User, Users
@@ -194,6 +194,21 @@ def test_several_answers_are_one_line(port: int, station: Asked, anna: Pass) -> 
     station.answer = {"a": "acknowledged", "b": "nothing to acknowledge"}
     answer = send(port, "acknowledge", {"alarms": {"a": 1, "b": 2}}, anna)
     assert answer.text == "Done: a: acknowledged; b: nothing to acknowledge."
+
+
+def test_what_is_asked_for_comes_whole_and_its_line_is_short(
+    port: int, station: Asked, anna: Pass
+) -> None:
+    station.answer = {"cells": [[1, 2, 3]] * 999}
+    assert ask(port, "acknowledge", {}, anna) == (
+        station.answer, Answer(True, "Done: acknowledge.", 200),
+    )  # fmt: skip
+    station.answer = LinesideError("there is no picture")
+    assert ask(port, "acknowledge", {}, anna) == (
+        None, Answer(False, "Not done: there is no picture.", 422),
+    )  # fmt: skip
+    found, answer = ask(None, "acknowledge", {}, anna)
+    assert (found, answer.done) == (None, False)
 
 
 def test_a_proxy_never_sees_a_credential(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,12 @@ def test_numbers_are_all_or_none() -> None:
     assert Document({"box": [1, 2, 3.5, 4]}).numbers("box") == (1, 2, 3.5, 4)
 
 
+def test_rows_are_lists_of_numbers() -> None:
+    found = Document({"a": [[1, 2.5], [3, "x"], 4, [], None, [float("nan")], [5]], "b": {}})
+    assert found.rows("a") == ((1, 2.5), (5,))
+    assert found.rows("b") == found.rows("c") == ()
+
+
 def test_a_number_too_large_for_a_float_is_missing() -> None:
     assert Document({"n": 10**400}).number("n") is None
 

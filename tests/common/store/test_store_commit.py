@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from common.clock import HeldClock, SystemClock
 from common.storage.commit import Waiting, run_together, shared
 from common.storage.queries import Refusal, open_readonly, refusals
-from common.storage.queue import Queue
 from common.storage.ticket import Ticket, begin, settle
+from common.storage.waiting import Queue
 from common.store import Store, StoreRefused, StoreSettings
 
 WAIT_S = 10.0

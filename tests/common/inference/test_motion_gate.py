@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.inference.duty import Duty, MotionGate
+from common.inference.duty import Duty
+from common.inference.motion_gate import MotionGate
 
 ON = Duty(on_motion_only=True, linger_s=0.5, beat_s=1.0)
 RNG = np.random.default_rng(1)

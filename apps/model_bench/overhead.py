@@ -1,0 +1,92 @@
+"""What our own code costs beside the library's: the wrapper, and a process of its own.
+
+Always a difference of neighbouring calls, because a machine with neighbours is never twice
+as fast as itself.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from apps.model_bench.idle import Idle
+from common.inference.benchmark import Work, bare, interleaved, timed_ms
+from common.pipeline import percentiles
+from common.ports import Arrays, Runtime
+from hardware.catalog import open_runtime
+from hardware.runtimes.worker import Launch, WorkerRuntime
+
+LEAST_CALLS, IDLE_CALLS = 5, 500
+
+
+def overhead_ms(runtime: str, path: Path, seconds: float) -> dict[str, float | None]:
+    """Medians: our call minus the library's own; a process of its own minus ours here.
+
+    On one thread, because the threads of a session that just ended still spin and would be
+    counted against the next one. The wrapper works in the thread that calls, so its part is
+    that thread's processor time: what neighbours take of the machine is not in it.
+    """
+    here = open_runtime(runtime, path, threads=1)
+    other = open_runtime(runtime, path, own_process=True, threads=1)
+    try:
+        arrays = example(here)
+        near, call = placed(other, arrays), bare(here, arrays)
+
+        def ours() -> object:
+            return here.run(arrays)
+
+        return {
+            "wrapper": call and _difference(ours, call, seconds, time.thread_time),
+            "own_process": _difference(lambda: other.run(near), ours, seconds),
+        }
+    finally:
+        here.close()
+        other.close()
+
+
+def hand_over_ms(calls: int = IDLE_CALLS) -> dict[str, float]:
+    """What handing 640×640×3 to another process and its answer back takes, and no more.
+
+    In a network's own figure its colder caches are counted too, and they are the network's.
+    """
+    nowhere = Path("idle")
+    here = Idle(nowhere)
+    other = WorkerRuntime(Launch("idle", Idle.__module__, Idle.__name__, nowhere))
+    try:
+        near = placed(other, example(here))
+        there, alone = interleaved(lambda: other.run(near), lambda: here.run(near), calls)
+    finally:
+        other.close()
+    return percentiles([one - base for one, base in zip(there, alone, strict=True)])
+
+
+def example(runtime: Runtime) -> dict[str, np.ndarray]:
+    """One picture of noise: values cost no time, save on zeros some hardware skips."""
+    rng = np.random.default_rng(1)
+    return {
+        spec.name: (rng.random([max(1, size) for size in spec.shape]) * 255).astype(spec.dtype)
+        for spec in runtime.inputs
+    }
+
+
+def placed(runtime: Any, arrays: Arrays) -> dict[str, np.ndarray]:
+    """The arrays in the memory that the other process reads; as they are for free shapes."""
+    if any(size < 0 for spec in runtime.inputs for size in spec.shape):
+        return dict(arrays)
+    near = {}
+    for name, array in arrays.items():
+        near[name] = runtime.buffer(name)
+        near[name][:] = array
+    return near
+
+
+def _difference(
+    one: Work, other: Work, seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Median of the differences of neighbouring calls, in ms, over about `seconds`."""
+    rounds = max(LEAST_CALLS, min(500, int(seconds * 500 / max(timed_ms(other), 0.01))))
+    pairs = zip(*interleaved(one, other, rounds, clock), strict=True)
+    return round(median(ours - theirs for ours, theirs in pairs), 3)

@@ -1,0 +1,54 @@
+"""Commands on their way from the API's threads to the loop's own, and what came of them."""
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from common.users import User
+
+
+class Asked:
+    """What people asked for and the loop has not done yet; `put` may be called anywhere."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]]
+        self._waiting = queue.Queue()
+
+    def put(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
+        """Queue a command; its future tells what came of it."""
+        future: Future[Any] = Future()
+        self._waiting.put((name, arguments, user, future))
+        return future
+
+    def carry_out(self, one: Callable[[str, dict[str, Any], User], Any]) -> None:
+        """Do all that waits with `one`, in the thread that owns the station's state.
+
+        What it returns may be a future: the asker is told when that is done.
+        """
+        while not self._waiting.empty():
+            name, arguments, user, future = self._waiting.get()
+            if not future.set_running_or_notify_cancel():
+                continue  # the asker was told that it took too long
+            try:
+                result = one(name, arguments, user)
+            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
+                future.set_exception(error)
+            else:
+                _hand_over(result, future)
+
+
+def _hand_over(result: Any, future: "Future[Any]") -> None:
+    """Give the asker the result, or, where the disk has to be waited for, later."""
+    if not isinstance(result, Future):
+        future.set_result(result)
+        return
+
+    def done(stored: "Future[Any]") -> None:
+        error = stored.exception()
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(stored.result())
+
+    result.add_done_callback(done)
