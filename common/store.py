@@ -25,7 +25,7 @@ from common.storage.epoch import MarkFile
 from common.storage.failures import is_damage, is_full, is_storage_failure
 from common.storage.file import StoreError, lock, suspect
 from common.storage.refusals import DISK, INVALID, QUEUE, Refusals
-from common.storage.space import Reserve, set_limit, work_off_log
+from common.storage.space import Reserve, bound_log, set_limit, work_off_log
 from common.storage.start import start
 from common.storage.ticket import Ticket, begin, settle
 from common.storage.waiting import Queue
@@ -160,6 +160,7 @@ class Store:
         started = start(self.path, self.clock, limit, self.pictures, reserve)
         opened, self.boot_id = started.opened, started.boot_id
         self.epoch, self.replaced, self.damage = opened.epoch, opened.replaced, opened.damage
+        bound_log(opened.connection, self.settings.reserve_bytes)
         retention = Retention(self.pictures, self.settings.retention, self.clock)
         self._upkeep += [retention.run, self._refusals.write]
         reserve.take()

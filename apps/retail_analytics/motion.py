@@ -106,13 +106,12 @@ def predict(rows: Rows, step: float, person_m: float) -> Rows:
     rows.speed = rows.speed * kept[:, None]
     place, both, speed = rows.spread.T
     push = (PUSH / person_m) ** 2
-    rows.spread = np.column_stack(
-        [
-            place + 2 * step * both + step**2 * speed + push * step**3 / 3,
-            both + step * speed + push * step**2 / 2,
-            np.minimum(speed + push * step, (2 * FIRST_SPEED / person_m) ** 2),
-        ]
-    )
+    after = place + 2 * step * both + step**2 * speed + push * step**3 / 3
+    faster = np.minimum(speed + push * step, (2 * FIRST_SPEED / person_m) ** 2)
+    # capped, speed cannot be tied to place as before: no variance may ever become negative
+    most = np.sqrt(after * faster)
+    tied = (both + step * speed + push * step**2 / 2).clip(-most, most)
+    rows.spread = np.column_stack([after, tied, faster])
     return rows
 
 

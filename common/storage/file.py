@@ -142,7 +142,6 @@ def _configure(connection: sqlite3.Connection, max_bytes: int) -> None:
     connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=1000")
     connection.execute("PRAGMA journal_size_limit=16777216")
     connection.execute("PRAGMA foreign_keys=ON")
     # A quota below the disk's end: at a full disk not even the freeing DELETE would work.

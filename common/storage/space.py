@@ -13,6 +13,8 @@ from pathlib import Path
 
 PAGE_BYTES = 4096
 LARGE_BYTES = 64 << 20
+LOG_PAGES = (200, 1000)
+"""Least and most of them before they go into the file."""
 
 
 class Reserve:
@@ -63,6 +65,16 @@ def work_off_log(connection: sqlite3.Connection) -> None:
     """Have what is in the log go into the file, so that the log begins again at its start."""
     with suppress(sqlite3.Error):  # there may still be no room
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def bound_log(connection: sqlite3.Connection, reserve_bytes: int) -> None:
+    """Let the log grow to half of the reserve before it is worked off.
+
+    Longer it costs fewer syncs; but on a full disk the reserve must be able to replace it.
+    """
+    least, most = LOG_PAGES
+    pages = max(least, min(most, reserve_bytes // 2 // PAGE_BYTES))
+    connection.execute(f"PRAGMA wal_autocheckpoint={pages}")
 
 
 def set_limit(connection: sqlite3.Connection, max_bytes: int) -> None:

@@ -27,6 +27,8 @@ from common.errors import BackendMissing
 from common.inference.bundle import open_bundle
 from common.inference.selection import OpenRuntime
 
+IN_COLOUR = 4
+"""Pools before the depth pictures, whose glaring white would stretch every range."""
 EVENED_ON = 10
 """Every so many calibration pictures."""
 NOTICE = """\
@@ -80,16 +82,14 @@ def export_all(
 ) -> list[Path]:
     """Files and model.toml of the bundle, and of the one for Coral, if it can be made here."""
     size = (facts.recipe.height, facts.recipe.width)
-    batches = export.calibration(taught.pools, size)
-    even = evened(network, torch.tensor(np.concatenate(batches[::EVENED_ON])))
+    batches = export.calibration(taught.pools[:IN_COLOUR], size)
     folder.mkdir(parents=True, exist_ok=True)
     export.to_onnx(network, folder / "fp32.onnx", size)
     export.to_openvino(folder / "fp32.onnx", folder / "fp16.xml")
-    export.to_onnx(even, folder / "even.onnx", size)
-    export.to_openvino_int8(folder / "even.onnx", folder / "int8.xml", batches)
-    (folder / "even.onnx").unlink()
+    export.to_openvino_int8(folder / "fp32.onnx", folder / "int8.xml", batches)
     (folder / "model.toml").write_text(model_toml(folder, facts), "utf-8")
     coral = folder.with_name(folder.name + CORAL)
+    even = evened(network, torch.tensor(np.concatenate(batches[::EVENED_ON])))
     try:
         export_coral(even, coral, batches, facts, open_runtime)
     except BackendMissing as missing:

@@ -19,7 +19,7 @@ class Recipe:
     """Share of the running mean of the weights that stays at each step."""
     anchor: float = 0.2
     """Weight of what YOLOX-nano says of the same look."""
-    share: float = 0.7
+    share: float = 0.9
     """Of what was learned; the rest of the weights stays YOLOX-nano's."""
     drawn_pictures: int = 480
     """Per view."""

@@ -18,6 +18,7 @@ from apps.retail_analytics.domain import Crossing, Decision, Glance
 from apps.retail_analytics.intervals import CameraIntervals
 from apps.retail_analytics.masks import Masks
 from apps.retail_analytics.perceive import Perceive
+from apps.retail_analytics.tracking import MotionTracker
 from common.errors import ConfigError
 from common.inference.images import PAD_GREY, Detections
 from common.ports import Sample
@@ -180,6 +181,31 @@ def test_grey_pictures_are_pictures():
         Sample("1", Glance("cam", grey), 1, 1.0, 1.0)
     )
     assert (view.quality, network.shown) == (Quality.GOOD, 1)
+
+
+# ----------------------------------------------- pictures that come when they like
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.001, 30.0), st.booleans(), st.floats(-80, 80)),
+        min_size=1,
+        max_size=60,
+    ),
+    st.sampled_from([0.5, 1.7]),
+)
+@example([(0.066, True, 0.0)] * 5 + [(20.0, True, 0.0), (9.0, True, 0.0)] * 3, 0.5)
+def test_irregular_pictures_never_make_an_uncertainty_negative(seen, person_m):
+    """One was: after gaps under load, the tracker's costs were no numbers, and views failed."""
+    tracker, now = MotionTracker(Tracking(), person_m), 0.0
+    for step, there, away in seen:
+        now += step
+        box = np.array([[300.0 + away, 200.0, 340.0 + away, 300.0]])[: int(there)]
+        tracker.update(box, np.full(len(box), 0.9), now)
+        place, both, speed = tracker._rows.spread.T
+        assert (place > 0).all()
+        assert (speed >= 0).all()
+        assert (both**2 <= place * speed * (1 + 1e-9)).all()
 
 
 # ------------------------------------------- any day: clocks that jump, blindness, restarts

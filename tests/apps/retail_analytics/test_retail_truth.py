@@ -1,6 +1,7 @@
 """Truth beside clips that are not ours to pass on; shops by their seed; people who lean."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from apps.retail_analytics import drawing, evaluate
 from apps.retail_analytics.camera import CameraSettings
 from apps.retail_analytics.config import load_settings
 from apps.retail_analytics.domain import STANDING_M
+from apps.retail_analytics.evaluation import tables
 from apps.retail_analytics.evaluation.recordings import read_all
 from apps.retail_analytics.evaluation.scene import read_scene
 from apps.retail_analytics.evaluation.truth import read_folder
@@ -162,3 +164,26 @@ def test_a_nadir_is_for_feet_only():
     assert camera.person_m == STANDING_M
     with pytest.raises(ValueError, match="anchor"):
         CameraSettings("a", nadir=(320.0, 2000.0), anchor="centre")
+
+
+# ------------------------------------------------------------------- the table
+
+
+def test_the_table_says_what_is_missing_with_a_dash():
+    figures = {
+        "crossings": 63, "wape": 0.0476,
+        "crossing_precision": 0.9531, "crossing_precision_interval": [0.871, 0.9839],
+        "crossing_recall": None, "crossing_recall_interval": None,
+        "library": {"left_out": "not installed: trackers"},
+    }  # fmt: skip
+    *_, row = tables.counts([("clips", figures)]).splitlines()
+    assert row == "| clips | 63 | 0.953 (0.871 … 0.984) | – | 4.8 % | – | – |"
+
+
+def test_lines_of_one_name_are_pooled_over_recordings(clip, truth):
+    recordings = watched(clip.parent, truth) * 2
+    recordings[1] = replace(recordings[1], name="again")
+    figures = evaluate.evaluate(SETTINGS, recordings, Brightest())
+    assert figures["by_line"]["door"]["counted"] == figures["counted"] == 2
+    assert figures["by_detections"]["model"]["crossing_recall"] == 1.0
+    assert set(figures["recordings"]) == {"walk", "again"}
