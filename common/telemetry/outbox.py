@@ -30,7 +30,7 @@ from common.telemetry.event import Envelope, Recorded
 from common.telemetry.message import BadMessage, Message
 from common.telemetry.outbox_loss import DROPPED, REFUSED
 from common.telemetry.outbox_rows import MQTT, NEVER_DROPPED, PENDING, PRIORITIES, WEBHOOK
-from common.telemetry.outbox_tally import NewRow, Tally, tally_of
+from common.telemetry.outbox_tally import RowValues, Tally, tally_of
 
 __all__ = [
     "DROPPED",
@@ -134,18 +134,17 @@ class Outbox:
         epoch, boot_id = self._epoch, self._boot_id
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
         envelope = self._envelope.recorded(wall, self._clock_quality())
-        new: list[NewRow] = []
+        new: list[RowValues] = []
         for message in messages:
             event, of_class = tally.sequence + 1, message.of_class
             payload = self._payload(envelope, event, message)
             crc32, size, priority = zlib.crc32(payload), len(payload), PRIORITIES[of_class]
             for sink in message.sinks:
                 tally.seq += 1
-                row = NewRow(
+                new.append((
                     tally.seq, epoch, event, sink, of_class, priority, wall,
                     monotonic, boot_id, crc32, size, PENDING, "", payload,
-                )  # fmt: skip
-                new.append(row)
+                ))  # fmt: skip
             tally.sequence = event
         tally.add(new)
 

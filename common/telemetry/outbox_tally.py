@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from common.storage.commit import shared
@@ -41,8 +41,12 @@ class Size:
     bytes: int = 0
 
 
+RowValues = tuple[int, str, int, str, str, int, float, float, str, int, int, str, str, bytes]
+"""A NewRow without the names: who makes many is twice as fast without."""
+
+
 class NewRow(NamedTuple):
-    """One event for one sink, in the order of the table; a tuple, for there are many."""
+    """One event for one sink, in the order of the table."""
 
     seq: int
     epoch: str
@@ -62,7 +66,10 @@ class NewRow(NamedTuple):
     """The event's JSON."""
 
 
-_place: Callable[[NewRow], Place] = attrgetter("sink", "state", "priority")
+_place: Callable[[RowValues], Place] = itemgetter(
+    *map(NewRow._fields.index, ("sink", "state", "priority"))
+)
+_size: Callable[[RowValues], int] = itemgetter(NewRow._fields.index("size"))
 
 
 class Tally:
@@ -80,15 +87,15 @@ class Tally:
         """Whether no group commit will write it."""
         self.opened = False
         """Whether this transaction has looked for an epoch to tell of."""
-        self._rows: list[NewRow] = []
+        self._rows: list[RowValues] = []
         self._changed: set[Place] = set()
         self._written = (self.sequence, self.seq)
 
-    def add(self, rows: Sequence[NewRow]) -> None:
+    def add(self, rows: Sequence[RowValues]) -> None:
         """Put rows into the outbox."""
         self._rows += rows
         for place, alike in groupby(rows, _place):
-            sizes = [row.size for row in alike]
+            sizes = list(map(_size, alike))
             self.count(place, len(sizes), sum(sizes))
 
     def count(self, place: Place, events: int, size: int) -> None:
