@@ -16,6 +16,19 @@ CENTRE_CELLS = 2.5  # a cell this near to a person's middle may answer for it
 MOST_CELLS = 10
 BOX_WEIGHT = 5.0
 FAR = 1e5
+TEACHER_SEES = 0.3
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What the teacher says of some pictures of a batch, and how much that counts."""
+
+    boxes: torch.Tensor
+    """[b, cells, 4], raw."""
+    logits: torch.Tensor
+    """[b, cells, 2]."""
+    scores_weight: float
+    boxes_weight: float
 
 
 @dataclass(frozen=True)
@@ -76,21 +89,31 @@ def assign(
 
 def loss(
     boxes: torch.Tensor, logits: torch.Tensor, targets: list[Target], cells: torch.Tensor,
-    strides: torch.Tensor, taught: torch.Tensor, anchor: float,
+    strides: torch.Tensor, taught: Taught,
 ) -> torch.Tensor:  # fmt: skip
     """Of one batch: raw boxes [B, cells, 4] and logits [B, cells, 2].
 
-    `taught` holds the teacher's logits of those pictures that it can say something of.
+    `taught` holds what the teacher says of those pictures that it can say something of.
     """
-    said = iter(taught)
+    said = iter(zip(corners(taught.boxes, cells, strides), taught.logits, strict=True))
     found, places = corners(boxes, cells, strides), (cells + 0.5) * strides
     total, people = boxes.sum() * 0, 0
     for index, target in enumerate(targets):
         part, count = _one(found[index], logits[index], target, places, strides)
         total, people = total + part, people + count
         if target.taught:
-            total = total + anchor * _forgotten(logits[index], next(said))
+            old_found, old_logits = next(said)
+            total = total + taught.scores_weight * _forgotten(logits[index], old_logits)
+            total = total + taught.boxes_weight * _moved(found[index], old_found, old_logits)
     return total / max(1, people)
+
+
+def _moved(found: torch.Tensor, taught: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """How far the boxes of people that the teacher sees are from the teacher's."""
+    likely = logits.sigmoid().prod(1)
+    seen = likely > TEACHER_SEES
+    shared = paired(found[seen], taught[seen]).clamp(0)
+    return BOX_WEIGHT * (likely[seen] * (1 - shared**2)).sum()
 
 
 def _forgotten(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:

@@ -152,7 +152,7 @@ class Nano(nn.Module):
         maps = self.necks(edges)
         found = [head(one) for head, one in zip(self.heads, maps, strict=True)]
         boxes, scores = (
-            torch.cat([each[i].flatten(2) for each in found], 2).transpose(1, 2) for i in (0, 1)
+            torch.cat([_rows(each[i]) for each in found], 2).transpose(1, 2) for i in (0, 1)
         )
         return boxes, scores
 
@@ -166,6 +166,12 @@ class Nano(nn.Module):
         out_four = self.out_four(torch.cat([self.down_three(out_three), reduced], 1))
         out_five = self.out_five(torch.cat([self.down_four(out_four), lateral], 1))
         return [out_three, out_four, out_five]
+
+
+def _rows(answer: torch.Tensor) -> torch.Tensor:
+    """[B, C, H, W] to [B, C, cells]; in numbers, so that no file works out its own shapes."""
+    batch, channels, height, width = (int(side) for side in answer.shape)
+    return answer.reshape(batch, channels, height * width)
 
 
 def _double(x: torch.Tensor) -> torch.Tensor:

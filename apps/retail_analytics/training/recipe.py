@@ -18,7 +18,11 @@ class Recipe:
     average: float = 0.998
     """Share of the running mean of the weights that stays at each step."""
     anchor: float = 0.2
-    """Weight of what YOLOX-nano says of the same look."""
+    """Weight of YOLOX-nano's scores of the same look."""
+    settle_steps: int = 400
+    """Steps after those, in which `settle_anchors` hold scores and boxes."""
+    settle_rate: float = 1e-4
+    settle_anchors: tuple[float, float] = (0.5, 1.0)
     share: float = 0.9
     """Of what was learned; the rest of the weights stays YOLOX-nano's."""
     drawn_pictures: int = 480
@@ -29,6 +33,11 @@ class Recipe:
     """Drawn pictures per view that every artefact is judged on."""
     seed: int = 1
 
+    @property
+    def all_steps(self) -> int:
+        """Of both phases."""
+        return self.steps + self.settle_steps
+
     def document(self) -> dict[str, Any]:
         """For the card."""
         return asdict(self)
@@ -36,4 +45,6 @@ class Recipe:
 
 def small() -> Recipe:
     """A run of seconds that proves the way through; its weights are worth nothing."""
-    return Recipe(steps=2, batch=4, warm_steps=1, drawn_pictures=4, judged_pictures=2)
+    return Recipe(
+        steps=2, settle_steps=1, batch=4, warm_steps=1, drawn_pictures=4, judged_pictures=2
+    )

@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ import torch
 
 from apps.retail_analytics.training.drawn import drawn
 from apps.retail_analytics.training.labels import Look, complete
-from apps.retail_analytics.training.loss import Target, loss
+from apps.retail_analytics.training.loss import Target, Taught, loss
 from apps.retail_analytics.training.network import Nano, blended, grid, pretrained
 from apps.retail_analytics.training.pictures import SETS, Example, Looks, real
 from apps.retail_analytics.training.recipe import Recipe, small
@@ -34,6 +34,7 @@ from common.inference.selection import OpenRuntime
 PRETRAINED = Path("models/yolox_nano_416_coco/yolox_nano.onnx")
 RETAIL = Path("models/openvino_person-detection-retail-0013/person-detection-retail-0013.xml")
 SAVE_EVERY, TELL_EVERY = 100, 20
+SETTLE_AVERAGE = 0.98
 
 
 def run(
@@ -60,7 +61,7 @@ def train(data: Path, work: Path, recipe: Recipe, pools: list[list[Example]]) ->
     done, mean = _resume(work, student)
     batches = _batches(pools, recipe, recipe.seed + done)
     for step in _learn(student, mean, batches, recipe, done, data):
-        if step % SAVE_EVERY == 0 or step == recipe.steps:
+        if step % SAVE_EVERY == 0 or step == recipe.all_steps:
             save(work / "student.npz", step, student)
             save(work / "mean.npz", step, mean)
     return blended(pretrained(data / PRETRAINED), mean, recipe.share)
@@ -155,39 +156,53 @@ def _learn(
     )
     cells, strides = grid(recipe.height, recipe.width)
     began, seen = time.monotonic(), 0.0
-    for step in range(done + 1, recipe.steps + 1):
+    for step in range(done + 1, recipe.all_steps + 1):
+        phase = _phase(step, recipe)
         for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * _share(step, recipe)
+            group["lr"] = phase.rate
         pictures, targets = next(batches)
         inputs = pictures.float().contiguous(memory_format=torch.channels_last)
         known = torch.tensor([target.taught for target in targets])
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
                 edges = teacher.early(inputs)
-                taught = teacher.late(edges[known])[1].float()
+                said = [answer.float() for answer in teacher.late(edges[known])]
             boxes, logits = student.late(edges)
-        value = loss(
-            boxes.float(), logits.float(), targets, cells, strides, taught, recipe.anchor
-        )
+        taught = Taught(*said, *phase.anchors)
+        value = loss(boxes.float(), logits.float(), targets, cells, strides, taught)
         optimiser.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 10.0)
         optimiser.step()
-        _follow(mean, student, min(recipe.average, step / (step + 10)))
+        _follow(mean, student, min(phase.average, step / (step + 10)))
         seen = 0.95 * seen + 0.05 * value.item() if step > done + 1 else value.item()
         if step % TELL_EVERY == 0:
             pace = (time.monotonic() - began) / (step - done)
-            told = f"step {step}/{recipe.steps}: loss {seen:.3f}, {pace:.2f} s each"
+            told = f"step {step}/{recipe.all_steps}: loss {seen:.3f}, {pace:.2f} s each"
             print(told, flush=True)  # noqa: T201
         yield step
 
 
-def _share(step: int, recipe: Recipe) -> float:
-    """Of the learning rate: a short rise, then half a cosine down to a fiftieth."""
-    if step < recipe.warm_steps:
-        return step / recipe.warm_steps
-    way = (step - recipe.warm_steps) / max(1, recipe.steps - recipe.warm_steps)
-    return 0.02 + 0.98 * (1 + math.cos(math.pi * way)) / 2
+@dataclass(frozen=True)
+class _Phase:
+    """What one step is made with."""
+
+    rate: float
+    anchors: tuple[float, float]
+    average: float
+
+
+def _phase(step: int, recipe: Recipe) -> _Phase:
+    """A short rise, half a cosine down; then a line down while boxes are held too."""
+    if step > recipe.steps:
+        left = (recipe.all_steps + 1 - step) / recipe.settle_steps
+        average = min(recipe.average, SETTLE_AVERAGE)
+        return _Phase(recipe.settle_rate * left, recipe.settle_anchors, average)
+    share = step / recipe.warm_steps
+    if step >= recipe.warm_steps:
+        way = (step - recipe.warm_steps) / max(1, recipe.steps - recipe.warm_steps)
+        share = 0.02 + 0.98 * (1 + math.cos(math.pi * way)) / 2
+    return _Phase(recipe.rate * share, (recipe.anchor, 0.0), recipe.average)
 
 
 def _follow(mean: Nano, student: Nano, stays: float) -> None:

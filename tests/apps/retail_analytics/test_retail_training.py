@@ -270,12 +270,13 @@ def test_our_network_answers_as_the_one_it_was_taken_from_evened_or_not():
 
 TAUGHT = """
 import torch
-from apps.retail_analytics.training.loss import Target, assign, loss, overlaps, paired
+from apps.retail_analytics.training.loss import Taught, Target, loss, paired
 from apps.retail_analytics.training.network import Nano, corners, grid
 torch.manual_seed(1)
 cells, strides = grid(64, 96)
 person = torch.tensor([[20.0, 8.0, 60.0, 56.0]])
 nobody = torch.zeros(0, 4)
+silent = Taught(torch.zeros(0, len(cells), 4), torch.zeros(0, len(cells), 2), 0.2, 1.0)
 network = Nano()
 optimiser = torch.optim.Adam(network.parameters(), 2e-3)
 picture = torch.full((1, 3, 64, 96), 90.0)
@@ -284,7 +285,7 @@ values = []
 for _ in range(60):
     boxes, logits = network(picture)
     target = Target(person, nobody, False)
-    value = loss(boxes, logits, [target], cells, strides, logits[:0], 0.2)
+    value = loss(boxes, logits, [target], cells, strides, silent)
     optimiser.zero_grad(); value.backward(); optimiser.step()
     values.append(float(value.detach()))
 assert values[-1] < values[0] / 2, (values[0], values[-1])
@@ -296,13 +297,16 @@ boxes = torch.zeros(1, len(cells), 4)
 logits = torch.zeros(1, len(cells), 2, requires_grad=True)
 everywhere = torch.tensor([[-1.0, -1.0, 97.0, 65.0]])
 target = Target(nobody, everywhere, False)
-quiet = loss(boxes, logits, [target], cells, strides, logits[:0], 0.2)
+quiet = loss(boxes, logits, [target], cells, strides, silent)
 assert float(quiet.detach()) == 0.0
 # a teacher who agrees costs nothing, one who does not costs something
 for said, free in ((0.0, True), (2.0, False)):
-    taught = torch.full((1, len(cells), 2), said)
-    cost = loss(boxes, logits, [Target(nobody, everywhere, True)], cells, strides, taught, 0.2)
-    assert (abs(float(cost.detach())) < 1e-3) == free
+    taught = Taught(boxes, torch.full((1, len(cells), 2), said), 0.2, 1.0)
+    cost = loss(boxes, logits, [Target(nobody, everywhere, True)], cells, strides, taught)
+    assert (abs(float(cost.detach())) < 1e-3) == free, said
+moved = Taught(boxes + 0.3, torch.full((1, len(cells), 2), 2.0), 0.0, 1.0)
+cost = loss(boxes, logits, [Target(nobody, everywhere, True)], cells, strides, moved)
+assert float(cost.detach()) > 1.0, "boxes that left the teacher's cost something"
 print("learned")
 """
 
