@@ -19,6 +19,7 @@ from apps.model_bench import devices, distilled
 from apps.openers import APPS
 from apps.patient_monitoring import figures as ward_figures
 from apps.predictive_maintenance.training import readme as maintenance_card
+from apps.retail_analytics.evaluation import tables as retail_tables
 from hardware.fieldbus.registers import markdown_table
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +144,18 @@ def maintenance() -> str:
     return maintenance_card.figures(results, "###")
 
 
+def shop_counts() -> str:
+    """What `lineside evaluate retail_analytics --json` said of four kinds of recordings."""
+    tracks = _figures("retail-tracks")["by_line"]
+    return retail_tables.counts([
+        ("two real clips, shipped model", _figures("retail-clips")),
+        ("the same, YOLOX-nano at 416 px", _figures("retail-clips-yolox")),
+        ("simulated shops", _figures("retail-shops")),
+        ("published trajectories, lines across the way", tracks["across"]),
+        ("published trajectories, lines people walk along", tracks["along"]),
+    ])  # fmt: skip
+
+
 SOURCES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "chaos": chaos,
@@ -151,6 +164,8 @@ SOURCES: dict[str, Callable[[], str]] = {
     "distillation": distilled.table,
     "maintenance": maintenance,
     "other-products": other_products,
+    "retail-bench": partial(bench, "retail-bench"),
+    "retail-counts": shop_counts,
     "registers": lambda: markdown_table().rstrip() + "\n",
     "scorecard": lambda: _table(scorecard.HEADS, scorecard.rows()),
     "speed": speed,

@@ -71,9 +71,11 @@ def _more_sensitive(found: Any) -> float:
     return _method("model", key)(found) / _method("news2", key)(found)
 
 
-LINE, PLANT, WARD = "defect inspection", "predictive maintenance", "patient monitoring"
+LINE, PLANT = "defect inspection", "predictive maintenance"
+SHOP, WARD = "retail analytics", "patient monitoring"
 TELEMETRY, SCREENS = "telemetry", "screens"
 BENCH, MACHINES, CHARTS = "bench", "maintenance-bench", "ward-accuracy"
+CLIPS = "retail-clips"
 AIMS = (
     Aim(LINE, "boards of known groups, mAP 0.33", MORE, 0.986, INSPECTION, _held_out("map33")),
     Aim(LINE, "boards of known groups, best F", MORE, 0.982, INSPECTION, _held_out("best_f")),
@@ -97,6 +99,16 @@ AIMS = (
         at("machines_realtime_one_core")),
     Aim(PLANT, "cost / its bare FFTs and model calls", LESS, 2, MACHINES,
         at("cost_ratio_bare")),
+    Aim(SHOP, "real clips, crossings found", MORE, 0.95, CLIPS, at("crossing_recall")),
+    Aim(SHOP, "real clips, crossings that were", MORE, 0.95, CLIPS, at("crossing_precision")),
+    Aim(SHOP, "the same with YOLOX-nano's boxes, found", MORE, 0.95, "retail-clips-yolox",
+        at("crossing_recall")),
+    Aim(SHOP, "simulated shops, crossings found", MORE, 0.98, "retail-shops",
+        at("crossing_recall")),
+    Aim(SHOP, "four cameras at 15/s, pictures dropped", LESS, 0, "retail-bench",
+        at("shop", "dropped")),
+    Aim(SHOP, "everything but the model, per picture, p50", LESS, 1.5, "retail-bench",
+        at("beside_model_ms", "p50"), " ms"),
     Aim(WARD, "patients held out, AUROC above NEWS2's", MORE, 0.05, CHARTS, _above_news2),
     Aim(WARD, "sensitivity / NEWS2's, equally many alarms", MORE, 1.2, CHARTS,
         _more_sensitive),
