@@ -192,8 +192,10 @@ def correct(
     rows.place[hit] += gain[:, None] * miss
     rows.speed[hit] += push[:, None] * miss
     rows.speed[hit] = _walkable(rows.speed[hit], FASTEST / person_m * size[:, 1])
+    # speed - push * both, written so that no rounding makes it less than nothing
+    left = speed * noise + np.maximum(0.0, place * speed - both**2)
     rows.spread[hit] = np.column_stack(
-        [(1 - gain) * place, (1 - gain) * both, speed - push * both]
+        [(1 - gain) * place, (1 - gain) * both, left / (place + noise)]
     )
     share = np.where(hidden, 0.0, np.maximum(SIZE_MEMORY, 1.0 / (rows.hits[hit] + 1)))
     rows.size[hit] += share[:, None] * (sizes_of(found) - size)

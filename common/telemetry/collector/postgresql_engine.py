@@ -44,6 +44,8 @@ PATIENT = {
     "tcp_user_timeout": 30_000,
 }
 """A server that has vanished is noticed in half a minute; an address may say otherwise."""
+ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+TABS = len(EventRow._fields) - 1
 log = logging.getLogger("lineside.collector")
 
 
@@ -86,6 +88,14 @@ def closed_on_failure(connection: "psycopg.Connection[Any]") -> Iterator[None]:
     except BaseException:
         connection.close()
         raise
+
+
+def copy_line(row: EventRow) -> str:
+    """The row as a line of COPY's text format; made at once, cheaper than value by value."""
+    line = "\t".join((row[0], row[1], str(row[2]), *row[3:]))
+    if line.count("\t") == TABS and not any(mark in line for mark in "\\\n\r"):
+        return line + "\n"
+    return "\t".join(str(value).translate(ESCAPED) for value in row) + "\n"
 
 
 class PostgresqlEngine:
@@ -161,8 +171,7 @@ class PostgresqlEngine:
         """Keep rows, none of which is in the table."""
         if rows:
             with self._connection().cursor() as cursor, cursor.copy(COPY) as copy:
-                for row in rows:
-                    copy.write_row(row)
+                copy.write("".join(map(copy_line, rows)))
 
     def save(self, streams: Sequence[Stream]) -> None:
         """Write locked streams back."""

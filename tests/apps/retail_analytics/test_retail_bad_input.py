@@ -194,6 +194,7 @@ def test_grey_pictures_are_pictures():
     ),
     st.sampled_from([0.5, 1.7]),
 )
+@example([(5.0, True, 0.0), (27.943193442142462, True, 0.0)], 0.5)
 @example([(0.066, True, 0.0)] * 5 + [(20.0, True, 0.0), (9.0, True, 0.0)] * 3, 0.5)
 def test_irregular_pictures_never_make_an_uncertainty_negative(seen, person_m):
     """One was: after gaps under load, the tracker's costs were no numbers, and views failed."""

@@ -39,6 +39,26 @@ def at(sequence, *when):
     return row(sequence, time=iso_time(moment), received_time=iso_time(NOW))
 
 
+def test_texts_arrive_as_they_were_whatever_copy_makes_of_their_marks(url):
+    texts = [
+        "a\\b",
+        "\\N",
+        "\\.",
+        "tab\there",
+        "two\nlines",
+        "cr\r",
+        "\x0b\x08",
+        "ü 😀",
+        "\\\t",
+        "x",
+    ]
+    rows = tuple(row(number, subject=text) for number, text in enumerate(texts, start=1))
+    with closing(open_archive(url)) as archive:
+        assert archive.store(Batch(rows=rows), NOW) == Stored(len(texts), 0, 0)
+    found = query(url, "SELECT subject FROM events ORDER BY sequence")
+    assert [text for (text,) in found] == texts
+
+
 def test_months_get_a_partition_each_and_nonsense_the_default(url):
     rows = (
         at(1, 2026, 1, 31), at(2, 2026, 2, 1), at(3, 2025, 12, 31), at(4, 2024, 1, 1),
