@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from apps.collect import gaps
-from apps.demo_shows import SHOWS
+from apps.demo_shows import BEHIND_THE_LINE, SHOWS
 from apps.openers import default_config, opener_of
 from common.errors import ConfigError, LinesideError
 from common.station_settings import AppSettings
@@ -28,7 +28,6 @@ from common.station_settings import AppSettings
 SCREEN_PORT = 8501
 START_S = 60.0
 STOP_S = 10.0
-BEHIND_THE_LINE = ("nice", "-n", "15")  # who looks at the line must not slow it
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def station_process(
     app: str, config: Path, var: Path, changes: list[str]
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`lineside run` as a process of its own, ended with the block."""
-    command = [sys.executable, "-m", "apps.cli", "run", app]
+    command = [*SHOWS[app].before, sys.executable, "-m", "apps.cli", "run", app]
     command += ["--config", str(config), "--var", str(var)]
     for change in changes:
         command += ["--set", change]

@@ -8,6 +8,8 @@ from apps.defect_inspection.config import Settings as Inspection
 from common.clock import SystemClock
 from hardware.virtual_plc import SimulatorControl
 
+BEHIND_THE_LINE = ("nice", "-n", "15")
+"""Who shares a machine with the line must not slow it."""
 SEEING = ("good", "slow")
 """States of a camera that sees; "slow" is what a busy machine makes of one, and it is said."""
 State = dict[str, Any]
@@ -25,6 +27,8 @@ class Show:
     """From settings and state; "passed" says whether it did what it must."""
     with_broker: Callable[[int], list[str]] = lambda port: []  # noqa: ARG005
     """Changes of the settings where there is a broker at this port."""
+    before: tuple[str, ...] = ()
+    """Of the command that starts the station."""
 
 
 def _inspection(settings: Inspection, state: State) -> dict[str, Any]:
@@ -125,6 +129,8 @@ def _wearables(port: int) -> list[str]:
 SHOWS = {
     "defect_inspection": Show("first rejected part", _proof_of_reject, _inspection),
     "predictive_maintenance": Show("verdict on every machine", _all_judged, _maintenance),
-    "retail_analytics": Show("every camera sees the shop", _shop_seen, _retail),
+    "retail_analytics": Show(
+        "every camera sees the shop", _shop_seen, _retail, before=BEHIND_THE_LINE
+    ),
     "patient_monitoring": Show("first nurse call", _nurse_called, _ward, _wearables),
 }
