@@ -22,7 +22,6 @@ import numpy as np
 from apps.base import open_base
 from apps.defect_inspection import station
 from apps.demo import (
-    BEHIND_THE_LINE,
     SCREEN_PORT,
     broker,
     ended,
@@ -30,6 +29,7 @@ from apps.demo import (
     station_process,
     telemetry_changes,
 )
+from apps.demo_shows import BEHIND_THE_LINE
 from apps.open_inspection import load, open_parts, world
 from apps.openers import opener_of
 from common.clock import SystemClock
