@@ -72,14 +72,14 @@ class Plot:
 
 def svg(plot: Plot, colours: Colours) -> str:
     """The plot as an SVG element."""
-    low, high = scale(plot)
+    low, high, step = scale(plot)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{plot.width}" height="{plot.height}"'
         f' viewBox="0 0 {plot.width} {plot.height}" role="img"'
         f' font-family="sans-serif" font-size="12" fill="{colours.text}">',
         f"<title>{plain(plot.title)}</title>",
         f'<rect width="100%" height="100%" fill="{colours.ground}"/>',
-        *_values(plot, low, high, colours),
+        *_values(plot, low, high, step, colours),
         *_times(plot, colours),
         *(_mark(plot, mark, colours) for mark in plot.marks),
         *_limit(plot, low, high, colours),
@@ -99,8 +99,8 @@ def plain(text: str) -> str:
     return html.escape(NOT_XML.sub("\ufffd", text))
 
 
-def scale(plot: Plot) -> tuple[float, float]:
-    """From where to where the value axis goes: round numbers around all there is."""
+def scale(plot: Plot) -> tuple[float, float, float]:
+    """From where to where the value axis goes, and in which steps: round numbers around all."""
     values = [v for _, v in plot.points if math.isfinite(v)]
     values += [] if plot.limit is None else [plot.limit, plot.limit * 1.02]
     values += [0.0] if plot.from_zero or not values else []
@@ -109,7 +109,7 @@ def scale(plot: Plot) -> tuple[float, float]:
     if high - low < 1e-6 * size:
         low, high = (low, high + size) if plot.from_zero else (low - size / 2, high + size / 2)
     step = _step(high - low)
-    return math.floor(low / step) * step, math.ceil(high / step) * step
+    return math.floor(low / step) * step, math.ceil(high / step) * step, step
 
 
 def _step(span: float) -> float:
@@ -128,8 +128,8 @@ def _y(plot: Plot, value: float, low: float, high: float) -> float:
     return plot.height - BOTTOM - share * (plot.height - BOTTOM - TOP)
 
 
-def _values(plot: Plot, low: float, high: float, colours: Colours) -> list[str]:
-    step, parts = _step(high - low), []
+def _values(plot: Plot, low: float, high: float, step: float, colours: Colours) -> list[str]:
+    parts = []
     for number in range(round((high - low) / step) + 1):
         value = low + number * step
         y = _y(plot, value, low, high)

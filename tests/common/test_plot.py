@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.plot import DARK, LIGHT, Mark, Plot, plain, scale, svg, thinned
@@ -24,6 +24,7 @@ def drawn(plot: Plot) -> ET.Element:
     st.text(),
     st.booleans(),
 )
+@example([], 0.09375, [], "", False)
 def test_any_plot_is_valid_and_within_its_frame(
     points: list[tuple[float, float]], limit: float | None, marks: list[Mark], text: str,
     from_zero: bool,
@@ -38,12 +39,13 @@ def test_any_plot_is_valid_and_within_its_frame(
 def test_the_scale_holds_all_values(
     points: list[tuple[float, float]], limit: float | None, from_zero: bool
 ) -> None:
-    low, high = scale(Plot("", "", points, 0.0, 1.0, limit, from_zero=from_zero))
+    low, high, step = scale(Plot("", "", points, 0.0, 1.0, limit, from_zero=from_zero))
     values = [v for _, v in points] + ([limit] if limit is not None else [])
     slack = 1e-6 * max(1.0, abs(low), abs(high))
     assert low - slack <= min(values)
     assert max(values) <= high + slack
     assert low < high
+    assert (high - low) / step == pytest.approx(round((high - low) / step), rel=1e-6)
     assert not from_zero or low <= 0 <= high
 
 
