@@ -16,7 +16,7 @@ def bench(*, quick: bool = False) -> dict[str, Any]:
         **enqueue.figures(events=4_000 if quick else 40_000, rounds=2 if quick else 5),
         **flash.figures(seconds=10.0 if quick else 60.0),
         **drain.figures(events=5_000 if quick else 40_000, bare=500 if quick else 3_000),
-        **archive.figures(events=5_000 if quick else 50_000, rounds=2 if quick else 5),
+        **archive.figures(events=5_000 if quick else 50_000, rounds=2 if quick else 9),
         "backlog": backlog.figures(backlog.WEEK // 50 if quick else backlog.WEEK),
         "fleet": fleet.figures(devices=100 if quick else 1_000, seconds=5.0 if quick else 30.0),
     }
