@@ -31,7 +31,7 @@ from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Outcome, Pipeline
 from common.ports import Camera, Clock, PartGate, PlcView
-from common.service.asked import Asked
+from common.service.command_queue import CommandQueue
 from common.store import Store
 from common.telemetry.outbox import Outbox
 from common.users import User
@@ -130,7 +130,7 @@ class Station:
         self._record_challenge = recorder.challenge
         self._snapshot_due = 0.0
         self._commands = Commands(self)
-        self._asked = Asked()
+        self._queue = CommandQueue()
         self._snapshots = Snapshots(self)
 
     def run(self, stop: threading.Event) -> None:
@@ -144,7 +144,7 @@ class Station:
 
     def turn(self) -> Outcome[Shot, Inspection, Decision] | None:
         """One turn of the loop."""
-        self._asked.carry_out(self._commands.carry_out)
+        self._queue.carry_out(self._commands.carry_out)
         outcome = self.pipeline.step(POLL_S)
         if outcome is None:
             self.failures.pop("plc", None)
@@ -272,7 +272,7 @@ class Station:
 
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
-        return self._asked.put(name, arguments, user)
+        return self._queue.put(name, arguments, user)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""

@@ -8,7 +8,6 @@ Reference software for simulation and research, not a medical device.
 """
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -42,6 +41,7 @@ from common.alarms.board import AlarmBoard
 from common.inference.selection import Choice
 from common.pipeline import Fault, Outcome, Pipeline
 from common.ports import Clock
+from common.service.command_queue import CommandQueue
 from common.store import Store
 from common.telemetry.outbox import Outbox
 from common.users import User
@@ -127,7 +127,7 @@ class Station:
         self._commands = Commands(self)
         self._watch = Watch(self)
         self._snapshots = Snapshots(self)
-        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
+        self._queue = CommandQueue()
 
     def join(
         self,
@@ -158,7 +158,7 @@ class Station:
 
     def turn(self) -> Turn | None:
         """One turn of the loop."""
-        self._carry_out()
+        self._queue.carry_out(self._commands.carry_out)
         outcome = self.pipeline.step(POLL_S)
         if outcome is not None:
             self._note(outcome)
@@ -190,18 +190,6 @@ class Station:
 
     # ------------------------------------------------------------ what a turn consists of
 
-    def _carry_out(self) -> None:
-        while not self._asked.empty():
-            name, arguments, user, future = self._asked.get()
-            if not future.set_running_or_notify_cancel():
-                continue  # the asker was told that it took too long
-            try:
-                result = self._commands.carry_out(name, arguments, user)
-            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
-                future.set_exception(error)
-            else:
-                _hand_over(result, future)
-
     def _note(self, outcome: Turn) -> None:
         self.decision = outcome.decision
         if isinstance(outcome.percept, Fault):
@@ -224,9 +212,7 @@ class Station:
 
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
-        future: Future[Any] = Future()
-        self._asked.put((name, arguments, user, future))
-        return future
+        return self._queue.put(name, arguments, user)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""
@@ -235,19 +221,3 @@ class Station:
     def metrics(self) -> bytes:
         """Prometheus text of the last snapshot."""
         return self._snapshots.metrics()
-
-
-def _hand_over(result: Any, future: "Future[Any]") -> None:
-    """Give the asker the result, or, where the disk has to be waited for, later."""
-    if not isinstance(result, Future):
-        future.set_result(result)
-        return
-
-    def done(stored: "Future[Any]") -> None:
-        error = stored.exception()
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(stored.result())
-
-    result.add_done_callback(done)

@@ -5,7 +5,6 @@ out what people asked for, look at the records that came, then at the alarms and
 a snapshot.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -36,7 +35,7 @@ from apps.predictive_maintenance.upkeep import Upkeep
 from common.alarms.board import AlarmBoard
 from common.pipeline import Fault, Pipeline
 from common.ports import Clock, StatusLight, VibrationSource
-from common.service.asked import Asked
+from common.service.command_queue import CommandQueue
 from common.store import Store
 from common.telemetry.outbox import Outbox
 from common.users import User
@@ -135,8 +134,7 @@ class Station:
         """Why records cannot be looked at; empty while they can."""
         self._recorder = steps.recorder
         self._commands = Commands(self)
-        self._asked = Asked()
-        self._later: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._queue = CommandQueue()
         self._snapshots = Snapshots(self)
         self._upkeep = Upkeep(self, self._snapshots)
         for baseline in self.learning.current():
@@ -154,7 +152,7 @@ class Station:
 
     def turn(self) -> Turn | None:
         """One turn of the loop."""
-        self._carry_out()
+        self._queue.carry_out(self._commands.carry_out)
         turn = self.pipeline.step(POLL_S)
         if turn is not None:
             self._note(turn)
@@ -164,11 +162,6 @@ class Station:
         return turn
 
     # ------------------------------------------------------------ what a turn consists of
-
-    def _carry_out(self) -> None:
-        while not self._later.empty():
-            self._later.get()()
-        self._asked.carry_out(self._commands.carry_out)
 
     def _note(self, turn: Turn) -> None:
         if isinstance(turn.percept, Fault):
@@ -194,7 +187,7 @@ class Station:
 
     def later(self, work: Callable[[], None]) -> None:
         """Have the loop's own thread do this before its next turn; from any thread."""
-        self._later.put(work)
+        self._queue.later(work)
 
     # --------------------------------------------------------------------- what is reported
 
@@ -221,7 +214,7 @@ class Station:
 
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
-        return self._asked.put(name, arguments, user)
+        return self._queue.put(name, arguments, user)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""

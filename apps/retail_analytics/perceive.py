@@ -38,6 +38,9 @@ class Detector(Protocol):
         That raises RuntimeFailure.
         """
 
+    def close(self) -> None:
+        """End what is under way."""
+
 
 NO_REST = Duty()
 
@@ -146,6 +149,10 @@ class Eyes:
     def change(self, camera: CameraSettings) -> None:
         """Look at one camera by a new set-up: its people so far are forgotten."""
         self._eyes[camera.name] = self._eye(camera)
+
+    def close(self) -> None:
+        """Ask the network no more."""
+        self._detector.close()
 
     @property
     def cameras(self) -> Mapping[str, Perceive]:

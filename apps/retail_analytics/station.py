@@ -5,7 +5,6 @@ out what people asked for, look at the picture that has waited longest, then at 
 the day and the time for a snapshot.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -37,6 +36,7 @@ from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Pipeline
 from common.ports import Camera, Clock
+from common.service.command_queue import CommandQueue
 from common.store import Store
 from common.telemetry.outbox import Outbox
 from common.users import User
@@ -151,8 +151,7 @@ class Station:
         self.recorder.begin(found.closed_until)
         parts.store.add_upkeep(kept.Erasing(privacy.intervals_days, parts.clock))
         self._commands = Commands(self)
-        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
-        self._later: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._queue = CommandQueue()
         self._snapshots = Snapshots(self)
         self._upkeep = Upkeep(self, self._snapshots)
 
@@ -175,11 +174,12 @@ class Station:
                 self.turn()
         finally:
             self.sense.stop()
+            self.eyes.close()
             self.recorder.finish(self.crowd.document())
 
     def turn(self) -> Turn | None:
         """One turn of the loop."""
-        self._carry_out()
+        self._queue.carry_out(self._commands.carry_out)
         turn = self.pipeline.step(POLL_S)
         if turn is not None:
             self.status.note(turn, self.pipeline.state)
@@ -188,22 +188,6 @@ class Station:
         if turn is not None and isinstance(turn.percept, Fault):
             self.parts.clock.sleep(REST_S)
         return turn
-
-    # ------------------------------------------------------------ what a turn consists of
-
-    def _carry_out(self) -> None:
-        while not self._later.empty():
-            self._later.get()()
-        while not self._asked.empty():
-            name, arguments, user, future = self._asked.get()
-            if not future.set_running_or_notify_cancel():
-                continue  # the asker was told that it took too long
-            try:
-                result = self._commands.carry_out(name, arguments, user)
-            except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on
-                future.set_exception(error)
-            else:
-                _hand_over(result, future)
 
     # ---------------------------------------------------------------- what commands change
 
@@ -225,7 +209,7 @@ class Station:
 
     def later(self, work: Callable[[], None]) -> None:
         """Have the loop's own thread do this before its next turn; from any thread."""
-        self._later.put(work)
+        self._queue.later(work)
 
     # --------------------------------------------------------------------- what is reported
 
@@ -238,9 +222,7 @@ class Station:
 
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
-        future: Future[Any] = Future()
-        self._asked.put((name, arguments, user, future))
-        return future
+        return self._queue.put(name, arguments, user)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""
@@ -259,19 +241,3 @@ def doors_of(cameras: Mapping[str, CameraSettings]) -> Doors:
         for line in camera.line
         if line.door
     )
-
-
-def _hand_over(result: Any, future: "Future[Any]") -> None:
-    """Give the asker the result, or, where the disk has to be waited for, later."""
-    if not isinstance(result, Future):
-        future.set_result(result)
-        return
-
-    def done(stored: "Future[Any]") -> None:
-        error = stored.exception()
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(stored.result())
-
-    result.add_done_callback(done)

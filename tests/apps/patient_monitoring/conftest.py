@@ -127,7 +127,7 @@ class Gateway:
 
     def command(self, name: str, **arguments: Any) -> Any:
         future = self.station.command(name, arguments, NURSE)
-        self.station._carry_out()
+        self.station._queue.carry_out(self.station._commands.carry_out)
         return future.result(10)
 
     def settle(self) -> None:

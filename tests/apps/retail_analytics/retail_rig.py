@@ -88,6 +88,9 @@ class FakeDetector:
     def begin(self, picture, threshold):
         return lambda: self.detect(picture, threshold)
 
+    def close(self):
+        """Nothing is under way."""
+
 
 def fake_choice():
     """A model that nobody asks, as the command line would have opened it."""

@@ -1,4 +1,4 @@
-"""Commands on their way from the API's threads to the loop's own, and what came of them."""
+"""Commands and other work on their way to the thread of a station's loop."""
 
 import queue
 from collections.abc import Callable
@@ -8,12 +8,17 @@ from typing import Any
 from common.users import User
 
 
-class Asked:
+class CommandQueue:
     """What people asked for and the loop has not done yet; `put` may be called anywhere."""
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]]
         self._waiting = queue.Queue()
+        self._later: queue.Queue[Callable[[], None]] = queue.Queue()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have `work` done before the next command; nobody waits for it."""
+        self._later.put(work)
 
     def put(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command; its future tells what came of it."""
@@ -26,6 +31,8 @@ class Asked:
 
         What it returns may be a future: the asker is told when that is done.
         """
+        while not self._later.empty():
+            self._later.get()()
         while not self._waiting.empty():
             name, arguments, user, future = self._waiting.get()
             if not future.set_running_or_notify_cancel():
