@@ -5,12 +5,13 @@ moment at which somebody goes in, so what is told is rounded to fives, renewed o
 minutes only, and below k it is "few". What a restart finds in the file is that and no more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from apps.retail_analytics import occupancy
+from apps.retail_analytics.camera import CameraSettings
 from apps.retail_analytics.config import OccupancyRules
 from apps.retail_analytics.domain import IN, Decision
 from apps.retail_analytics.occupancy import Occupancy
@@ -25,6 +26,11 @@ Doors = frozenset[tuple[str, str]]
 def local_time(wall: float) -> datetime:
     """The device's own local time."""
     return datetime.fromtimestamp(wall, UTC).astimezone()
+
+
+def doors_of(cameras: Iterable[CameraSettings]) -> Doors:
+    """Every line that counts for the occupancy."""
+    return frozenset((c.name, line.name) for c in cameras for line in c.line if line.door)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +111,7 @@ class Crowd:
 
     def day_start(self, wall: float) -> float:
         """When the business day of wall time (UTC, s) began: UTC, s."""
-        now = self._local(wall)
-        hours, minutes = (int(part) for part in self._rules.reset_at.split(":"))
-        start = now.replace(hour=hours, minute=minutes, second=0, microsecond=0)
-        return (start if start <= now else start - timedelta(days=1)).timestamp()
+        return occupancy.day_start(self._local(wall), self._rules).timestamp()
 
     def document(self) -> dict[str, Any]:
         """To be kept over a restart: nothing from which one crossing could be told."""

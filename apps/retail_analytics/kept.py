@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Kept:
     closed_until: dict[str, float]
     """Camera → end of its last published interval; −∞ before the first."""
     occupancy: dict[str, Any] | None
-    today: list[dict[str, Any]]
+    today: list[Mapping[str, Any]]
     """Published intervals since the business day began."""
 
 

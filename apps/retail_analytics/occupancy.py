@@ -52,13 +52,19 @@ def on_day(state: Occupancy, local: datetime, rules: OccupancyRules) -> Occupanc
 
     A clock that steps back does not empty it again.
     """
-    hours, minutes = (int(part) for part in rules.reset_at.split(":"))
-    day = (local.replace(tzinfo=None) - timedelta(hours=hours, minutes=minutes)).date()
+    day = day_start(local, rules).date()
     if state.day is None:
         return replace(state, day=day)
     if day <= state.day:
         return state
     return Occupancy(drift=learned(state, rules), day=day, remainder=_left_over(state))
+
+
+def day_start(local: datetime, rules: OccupancyRules) -> datetime:
+    """When the business day of local time `local` began."""
+    hours, minutes = (int(part) for part in rules.reset_at.split(":"))
+    start = local.replace(hour=hours, minute=minutes, second=0, microsecond=0)
+    return start if start <= local else start - timedelta(days=1)
 
 
 def said(state: Occupancy, inside: int) -> Occupancy:

@@ -15,18 +15,18 @@ class Published:
 
     since: float
     """UTC, s: the day's begin."""
-    _rows: list[Mapping[str, Any]] = field(default_factory=list)
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, body: Mapping[str, Any]) -> None:
         """One more was published."""
         if body["interval_start"] >= self.since:
-            self._rows.append(body)
+            self.rows.append(body)
 
     def new_day(self, since: float) -> None:
         """A new business day began."""
         if since > self.since:
             self.since = since
-            self._rows = [row for row in self._rows if row["interval_start"] >= since]
+            self.rows = [row for row in self.rows if row["interval_start"] >= since]
 
     def sums(self, doors: Doors) -> dict[str, Any]:
         """In and out over all doors, how many cells that is, and how many are not told."""
@@ -38,7 +38,7 @@ class Published:
         }  # fmt: skip
 
     def _cells(self, doors: Doors) -> Iterable[tuple[str, int | None]]:
-        for row in self._rows:
+        for row in self.rows:
             for line in row["lines"]:
                 if (row["camera"], line["line"]) in doors:
                     yield from ((way, line[way]) for way in (IN, OUT))

@@ -17,9 +17,10 @@ from apps.retail_analytics.act import Act
 from apps.retail_analytics.camera import CameraSettings
 from apps.retail_analytics.commands import ROLES, Commands
 from apps.retail_analytics.config import Settings
-from apps.retail_analytics.crowd import Crowd, Doors, local_time
+from apps.retail_analytics.crowd import Crowd, doors_of, local_time
 from apps.retail_analytics.detector import PersonDetector
 from apps.retail_analytics.domain import Decision, Glance, View
+from apps.retail_analytics.occupancy import day_start
 from apps.retail_analytics.perceive import Detector, Eyes
 from apps.retail_analytics.published import Published
 from apps.retail_analytics.record import Provenance, Recorder, Turn
@@ -138,15 +139,12 @@ class Station:
         self.status = Status(settings.queue)
         self.rate = FrameRate(settings.cooling)
         """How many pictures are looked at when the device is hot."""
-        wall, privacy = parts.clock.wall(), settings.privacy
-        crowd = Crowd(settings.occupancy, privacy.k, doors_of(self.cameras), wall)
-        found = parts.store.submit(kept.read(self.cameras, crowd.day_start(wall))).result()
-        self.crowd = Crowd(
-            settings.occupancy, privacy.k, crowd.doors, wall, found.occupancy, local_time
-        )
-        self.published = Published(crowd.day_start(wall))
-        for body in found.today:
-            self.published.add(body)
+        wall, rules, privacy = parts.clock.wall(), settings.occupancy, settings.privacy
+        day = day_start(local_time(wall), rules).timestamp()
+        found = parts.store.submit(kept.read(self.cameras, day)).result()
+        doors = doors_of(settings.camera)
+        self.crowd = Crowd(rules, privacy.k, doors, wall, found.occupancy)
+        self.published = Published(day, found.today)
         self.recorder.version = setup.version
         self.recorder.begin(found.closed_until)
         parts.store.add_upkeep(kept.Erasing(privacy.intervals_days, parts.clock))
@@ -204,7 +202,7 @@ class Station:
         self.act.forget(camera.name)
         self.recorder.change(camera, setup.version)
         self.status.forget(camera.name)
-        self.crowd.renamed(doors_of(self.cameras))
+        self.crowd.renamed(doors_of(cameras))
         self._upkeep.state_anew()
 
     def later(self, work: Callable[[], None]) -> None:
@@ -231,13 +229,3 @@ class Station:
     def metrics(self) -> bytes:
         """Prometheus text of the last snapshot."""
         return self._snapshots.metrics()
-
-
-def doors_of(cameras: Mapping[str, CameraSettings]) -> Doors:
-    """Every line that counts for the occupancy."""
-    return frozenset(
-        (name, line.name)
-        for name, camera in cameras.items()
-        for line in camera.line
-        if line.door
-    )
