@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-
 from apps.defect_inspection.domain import Challenge
+from common.metrics import Metrics
 from common.ports import PlcView
 from common.snapshot import keep, shared
 
@@ -65,25 +64,7 @@ class Snapshots:
 
     def metrics(self) -> bytes:
         """The counts and states that a plant's Prometheus watches."""
-        registry, last = CollectorRegistry(), self.last
-        for name, value in last.get("counts", {}).items():
-            text = f"Parts: {name.replace('_', ' ')}"
-            Gauge(f"lineside_inspection_{name}", text, registry=registry).set(value)
-        latency = Gauge(
-            "lineside_inspection_latency_ms", "Duration in ms", ["stage", "quantile"],
-            registry=registry,
-        )  # fmt: skip
-        for stage, values in last.get("latency_ms", {}).items():
-            for quantile, ms in values.items():
-                latency.labels(stage, quantile).set(ms)
-        Gauge("lineside_healthy", "1 while nothing fails", registry=registry).set(
-            bool(last.get("healthy"))
-        )
-        active = len(last.get("alarms", []))
-        Gauge("lineside_alarms", "Alarms not in NORM", registry=registry).set(active)
-        queued = last.get("link", {}).get("mqtt", {}).get("queued", 0)
-        Gauge("lineside_outbox_queued", "Events that wait", registry=registry).set(queued)
-        return generate_latest(registry)
+        return Metrics("inspection", self.last, "Parts: ").text()
 
 
 def _challenge(challenge: Challenge | None) -> dict[str, Any] | None:

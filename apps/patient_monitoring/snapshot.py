@@ -7,10 +7,9 @@ where [ward].initials puts them here.
 
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-
 from apps.patient_monitoring import NOT_A_DEVICE
 from apps.patient_monitoring.tiles import Tiles
+from common.metrics import Metrics
 from common.snapshot import keep, shared
 
 if TYPE_CHECKING:
@@ -83,28 +82,11 @@ class Snapshots:
 
     def metrics(self) -> bytes:
         """The counts and states that a hospital's Prometheus watches; nothing of a patient."""
-        registry, last = CollectorRegistry(), self.last
-        for name, value in last.get("counts", {}).items():
-            text = f"Since start: {name.replace('_', ' ')}"
-            Gauge(f"lineside_ward_{name}", text, registry=registry).set(value)
-        refused = Gauge(
-            "lineside_ward_refused_by", "Refused by reason", ["reason"], registry=registry
-        )
+        metrics, last = Metrics("ward", self.last, "Since start: "), self.last
+        refused = metrics.gauge("refused_by", "Refused by reason", "reason")
         for reason, count in last.get("refused", {}).items():
             refused.labels(reason).set(count)
-        beds = Gauge("lineside_ward_beds", "Beds by priority", ["priority"], registry=registry)
+        beds = metrics.gauge("beds", "Beds by priority", "priority")
         for tile in last.get("beds", ()):
             beds.labels(tile["priority"] if tile["patient"] else "EMPTY").inc()
-        latency = Gauge(
-            "lineside_ward_latency_ms", "Duration in ms", ["stage", "quantile"],
-            registry=registry,
-        )  # fmt: skip
-        for stage, values in last.get("latency_ms", {}).items():
-            for quantile, ms in values.items():
-                latency.labels(stage, quantile).set(ms)
-        for name, text, value in (
-            ("lineside_healthy", "1 while nothing fails", bool(last.get("healthy"))),
-            ("lineside_alarms", "Alarms not in NORM", len(last.get("alarms", []))),
-        ):
-            Gauge(name, text, registry=registry).set(value)
-        return generate_latest(registry)
+        return metrics.text()

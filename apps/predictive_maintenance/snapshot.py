@@ -7,8 +7,6 @@ file, under "spectrum:<asset>".
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-
 from apps.predictive_maintenance import zones
 from apps.predictive_maintenance.config import Machine
 from apps.predictive_maintenance.domain import Health, Verdict
@@ -17,6 +15,7 @@ from apps.predictive_maintenance.memory import evidence_as_json
 from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.rows import outlook_as_json, rounded
 from apps.predictive_maintenance.status import Status
+from common.metrics import Metrics
 from common.snapshot import keep, shared
 
 if TYPE_CHECKING:
@@ -135,29 +134,15 @@ class Snapshots:
 
     def metrics(self) -> bytes:
         """The counts and states that a plant's Prometheus watches."""
-        registry, last = CollectorRegistry(), self.last
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"lineside_{name}", text, labels, registry=registry)
-
-        for name, value in last.get("counts", {}).items():
-            gauge(f"maintenance_{name}", name.replace("_", " ")).set(value)
-        verdict = gauge("maintenance_verdict", "0 run … 3 stop, -1 unknown", "asset")
-        severity = gauge("maintenance_severity", "1 is the first limit", "asset")
-        age = gauge("maintenance_data_age_s", "Since the last record", "asset")
+        metrics, last = Metrics("maintenance", self.last), self.last
+        verdict = metrics.gauge("verdict", "0 run … 3 stop, -1 unknown", "asset")
+        severity = metrics.gauge("severity", "1 is the first limit", "asset")
+        age = metrics.gauge("data_age_s", "Since the last record", "asset")
         for machine in last.get("machines", ()):
             verdict.labels(machine["asset"]).set(Verdict(machine["verdict"]).rank)
             severity.labels(machine["asset"]).set(_number(machine["severity"]))
             age.labels(machine["asset"]).set(_number(machine["data_age_s"]))
-        latency = gauge("maintenance_latency_ms", "Duration in ms", "stage", "quantile")
-        for stage, values in last.get("latency_ms", {}).items():
-            for quantile, ms in values.items():
-                latency.labels(stage, quantile).set(ms)
-        gauge("healthy", "1 while nothing fails").set(bool(last.get("healthy")))
-        gauge("alarms", "Alarms not in NORM").set(len(last.get("alarms", [])))
-        queued = last.get("link", {}).get("mqtt", {}).get("queued", 0)
-        gauge("outbox_queued", "Events that wait").set(queued)
-        return generate_latest(registry)
+        return metrics.text()
 
 
 def _why_not(health: Health) -> str:

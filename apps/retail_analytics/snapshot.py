@@ -7,14 +7,13 @@ what could be published, or what is rounded and renewed so seldom that nobody st
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-
 from apps.retail_analytics.camera import CameraSettings
 from apps.retail_analytics.queue_watch import Seen
 from apps.retail_analytics.scene_setup import drawing_of
 from apps.retail_analytics.status import STARTING
 from apps.retail_analytics.telling import ROUND_TO
 from apps.retail_analytics.watch import GOOD, state_of
+from common.metrics import Metrics
 from common.snapshot import keep, shared
 
 if TYPE_CHECKING:
@@ -153,29 +152,15 @@ class Snapshots:
 
     def metrics(self) -> bytes:
         """The states that a plant's Prometheus watches: technical figures, no people."""
-        registry, last = CollectorRegistry(), self.last
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"lineside_{name}", text, labels, registry=registry)
-
-        for name, value in last.get("counts", {}).items():
-            gauge(f"retail_{name}", name.replace("_", " ")).set(value)
-        good = gauge("retail_camera_good", "1 while its view is usable", "camera")
-        fps = gauge("retail_camera_fps", "Pictures looked at per s", "camera")
-        dropped = gauge("retail_camera_dropped", "Pictures given up", "camera")
+        metrics, last = Metrics("retail", self.last), self.last
+        good = metrics.gauge("camera_good", "1 while its view is usable", "camera")
+        fps = metrics.gauge("camera_fps", "Pictures looked at per s", "camera")
+        dropped = metrics.gauge("camera_dropped", "Pictures given up", "camera")
         for camera in last.get("cameras", ()):
             good.labels(camera["name"]).set(camera["state"] == GOOD)
             fps.labels(camera["name"]).set(camera["fps"])
             dropped.labels(camera["name"]).set(camera["dropped"])
-        latency = gauge("retail_latency_ms", "Duration in ms", "stage", "quantile")
-        for stage, values in last.get("latency_ms", {}).items():
-            for quantile, ms in values.items():
-                latency.labels(stage, quantile).set(ms)
-        gauge("healthy", "1 while nothing fails").set(bool(last.get("healthy")))
-        gauge("alarms", "Alarms not in NORM").set(len(last.get("alarms", [])))
-        queued = last.get("link", {}).get("mqtt", {}).get("queued", 0)
-        gauge("outbox_queued", "Events that wait").set(queued)
-        return generate_latest(registry)
+        return metrics.text()
 
 
 def _queues(camera: CameraSettings) -> list[tuple[str, str]]:

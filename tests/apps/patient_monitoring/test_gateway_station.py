@@ -322,8 +322,10 @@ def test_the_snapshot_is_json_and_says_that_this_is_no_device(gateway):
     assert tile["oldest"] in ("ACVPU", "OXYGEN", "SBP", "TEMP")
     assert tile["due_in_s"] < tile["due_s"]
     assert tile["alarms"][0]["respond_by"] > tile["alarms"][0]["active_since"]
-    assert b"SIM" not in gateway.station.metrics()
-    assert b'lineside_ward_beds{priority="MEDIUM"} 1.0' in gateway.station.metrics()
+    metrics = gateway.station.metrics()
+    assert b"SIM" not in metrics
+    assert b'lineside_ward_beds{priority="MEDIUM"} 1.0' in metrics
+    assert b"lineside_outbox_queued" in metrics
 
 
 def test_the_gateway_says_at_start_that_it_is_no_device_and_at_the_end_that_it_is_gone(
