@@ -23,12 +23,11 @@ from common.screen.freshness import Freshness
 from common.screen.language import add_words, mark, tr
 from common.screen.listening import Heard, hear
 from common.screen.markup import Html, element
-from common.screen.overview import nothing_yet
 from common.screen.page import begin, live
 from common.screen.plant import draw_corner, look_around
 from common.screen.station_file import FILE, Row, var_folder
-from common.screen.station_page import stations_of
-from common.screen.tiles import grid, notice
+from common.screen.station_page import silent_html, stations_of, wait_for_station
+from common.screen.tiles import grid
 
 APP = "defect_inspection"
 ROWS = 200
@@ -50,17 +49,7 @@ def page() -> None:
         if names:
             _live(var_folder() / name / FILE)
         else:
-            wait_for_station()
-
-
-@live
-def wait_for_station() -> None:
-    """Look again until there is a station."""
-    plant = look_around(var_folder())
-    draw_corner(plant)
-    st.html(nothing_yet())
-    if stations_of(plant, APP):
-        st.rerun()
+            wait_for_station(APP)
 
 
 @live
@@ -69,7 +58,7 @@ def _live(path: Path) -> None:
     plant = look_around(var_folder())
     draw_corner(plant)
     heard = hear(path, "verdict", ROWS)
-    st.html(_top(heard))
+    st.html(head(heard, rows_of(heard)) if heard.word else silent_html(heard))
     left, right = st.columns([0.69, 0.31], gap="small")
     for part in body(heard):
         left.html(part)
@@ -78,12 +67,6 @@ def _live(path: Path) -> None:
         st.html(headline_html(alarms, freshness.tag))
         draw_alarms(alarms, Layout("di", ALARMS), stale=freshness.stale)
     st.html(foot(heard.word))
-
-
-def _top(heard: Heard) -> Html:
-    if heard.word:
-        return head(heard, rows_of(heard))
-    return notice(tr("No data") if heard.reading is None else tr("No data yet"), heard.trouble)
 
 
 def rows_of(heard: Heard) -> tuple[Row, ...]:

@@ -29,11 +29,10 @@ from common.screen.document import MISSING, Document, count
 from common.screen.language import add_words, mark, tr
 from common.screen.listening import Heard, hear
 from common.screen.markup import Html, element
-from common.screen.overview import nothing_yet
 from common.screen.page import begin, live, live_every
 from common.screen.plant import Plant, draw_corner, look_around
 from common.screen.station_file import FILE, var_folder
-from common.screen.station_page import stations_of
+from common.screen.station_page import silent_html, stations_of, wait_for_station
 from common.screen.tiles import notice
 
 APP = "patient_monitoring"
@@ -55,21 +54,11 @@ def page() -> None:
     name = draw_bar(names, screen_commands.draw if names else None)
     with top:
         if not names:
-            wait_for_station()
+            wait_for_station(APP)
         elif bed := chosen_bed():
             _patient(var_folder() / name / FILE, bed)
         else:
             _ward(var_folder() / name / FILE)
-
-
-@live
-def wait_for_station() -> None:
-    """Look again until there is a station."""
-    plant = look_around(var_folder())
-    draw_corner(plant)
-    st.html(nothing_yet())
-    if stations_of(plant, APP):
-        st.rerun()
 
 
 def _begin(path: Path) -> tuple[Plant, Heard, list[Bed], tuple[Alarm, ...]]:
@@ -78,12 +67,8 @@ def _begin(path: Path) -> tuple[Plant, Heard, list[Bed], tuple[Alarm, ...]]:
     heard = next((one for one in plant.heard if one.path == path), None) or hear(path)
     now = heard.freshness.age_s + (heard.word.number("wall_time") or 0.0)
     beds = beds_of(heard.word, now)
-    st.html(head(heard, beds) if heard.word else _nothing(heard))
+    st.html(head(heard, beds) if heard.word else silent_html(heard))
     return plant, heard, beds, alarms_of(heard.word, heard.name)
-
-
-def _nothing(heard: Heard) -> Html:
-    return notice(tr("No data") if heard.reading is None else tr("No data yet"), heard.trouble)
 
 
 @live

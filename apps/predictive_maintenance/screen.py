@@ -27,12 +27,10 @@ from common.screen.document import Document, count
 from common.screen.language import add_words, mark, tr
 from common.screen.listening import Heard, hear
 from common.screen.markup import Html, element
-from common.screen.overview import nothing_yet
 from common.screen.page import begin, live
 from common.screen.plant import draw_corner, look_around
 from common.screen.station_file import FILE, var_folder
-from common.screen.station_page import stations_of
-from common.screen.tiles import notice
+from common.screen.station_page import silent_html, stations_of, wait_for_station
 
 APP = "predictive_maintenance"
 STYLE = Path(__file__).with_name("screen.css")
@@ -50,22 +48,12 @@ def page() -> None:
     name = draw_bar(names, screen_commands.draw if names else None)
     with top:
         if not names:
-            wait_for_station()
+            wait_for_station(APP)
             return
         path = var_folder() / name / FILE
         _plant(path)
         draw_choice(path)
         draw_machine(path)
-
-
-@live
-def wait_for_station() -> None:
-    """Look again until there is a station."""
-    plant = look_around(var_folder())
-    draw_corner(plant)
-    st.html(nothing_yet())
-    if stations_of(plant, APP):
-        st.rerun()
 
 
 # ------------------------------------------------------------------------- all machines
@@ -76,7 +64,7 @@ def _plant(path: Path) -> None:
     """The state of the plant, its machines and its alarms, from one reading."""
     draw_corner(look_around(var_folder()))
     heard = hear(path)
-    st.html(head(heard) if heard.word else _silent(heard))
+    st.html(head(heard) if heard.word else silent_html(heard))
     left, right = st.columns([0.72, 0.28], gap="small")
     machines, freshness = heard.word.documents("machines"), heard.freshness
     left.html(table(machines, freshness, chosen(machines).text("asset")))
@@ -85,10 +73,6 @@ def _plant(path: Path) -> None:
         st.html(headline_html(alarms, freshness.tag))
         with st.container(height=ALARMS_PX, border=False):
             draw_alarms(alarms, Layout("pm", ALARMS), stale=freshness.stale)
-
-
-def _silent(heard: Heard) -> Html:
-    return notice(tr("No data") if heard.reading is None else tr("No data yet"), heard.trouble)
 
 
 def head(heard: Heard) -> Html:

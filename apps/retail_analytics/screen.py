@@ -21,11 +21,10 @@ from common.screen.app_screen import AppScreen
 from common.screen.bar import draw_bar
 from common.screen.document import MISSING, Document
 from common.screen.language import add_words, mark, tr
-from common.screen.overview import nothing_yet
-from common.screen.page import begin, live
-from common.screen.plant import draw_corner, look_around
+from common.screen.page import begin
+from common.screen.plant import look_around
 from common.screen.station_file import FILE, var_folder
-from common.screen.station_page import stations_of
+from common.screen.station_page import stations_of, wait_for_station
 
 APP = "retail_analytics"
 STYLE = Path(__file__).with_name("screen.css").read_text("utf-8")
@@ -46,7 +45,7 @@ def page() -> None:
     name = draw_bar(names, screen_commands.draw if names else None)
     with top:
         if not names:
-            wait_for_station()
+            wait_for_station(APP)
             return
         views: dict[str, Callable[[Path], None]] = {
             "now": screen_views.now_view, "compare": screen_views.compare_view,
@@ -71,16 +70,6 @@ def chosen_view() -> str:
         format_func=lambda view: tr(VIEWS[view]),
     )  # fmt: skip
     return str(st.session_state[VIEW])
-
-
-@live
-def wait_for_station() -> None:
-    """Look again until there is a station."""
-    plant = look_around(var_folder())
-    draw_corner(plant)
-    st.html(nothing_yet())
-    if stations_of(plant, APP):
-        st.rerun()
 
 
 # ------------------------------------------------------------------------ for the others

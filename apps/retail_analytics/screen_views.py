@@ -37,7 +37,8 @@ from common.screen.markup import Html, element
 from common.screen.page import is_dark, live, live_every
 from common.screen.plant import draw_corner, look_around
 from common.screen.station_file import StationUnreadable, var_folder
-from common.screen.tiles import grid, notice
+from common.screen.station_page import silent_html
+from common.screen.tiles import grid
 
 DIRECTION = "rt-direction"
 DIRECTIONS = {"in": mark("Entered"), "out": mark("Left")}
@@ -71,8 +72,7 @@ def _alive(path: Path) -> None:
     draw_corner(look_around(var_folder()))
     heard = hear(path)
     if not heard.word:
-        none = tr("No data") if heard.reading is None else tr("No data yet")
-        st.html(notice(none, heard.trouble))
+        st.html(silent_html(heard))
         return
     day = _day(heard)
     alarms = alarms_of(heard.word, heard.name)

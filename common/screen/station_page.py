@@ -23,7 +23,7 @@ from common.screen.page import live
 from common.screen.palette import priority_mark
 from common.screen.plant import Plant, draw_corner, look_around
 from common.screen.station_file import find_stations, var_folder
-from common.screen.tiles import GOOD, QUALITIES
+from common.screen.tiles import GOOD, QUALITIES, notice
 
 ALARMS = 8
 Screens = Mapping[str, AppScreen]
@@ -124,3 +124,18 @@ def _outside(number: float | None, low: float | None, high: float | None) -> boo
 def stations_of(plant: Plant, app: str) -> tuple[Heard, ...]:
     """The stations of an app, and those that have not yet said what they are."""
     return tuple(one for one in plant.heard if one.word.text("app") in (app, ""))
+
+
+def silent_html(heard: Heard) -> Html:
+    """In place of what a station says: why there is nothing to show."""
+    return notice(tr("No data") if heard.reading is None else tr("No data yet"), heard.trouble)
+
+
+@live
+def wait_for_station(app: str) -> None:
+    """In place of an app's page: look again until there is a station of it."""
+    plant = look_around(var_folder())
+    draw_corner(plant)
+    st.html(nothing_yet())
+    if stations_of(plant, app):
+        st.rerun()
