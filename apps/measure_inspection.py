@@ -53,10 +53,11 @@ def bench(asked: Asked) -> dict[str, Any]:
 
 def _depths(settings: Settings, asked: Asked, taken: Artefact) -> dict[str, Any]:
     """One part at a time against several under way, were they all there; the same file."""
+    wanted = replace(settings.model, runtime=taken.runtime, precision=taken.precision)
 
     def at(depth: int) -> Choice:
-        deep = replace(settings, model=replace(settings.model, depth=depth))
-        return open_inspection_model(deep, asked.config, taken.runtime, taken.precision)
+        deep = replace(settings, model=replace(wanted, depth=depth))
+        return open_inspection_model(deep, asked.config)
 
     return bench_depth.depths(settings, at, quick=asked.quick)
 

@@ -31,9 +31,10 @@ def bench(asked: Asked) -> dict[str, Any]:
         choice.model.close()
 
     taken = choice.model.artefact  # the same file at every depth
+    wanted = replace(settings.model, runtime=taken.runtime, precision=taken.precision)
 
     def at(depth: int) -> Choice:
-        deep = replace(settings, model=replace(settings.model, depth=depth))
-        return open_person_model(deep, asked.config, taken.runtime, taken.precision)
+        deep = replace(settings, model=replace(wanted, depth=depth))
+        return open_person_model(deep, asked.config)
 
     return figures | {"depths": depths(settings, at, quick=asked.quick)}

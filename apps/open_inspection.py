@@ -19,8 +19,7 @@ from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition, load_definitions
 from common.clock import SystemClock
 from common.config import from_table
-from common.inference.bundle import open_bundle
-from common.inference.selection import Choice, open_model
+from common.inference.selection import Choice, open_model_of
 from common.ports import Camera
 from common.store import Store
 from hardware import catalog
@@ -70,19 +69,9 @@ def open_parts(settings: Settings, path: Path, base: Base, opened: ExitStack) ->
     )  # fmt: skip
 
 
-def open_inspection_model(
-    settings: Settings, path: Path, runtime: str = "", precision: str = ""
-) -> Choice:
-    """The model of `settings`; runtime and precision given here win."""
-    folder = settings.model.bundle
-    if not folder.is_absolute():
-        folder = path.parent / folder
-    return open_model(
-        open_bundle(folder),
-        catalog.opener_for(settings.model.depth),
-        runtime or settings.model.runtime,
-        precision or settings.model.precision,
-    )
+def open_inspection_model(settings: Settings, path: Path) -> Choice:
+    """The model of `settings`."""
+    return open_model_of(settings.model, path, catalog.opener_for(settings.model.depth))
 
 
 def _open_camera(settings: Settings, path: Path, clock: SystemClock) -> Camera:

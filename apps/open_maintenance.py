@@ -19,8 +19,7 @@ from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
 from common.config import from_table
 from common.errors import ConfigError
-from common.inference.bundle import open_bundle
-from common.inference.selection import Choice, open_model
+from common.inference.selection import Choice, open_model_of
 from common.ports import Runtime, StatusLight, VibrationSource
 from common.store import Store
 from hardware import catalog
@@ -73,21 +72,11 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
     return Running(station.build(settings, parts), says)
 
 
-def open_sequence_model(
-    settings: Settings, path: Path, runtime: str = "", precision: str = ""
-) -> Choice | None:
+def open_sequence_model(settings: Settings, path: Path) -> Choice | None:
     """The sequence model of `settings`; None where they switch it off."""
     if not settings.model.enabled:
         return None
-    folder = settings.model.bundle
-    if not folder.is_absolute():
-        folder = path.parent / folder
-    return open_model(
-        open_bundle(folder),
-        _open_small,
-        runtime or settings.model.runtime,
-        precision or settings.model.precision,
-    )
+    return open_model_of(settings.model, path, _open_small)
 
 
 def _open_small(name: str, path: Path, **options: Any) -> Runtime:

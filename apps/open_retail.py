@@ -14,8 +14,7 @@ from apps.retail_analytics.config import Settings, Simulation
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
 from common.config import from_table, setting
-from common.inference.bundle import open_bundle
-from common.inference.selection import Choice, open_model
+from common.inference.selection import Choice, open_model_of
 from common.ports import Camera, Clock
 from common.store import Store
 from hardware import catalog
@@ -67,24 +66,14 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
     return Running(station.build(settings, parts), f"{choice.reason}; {guarded.says()}")
 
 
-def open_person_model(
-    settings: Settings, path: Path, runtime: str = "", precision: str = ""
-) -> Choice:
-    """The model of `settings`; runtime and precision given here win.
+def open_person_model(settings: Settings, path: Path) -> Choice:
+    """The model of `settings`.
 
     From here on OpenCV works in the thread that asks it: the network's threads want the
     cores, and on a busy one waiting for a second thread costs more than it brings.
     """
     cv2.setNumThreads(1)
-    folder = settings.model.bundle
-    if not folder.is_absolute():
-        folder = path.parent / folder
-    return open_model(
-        open_bundle(folder),
-        catalog.opener_for(settings.model.depth),
-        runtime or settings.model.runtime,
-        precision or settings.model.precision,
-    )
+    return open_model_of(settings.model, path, catalog.opener_for(settings.model.depth))
 
 
 def open_cameras(

@@ -29,8 +29,7 @@ from apps.patient_monitoring.world import soon
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
 from common.config import from_table
-from common.inference.bundle import open_bundle
-from common.inference.selection import Choice, open_model
+from common.inference.selection import Choice, open_model_of
 from common.station_settings import DeviceSettings
 from common.store import Store
 from hardware import catalog
@@ -75,17 +74,9 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
     return Running(ward, choice.reason, routers=routers)
 
 
-def open_ward_model(
-    settings: Settings, path: Path, runtime: str = "", precision: str = ""
-) -> Choice:
-    """The model of `settings`; runtime and precision given here win."""
-    folder = settings.model.bundle
-    return open_model(
-        open_bundle(folder if folder.is_absolute() else path.parent / folder),
-        catalog.open_runtime,
-        runtime or settings.model.runtime,
-        precision or settings.model.precision,
-    )
+def open_ward_model(settings: Settings, path: Path) -> Choice:
+    """The model of `settings`."""
+    return open_model_of(settings.model, path, catalog.open_runtime)
 
 
 def _orders(settings: Settings) -> frozenset[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.patient_monitoring.domain import Sign
+from common import station_settings
 from common.config import load, setting
 from common.station_settings import DeviceSettings, Retention, StationSettings
 
@@ -119,11 +120,10 @@ class BaselineRules:
 
 
 @dataclass(frozen=True)
-class ModelSettings:
+class ModelSettings(station_settings.ModelSettings):
     """Which model, on which runtime."""
 
     bundle: Path = setting(Path("models/deterioration"))
-    runtime: str = setting("auto")
     precision: str = setting("auto", choices=("auto", "fp32"))
 
 

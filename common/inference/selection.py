@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from common.errors import BackendMissing, LinesideError
-from common.inference.bundle import Artefact, Bundle, Model
+from common.inference.bundle import Artefact, Bundle, Model, open_bundle
 from common.ports import Runtime
+from common.station_settings import ModelSettings
 
 OpenRuntime = Callable[[str, Path], Runtime]
 TRIALS = 5
@@ -42,6 +43,12 @@ class Choice:
             "reason": self.reason,
             "process": None if state is None else state(),
         }
+
+
+def open_model_of(settings: ModelSettings, path: Path, open_runtime: OpenRuntime) -> Choice:
+    """The model that [model] of the settings file `path` asks for; raises as `open_model`."""
+    bundle = open_bundle(path.parent / settings.bundle)
+    return open_model(bundle, open_runtime, settings.runtime, settings.precision)
 
 
 def open_model(

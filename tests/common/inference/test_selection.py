@@ -3,14 +3,16 @@
 import hashlib
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.inference.bundle import Model, open_bundle
-from common.inference.selection import TRIALS, open_model, trial_ms
+from common.inference.selection import TRIALS, open_model, open_model_of, trial_ms
 from common.ports import TensorSpec
+from common.station_settings import ModelSettings
 
 CARD = """
 name = "tiny"
@@ -89,6 +91,17 @@ def test_the_fastest_wins_says_why_and_the_others_are_closed(tmp_path):
     assert choice.reason.index("medium") < choice.reason.index("slow/fp32 ")
     assert "not here" not in choice.reason
     assert machine.still_open() == ["quick"]
+
+
+def test_a_settings_file_names_its_model_from_where_it_lies(tmp_path):
+    (tmp_path / "models").mkdir()
+    a_bundle(tmp_path / "models", "slow", "quick")
+    beside = ModelSettings(Path("models"), "slow", "fp32")
+    choice = open_model_of(beside, tmp_path / "app.toml", Machine())
+    assert choice.model.artefact.label == "slow/fp32"
+    elsewhere = ModelSettings(tmp_path / "models")
+    choice = open_model_of(elsewhere, Path("other", "app.toml"), Machine())
+    assert choice.model.artefact.label == "quick/fp32"
 
 
 def test_what_is_not_here_is_passed_over_and_said_once(tmp_path):
