@@ -8,7 +8,7 @@ full, then mixed, where only convolutions and matrix products are INT8.
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +20,8 @@ from apps.defect_inspection.evaluate import open_dataset
 from apps.model_bench.accuracy import accuracy
 from apps.train import PYTHON as TRAIN_PYTHON
 from common.errors import BackendMissing, BundleError, ConfigError
-from common.inference.bundle import Artefact, Bundle, Model, open_bundle, sha256
+from common.inference.bundle import Artefact, Bundle, Model, open_bundle
+from common.inference.card_text import artefact_of, artefact_table
 from common.inference.images import TensorWriter
 from hardware.catalog import open_runtime
 
@@ -82,7 +83,7 @@ def run(model: Path, data: Path, to: str, out: Path, limit: float = LIMIT) -> di
         with TemporaryDirectory() as folder:
             made = Path(folder) / KINDS[to].file
             make(bundle.path(source), made, mixed)
-            found = _artefact(KINDS[to], made)
+            found = artefact_of(made, KINDS[to].runtime, KINDS[to].precision)
             after = seen(Bundle(Path(folder), bundle.card), found, data)
             tried["mixed" if mixed else "full"] = after
             if before - after <= limit:
@@ -172,13 +173,6 @@ def calibration(bundle: Bundle, data: Path) -> np.ndarray:
     return np.stack(batches)
 
 
-def _artefact(kind: Kind, path: Path) -> Artefact:
-    made = Artefact(kind.runtime, kind.precision, path.name, sha256(path), path.stem + ".bin")
-    if path.suffix != ".xml":
-        return replace(made, companion="")
-    return replace(made, companion_sha256=sha256(path.with_name(made.companion)))
-
-
 def _kept(
     artefact: Artefact, made: Path, out: Path, source: Artefact, before: float,
     tried: dict[str, float],
@@ -195,15 +189,5 @@ def _kept(
         "tried": tried,
         "bytes": size,
         "out": str(out),
-        "model_toml": lines(artefact),
+        "model_toml": artefact_table(artefact).rstrip(),
     }
-
-
-def lines(artefact: Artefact) -> str:
-    """What model.toml must say of it."""
-    table = {
-        "runtime": artefact.runtime, "precision": artefact.precision, "file": artefact.file,
-        "sha256": artefact.sha256, "companion": artefact.companion,
-        "companion_sha256": artefact.companion_sha256,
-    }  # fmt: skip
-    return "\n".join(["[[artefacts]]", *(f'{k} = "{v}"' for k, v in table.items() if v)])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.inference import elsewhere
+from common.inference import card_text
 from hardware import doctor
 from hardware.doctor import artefacts, devices, host, programs, runtimes
 from hardware.runtimes import edgetpu
@@ -179,7 +179,7 @@ def test_devices_without_a_file_come_with_the_command_that_makes_it(tmp_path):
     folder = copied(tmp_path)
     card = folder / "model.toml"
     before = card.read_text().partition("[[not_built]]")[0]
-    card.write_text(f"{before}\n{elsewhere.of_pictures(tflite=False)}")
+    card.write_text(f"{before}\n{card_text.of_pictures()}")
     coral, hailo = [*artefacts.findings([folder])][-2:]
     assert (coral.name, coral.ok, coral.needed) == (
         "model/ward/risk Coral Edge TPU", False, False,

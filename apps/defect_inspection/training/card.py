@@ -5,7 +5,6 @@ artefact on the held-out tenth and on `val`; README.md is both, for people.
 """
 
 import json
-import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from apps.defect_inspection.evaluate import HELD_OUT, DataSet, evaluate, open_da
 from apps.defect_inspection.training.export import artefact_tables, export
 from apps.defect_inspection.training.train import Recipe
 from common.errors import BackendMissing
+from common.inference import card_text
 from common.inference.bundle import Bundle, open_bundle
 from common.inference.selection import OpenRuntime, open_model
 
@@ -71,7 +71,7 @@ data = {text(facts.data)}
 data_licence = {text(facts.data_licence)}
 split = "{split}"
 command = {text(facts.command)}
-commit = "{commit()}"
+commit = "{card_text.commit()}"
 tool = "ultralytics {ultralytics.__version__}, {facts.recipe.network}"
 
 [[inputs]]
@@ -108,13 +108,6 @@ def measure(bundle: Bundle, data: Path, open_runtime: OpenRuntime) -> dict[str, 
             results.setdefault(split, {})[artefact.label] = found
             model.close()
     return results
-
-
-def commit() -> str:
-    """The commit that is checked out; "unknown" outside a repository."""
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"
 
 
 FIGURES = ("map33", "map50", "map50_95", "best_f")

@@ -5,7 +5,6 @@ turn scores and distances into boxes stay in float, since eight bits cannot hold
 confidence and a coordinate of 640.
 """
 
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,8 +16,7 @@ import onnx
 import openvino as ov
 from ultralytics import YOLO
 
-from common.inference import elsewhere
-from common.inference.bundle import sha256
+from common.inference import card_text
 from common.inference.images import TensorWriter
 
 CALIBRATION_PICTURES = 200
@@ -68,28 +66,16 @@ def calibration(pictures: list[Path], size: int) -> list[np.ndarray]:
 
 
 ARTEFACTS = (
-    ("openvino", "int8", "int8.xml", "int8.bin", ("GPU", "NPU")),
-    ("openvino", "fp16", "fp16.xml", "fp16.bin", ("GPU", "NPU")),
-    ("onnxruntime", "int8", "int8.onnx", "", ()),
-    ("onnxruntime", "fp32", "fp32.onnx", "", ("CUDA", "TensorRT")),
-    ("tensorrt", "fp16", "fp32.onnx", "", ()),  # the engine is built where it runs
+    ("int8.xml", "openvino", "int8", ("GPU", "NPU")),
+    ("fp16.xml", "openvino", "fp16", ("GPU", "NPU")),
+    ("int8.onnx", "onnxruntime", "int8", ()),
+    ("fp32.onnx", "onnxruntime", "fp32", ("CUDA", "TensorRT")),
+    ("fp32.onnx", "tensorrt", "fp16", ()),  # the engine is built where it runs
 )
 
 
 def artefact_tables(folder: Path) -> Iterable[str]:
     """The [[artefacts]] of model.toml for what lies in `folder`, and what is not built."""
-    for runtime, precision, file, companion, also in ARTEFACTS:
-        lines = [
-            "[[artefacts]]",
-            f'runtime = "{runtime}"',
-            f'precision = "{precision}"',
-            f'file = "{file}"',
-            f'sha256 = "{sha256(folder / file)}"',
-        ]
-        if companion:
-            lines += [f'companion = "{companion}"']
-            lines += [f'companion_sha256 = "{sha256(folder / companion)}"']
-        if also:
-            lines += [f"also = {json.dumps(also)}"]
-        yield "\n".join(lines) + "\n"
-    yield elsewhere.of_pictures(tflite=False)
+    for file, *of in ARTEFACTS:
+        yield card_text.artefact_table(card_text.artefact_of(folder / file, *of))
+    yield card_text.of_pictures()

@@ -6,7 +6,6 @@ golden.json keeps what the trained model itself answered, before it became a gra
 """
 
 import json
-import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +19,8 @@ from apps.patient_monitoring.evaluate import evaluate
 from apps.patient_monitoring.figures import methods
 from apps.patient_monitoring.risk import INPUT, LAYOUT
 from apps.patient_monitoring.trends import FEATURES
-from common.inference import elsewhere
-from common.inference.bundle import open_bundle, sha256
+from common.inference import card_text
+from common.inference.bundle import open_bundle
 from common.inference.selection import OpenRuntime, open_model
 
 VERSION = "1.0.0"
@@ -85,7 +84,7 @@ data = {text(facts.data)}
 data_licence = {text(facts.data_licence)}
 split = "by patient: a fifth, by the content of the chart, was never trained on"
 command = "lineside train patient_monitoring --data DIR"
-commit = "{commit()}"
+commit = "{card_text.commit()}"
 tool = {text(tool)}
 """
 
@@ -99,11 +98,8 @@ def _output(name: str, width: int, layout: str) -> str:
 
 
 def _artefact(folder: Path) -> str:
-    digest = sha256(folder / "fp32.onnx")
-    return (
-        '[[artefacts]]\nruntime = "onnxruntime"\nprecision = "fp32"\n'
-        f'file = "fp32.onnx"\nsha256 = "{digest}"\n\n{elsewhere.of_numbers()}'
-    )
+    artefact = card_text.artefact_of(folder / "fp32.onnx", "onnxruntime", "fp32")
+    return f"{card_text.artefact_table(artefact)}\n{card_text.of_numbers()}"
 
 
 def _golden(folder: Path, features: Array, expected: dict[str, Array]) -> None:
@@ -139,7 +135,7 @@ def readme(facts: Facts, results: dict[str, Any]) -> str:
         ("data", facts.data), ("data licence", facts.data_licence),
         ("trained on", f"{len(facts.trained_on)} patients"),
         ("held out", f"{held['patients']} patients, {held['onsets']} onsets seen"),
-        ("hospitals", ", ".join(held["hospitals"])), ("commit", commit()),
+        ("hospitals", ", ".join(held["hospitals"])), ("commit", card_text.commit()),
         ("recipe", " · ".join(f"{k} {v}" for k, v in facts.recipe.items())),
         ("features", "level, spread, extremes and change of pulse, SpO2, temperature, systolic "
          "pressure and respiration over a day; oxygen; from these the chart's own points. "
@@ -158,10 +154,3 @@ def readme(facts: Facts, results: dict[str, Any]) -> str:
     parts += ["", "## What the figures mean", ""]
     parts += [f"* {key}: {meaning}" for key, meaning in held["definitions"].items()]
     return "\n".join(parts) + "\n"
-
-
-def commit() -> str:
-    """The commit that is checked out; "unknown" outside a repository."""
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"

@@ -6,7 +6,6 @@ machine of the data, by weights that never saw it; README.md is both, for people
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.training.readme import readme
 from apps.predictive_maintenance.training.recipe import ALL, Recipe, folders
 from apps.predictive_maintenance.vibration import FEATURES
-from common.inference import elsewhere
-from common.inference.bundle import open_bundle, sha256
+from common.inference import card_text
+from common.inference.bundle import open_bundle
 from common.inference.selection import OpenRuntime, open_model
 
 VERSION = "1.0.0"
@@ -61,6 +60,7 @@ def write_bundle(network: Path, folder: Path, facts: Facts) -> None:
     text, shape = json.dumps, [-1, facts.recipe.steps, FEATURES]  # JSON text is TOML text
     layout = "a sequence per axis; windows in order; features over the machine's own noise"
     split = "healthy time only; figures are of machines and runs that training never saw"
+    artefact = card_text.artefact_of(folder / FILE, "onnxruntime", "fp32")
     (folder / "model.toml").write_text(f"""\
 name = {text(facts.name)}
 version = "{VERSION}"
@@ -73,7 +73,7 @@ data = {text(f"healthy time of {facts.data}, simulated machines" if real else SI
 data_licence = {text(facts.data_licence if real else NOT_NEEDED)}
 split = "{split}"
 command = {text(facts.command)}
-commit = "{commit()}"
+commit = "{card_text.commit()}"
 tool = "torch {torch.__version__.split("+")[0]}, LSTM autoencoder"
 
 [[inputs]]
@@ -86,13 +86,8 @@ name = "rebuilt"
 shape = {shape}
 layout = "as the input"
 
-[[artefacts]]
-runtime = "onnxruntime"
-precision = "fp32"
-file = "{FILE}"
-sha256 = "{sha256(folder / FILE)}"
-
-{elsewhere.of_numbers()}""")
+{card_text.artefact_table(artefact)}
+{card_text.of_numbers()}""")
 
 
 def measure(
@@ -123,10 +118,3 @@ def _sources(place: Path, recipe: Recipe) -> dict[str, Callable[[Row], bool]]:
     if form == "labelled" or not recipe.real_share:
         return {place.name: lambda _: True}
     return {row["file"]: lambda r, name=row["file"]: r["file"] == name for row in rows}
-
-
-def commit() -> str:
-    """The commit that is checked out; "unknown" outside a repository."""
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"

@@ -1,8 +1,6 @@
 """model.toml of the student's bundles: contract, origin and artefacts."""
 
 import json
-import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +9,8 @@ import torch
 
 from apps.retail_analytics.training.network import STRIDES
 from apps.retail_analytics.training.recipe import Recipe
-from common.inference.bundle import sha256
-from common.inference.elsewhere import (
-    ACCELERATORS,
-    CLOSED_CORAL,
-    CLOSED_HAILO,
-    EDGETPU,
-    HAILO,
-    HEF,
-    table,
-)
-from common.inference.elsewhere import CORAL as CORAL_DEVICE
+from common.inference import card_text
+from common.inference.card_text import artefact_of, artefact_table, not_built
 
 VERSION = "1.0.0"
 LICENCE = "Apache-2.0"
@@ -53,17 +42,20 @@ def model_toml(folder: Path, facts: Facts) -> str:
     ]
     intel, nvidia = ["GPU", "NPU"], ["CUDA", "TensorRT"]
     artefacts = [
-        _artefact(folder, "openvino", "int8", "int8.xml", "int8.bin", intel),
-        _artefact(folder, "openvino", "fp16", "fp16.xml", "fp16.bin", intel),
-        _artefact(folder, "onnxruntime", "fp32", "fp32.onnx", also=nvidia),
-        _artefact(folder, "tensorrt", "fp16", "fp32.onnx"),
+        artefact_of(folder / "int8.xml", "openvino", "int8", intel),
+        artefact_of(folder / "fp16.xml", "openvino", "fp16", intel),
+        artefact_of(folder / "fp32.onnx", "onnxruntime", "fp32", nvidia),
+        artefact_of(folder / "fp32.onnx", "tensorrt", "fp16"),
     ]
     beside = f"the bundle {facts.name}{CORAL} holds what is compiled for it"
     absent = [
-        table((CORAL_DEVICE,), beside, f"cd ../{facts.name}{CORAL} && {EDGETPU}"),
-        table((HAILO,), CLOSED_HAILO, HEF),
+        not_built(
+            [card_text.CORAL], beside, f"cd ../{facts.name}{CORAL} && {card_text.EDGETPU}"
+        ),
+        not_built([card_text.HAILO], card_text.CLOSED_HAILO, card_text.HEF),
     ]
-    return "\n".join([_head(facts.name, facts), *tensors, *artefacts, *absent])
+    tables = [artefact_table(artefact) for artefact in artefacts]
+    return "\n".join([_head(facts.name, facts), *tensors, *tables, *absent])
 
 
 def coral_toml(folder: Path, facts: Facts, runtime: Any) -> str:
@@ -78,11 +70,11 @@ def coral_toml(folder: Path, facts: Facts, runtime: Any) -> str:
         role = READER if spec.name == "boxes" else f"{READER} {spec.name}"
         layout = f"{role}, scale {scale!r}, zero {zero}, {_strides()}"
         tensors.append(_tensor("outputs", spec.name, [*spec.shape], spec.dtype, layout))
-    artefact = _artefact(folder, "litert", "int8", "int8.tflite")
-    others = tuple(device for device in ACCELERATORS if device != CORAL_DEVICE)
+    artefact = artefact_table(artefact_of(folder / "int8.tflite", "litert", "int8"))
+    others = [device for device in card_text.ACCELERATORS if device != card_text.CORAL]
     absent = [
-        table((CORAL_DEVICE,), CLOSED_CORAL, EDGETPU),
-        table(
+        not_built([card_text.CORAL], card_text.CLOSED_CORAL, card_text.EDGETPU),
+        not_built(
             others,
             f"the bundle {facts.name} beside this one speaks of them",
             f'set [model] bundle = "models/{facts.name}"',
@@ -112,7 +104,7 @@ data = {text(source, ensure_ascii=False)}
 data_licence = {text(facts.data_licence, ensure_ascii=False)}
 split = {text(split, ensure_ascii=False)}
 command = {text(command)}
-commit = "{commit()}"
+commit = "{card_text.commit()}"
 tool = "torch {torch.__version__.split("+")[0]}, from YOLOX-nano (Apache-2.0, see NOTICE)"
 """
 
@@ -125,29 +117,3 @@ shape = {shape}
 dtype = "{dtype}"
 layout = "{layout}"
 """
-
-
-def _artefact(
-    folder: Path, runtime: str, precision: str, file: str, companion: str = "",
-    also: Sequence[str] = (),
-) -> str:  # fmt: skip
-    lines = [
-        "[[artefacts]]",
-        f'runtime = "{runtime}"',
-        f'precision = "{precision}"',
-        f'file = "{file}"',
-        f'sha256 = "{sha256(folder / file)}"',
-    ]
-    if companion:
-        lines += [f'companion = "{companion}"']
-        lines += [f'companion_sha256 = "{sha256(folder / companion)}"']
-    if also:
-        lines += [f"also = {json.dumps([*also])}"]
-    return "\n".join(lines) + "\n"
-
-
-def commit() -> str:
-    """The commit that is checked out; "unknown" outside a repository."""
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"
