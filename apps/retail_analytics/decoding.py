@@ -5,6 +5,7 @@ Written from the networks' published descriptions; no family's own code is used.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,11 @@ class Options:
         if "scale" in numbers:
             array = (array - numbers.get("zero", (0.0,))[0]) * numbers["scale"][0]
         return np.asarray(array, np.float32)
+
+    @property
+    def strides(self) -> tuple[float, ...]:
+        """Input px from cell to cell, level by level."""
+        return self.tensors["boxes"][1].get("strides", (8.0, 16.0, 32.0))
 
     def number(self, word: str, usual: float, role: str = "boxes") -> float:
         """One number of the card."""
@@ -73,20 +79,26 @@ def yolox(outputs: Outputs, options: Options, threshold: float) -> Raw:
     rows = options.array(outputs)[0]
     if "scores" in options.tensors:
         rows = np.hstack([rows, options.array(outputs, "scores")[0]])
-    strides = np.array(options.tensors["boxes"][1].get("strides", (8.0, 16.0, 32.0)))
-    high, wide = (options.height // strides).astype(int), (options.width // strides).astype(int)
-    ends = np.cumsum(high * wide)
-    if len(rows) != ends[-1]:
-        raise BundleError(f"yolox: {len(rows)} cells, the strides give {ends[-1]}")
+    cells = _cells(options.height, options.width, options.strides)
+    if len(rows) != len(cells):
+        raise BundleError(f"yolox: {len(rows)} cells, the strides give {len(cells)}")
     likely = np.flatnonzero(rows[:, 4] >= threshold)  # no class can lift it above this
-    level = np.searchsorted(ends, likely, "right")
-    y, x = np.divmod(likely - (ends - high * wide)[level], wide[level])
-    rows, grid = rows[likely], np.column_stack([x, y]).astype(np.float32)
-    step = strides[level].astype(np.float32)[:, None]
+    rows, cells = rows[likely], cells[likely]
     found, scores, kinds = _best(rows[:, 4:5] * rows[:, 5 : 5 + options.labels], threshold)
-    centre = (rows[found, :2] + grid[found]) * step[found]
-    size = np.exp(rows[found, 2:4].clip(-10, 10)) * step[found]
+    rows, corner, step = rows[found], cells[found, :2], cells[found, 2:]
+    centre = rows[:, :2] * step + corner
+    size = np.exp(rows[:, 2:4].clip(-10, 10)) * step
     return Raw(_corners(centre, size), scores, kinds)
+
+
+@lru_cache(maxsize=8)
+def _cells(height: int, width: int, strides: tuple[float, ...]) -> Floats:
+    """[cells, 3]: upper left corner and side of each cell in input px, as YOLOX has them."""
+    levels = []
+    for stride in strides:
+        y, x = np.mgrid[0 : int(height // stride), 0 : int(width // stride)] * stride
+        levels.append(np.column_stack([x.ravel(), y.ravel(), np.full(x.size, stride)]))
+    return np.concatenate(levels).astype(np.float32)
 
 
 def fastestdet(outputs: Outputs, options: Options, threshold: float) -> Raw:

@@ -70,6 +70,21 @@ def input_form(tensor: Tensor) -> InputForm:
     return InputForm(height, width, last, "RGB" in words, scale, fit, tensor.dtype)
 
 
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """From input px to px of the picture, for boxes [n, 4]."""
+
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    most: NDArray[np.float64]
+    """Right and lower edge of the picture."""
+
+    def __call__(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The boxes in the picture, cut at its edges."""
+        moved = boxes * self.scale + self.offset
+        return np.minimum(np.maximum(moved, 0.0), self.most).astype(np.float32)
+
+
 class Fitter:
     """Writes pictures into one reused network input, and finds the way back."""
 
@@ -81,10 +96,10 @@ class Fitter:
         self.tensor = np.zeros(planes, form.dtype)
         self._planes = [np.empty(shape[:2], np.uint8) for _ in range(3)]
         self._shape: tuple[int, ...] = ()
-        self._place, self._back = self._canvas, np.zeros((2, 2))
+        self._place, self._back = self._canvas, WayBack(*np.zeros((3, 4)))
 
-    def write(self, picture: np.ndarray) -> NDArray[np.float64]:
-        """Fill `tensor`; returns what input px × scale + offset is in the picture: [2, 2]."""
+    def write(self, picture: np.ndarray) -> WayBack:
+        """Fill `tensor`; returns how its boxes come back into the picture."""
         if picture.ndim == 2:
             picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
         if picture.shape != self._shape:
@@ -95,7 +110,7 @@ class Fitter:
         self._fill()
         return self._back
 
-    def _placed(self, picture: np.ndarray) -> tuple[np.ndarray, NDArray[np.float64]]:
+    def _placed(self, picture: np.ndarray) -> tuple[np.ndarray, WayBack]:
         """Where on the canvas pictures of this size go, and the way back."""
         form, (rows, columns) = self._form, picture.shape[:2]
         if form.fit == "stretched":
@@ -108,7 +123,8 @@ class Fitter:
         left, top = (room // 2) if form.fit == "centred" else (0, 0)
         self._canvas[:] = PAD_GREY
         place = self._canvas[top : top + size[1], left : left + size[0]]
-        return place, np.array([1 / scale, -np.array([left, top]) / scale])
+        back = (1 / scale, -np.array([left, top]) / scale, np.array([columns, rows]))
+        return place, WayBack(*(np.tile(pair, 2) for pair in back))
 
     def _fill(self) -> None:
         """Canvas → tensor; plane by plane where it wants planes: a third of the time."""
@@ -157,32 +173,17 @@ class PersonDetector:
         back = fitter.write(picture)
         self._asked += 1
         self._asker.submit(self._asked, {self._card.inputs[0].name: fitter.tensor})
-        return partial(self._finish, self._asked, threshold, back, picture.shape)
+        return partial(self._finish, self._asked, threshold, back)
 
     def close(self) -> None:
         """End what is under way; the model stays its opener's."""
         self._asker.close()
 
-    def _finish(
-        self, tag: int, threshold: float, back: NDArray[np.float64], shape: tuple[int, ...]
-    ) -> Detections:
+    def _finish(self, tag: int, threshold: float, back: WayBack) -> Detections:
         outputs = answer_of(self._asker, tag)
-        raw = READERS[self._reader](outputs, self._options, threshold)
-        raw = raw.only(self._people)
-        kept = suppress(raw.boxes, raw.scores, raw.classes, self._card.overlap)
-        return self._in_picture(raw, kept[:MOST_PEOPLE], back, shape)
-
-    def _in_picture(
-        self,
-        raw: Raw,
-        kept: NDArray[np.int64],
-        back: NDArray[np.float64],
-        shape: tuple[int, ...],
-    ) -> Detections:
-        height, width = shape[:2]
-        boxes = raw.boxes[kept] * np.tile(back[0], 2) + np.tile(back[1], 2)
-        boxes = boxes.clip(0, [width, height, width, height]).astype(np.float32)
-        return Detections(boxes, raw.scores[kept], raw.classes[kept])
+        raw = READERS[self._reader](outputs, self._options, threshold).only(self._people)
+        kept = suppress(raw.boxes, raw.scores, raw.classes, self._card.overlap)[:MOST_PEOPLE]
+        return Detections(back(raw.boxes[kept]), raw.scores[kept], raw.classes[kept])
 
 
 def reader_of(card: ModelCard, form: InputForm) -> tuple[str, Options]:
