@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from apps.retail_analytics.camera import ViewLimits
 
 SMALL = (160, 120)
-LEARN_VIEWS = 30  # views that the reference is made of
-KEPT = 0.995  # share of the old reference in the new one: a shop changes within minutes
+LOOK_S = 0.15  # between two looks at whether it was turned: to be sure takes SURE_S anyway
+LEARN_VIEWS = 15  # views that the reference is made of
+KEPT = 0.985  # share of the old reference in the new one: a shop changes within minutes
 SURE_VIEWS, SURE_S = 8, 3.0  # people close by move the edges too, but walk on
 ALIKE = 0.35  # correlation below which nothing of the reference is left
 Row = NDArray[np.float64]
@@ -30,6 +31,8 @@ class Sight:
         self._learned = 0
         self._moved = 0
         self._moved_since = 0.0
+        self._turn = ""
+        self._look_at = -math.inf
         self._same_since: tuple[bytes, float] | None = None
 
     def check(self, frame: np.ndarray, now: float) -> str:
@@ -40,11 +43,12 @@ class Sight:
             return f"dark: mean grey {mean:.0f} of 255"
         if deviation < self._limits.blocked_contrast:
             return f"blocked: grey values differ by {deviation:.1f} only"
-        return self._frozen(small, now) or self._turned(small, frame.shape[1] / SMALL[0], now)
+        return self._frozen(small, now) or self._look(small, frame.shape[1] / SMALL[0], now)
 
     def restart(self) -> None:
         """Take the next views as the right ones: the camera was turned on purpose."""
         self._reference, self._learned, self._moved = None, 0, 0
+        self._look_at = -math.inf
 
     def _frozen(self, small: np.ndarray, now: float) -> str:
         sums = _sums(small, 0).tobytes()
@@ -52,6 +56,13 @@ class Sight:
             self._same_since = (sums, now)
         for_s = now - self._same_since[1]
         return f"frozen: for {for_s:.0f} s" if for_s >= self._limits.frozen_s else ""
+
+    def _look(self, small: np.ndarray, scale: float, now: float) -> str:
+        """Whether it was turned, as of the last look."""
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            self._turn = self._turned(small, scale, now)
+        return self._turn
 
     def _turned(self, small: np.ndarray, scale: float, now: float) -> str:
         rows = _edges(small)
