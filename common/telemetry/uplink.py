@@ -113,6 +113,7 @@ class Uplink:
                 log.exception("uplink: a bug; going on")
                 self._stopping.wait(LOOK_S)
         self._drain.close()
+        self._client.reinitialise()  # the only way to close the sockets paho wakes itself by
 
     def _once(self) -> None:
         self._connected_at = None
