@@ -1,14 +1,14 @@
 """What tests in a real browser share: axe-core, what lies over what, a station that talks."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from apps.browser import ScreenServer, open_browser
+from apps.browser import PANEL, ScreenServer, open_browser
 from apps.screen_watch import show
 from common.errors import BackendMissing
 
@@ -59,6 +59,42 @@ def violations(page: Any) -> dict[str, list[str]]:
         page.wait_for_timeout(500)
     assert len(found["passes"]) > ENOUGH
     return {v["id"]: [n["html"][:150] for n in v["nodes"]][:3] for v in found["violations"]}
+
+
+def barriers(
+    browser: Any, server: ScreenServer, path: str, forms: Iterable[str] = ()
+) -> dict[str, dict[str, list[str]]]:
+    """What keeps people from using a page (""), and the page with each form open."""
+    found = {}
+    for form in ("", *forms):
+        page = show(browser, server, path)
+        if form:
+            page.get_by_role("button", name=form).first.click()
+        page.wait_for_timeout(SETTLE_MS)
+        found[form] = violations(page)
+        page.context.close()
+    return {form: wrong for form, wrong in found.items() if wrong}
+
+
+def on_panel(page: Any) -> bool:
+    """Whether all of the page is on the panel unscrolled, and nothing lies under the bar."""
+    foot = page.locator(".ls-foot").bounding_box()
+    bar = page.locator(".st-key-ls-bar").bounding_box()
+    assert foot is not None
+    assert bar is not None
+    ends = foot["y"] + foot["height"], bar["y"] + bar["height"]
+    return ends[0] <= bar["y"] and ends[1] <= PANEL["height"]
+
+
+def outlives_refreshes(page: Any, label: str, words: str) -> bool:
+    """Whether what is typed stays while the page's clock shows that it was drawn again."""
+    field = page.get_by_label(label)
+    field.fill(words)
+    clock = page.locator(".ls-clock b").inner_text()
+    page.wait_for_function(
+        "c => document.querySelector('.ls-clock b').innerText !== c", arg=clock
+    )
+    return bool(field.input_value() == words)
 
 
 def misfits(browser: Any, server: ScreenServer, path: str) -> list[str]:

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from apps.browser import ScreenServer
 from apps.defect_inspection.simulate import make_board
 from common import audit, meta, records
 from common.audit import Act
@@ -22,6 +23,7 @@ from common.records import Label, Record
 from common.service import ApiServer, build_api
 from common.storage.schema import MIGRATIONS
 from common.users import User, Users
+from tests.apps.browsing import a_browser
 
 SNAPSHOT: dict[str, Any] = {
     "station": "defect-inspection",
@@ -231,6 +233,21 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Var:
     """An empty var folder that the screens read."""
     monkeypatch.setenv("LINESIDE_VAR", str(tmp_path / "var"))
     return Var(tmp_path / "var")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium; the test is skipped with the reason where there is none."""
+    with a_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def server(browser: Any, var: Var) -> Iterator[ScreenServer]:
+    """The screens of `var`; only where there is a browser to see them."""
+    made = ScreenServer(var.folder)
+    yield made
+    made.close()
 
 
 class Asked:

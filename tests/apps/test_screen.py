@@ -17,21 +17,11 @@ from common.screen.language import use
 from common.screen.listening import hear
 from common.screen.plant import look_around
 from common.store import StoreSettings
+from tests.apps.screens import started, text
 
 
-def start(**parameters: str) -> AppTest:
-    page = AppTest.from_file(screen.__file__, default_timeout=50)
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    """What is drawn, without the style sheet and the script."""
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
+def start(**query: str) -> AppTest:
+    return started(screen.__file__, **query)
 
 
 @pytest.mark.parametrize(

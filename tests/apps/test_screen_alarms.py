@@ -8,8 +8,7 @@ from streamlit.testing.v1 import AppTest
 from common.screen.alarm_filter import Filter
 from common.screen.alarms import alarms_of
 from common.screen.document import Document
-
-PASSWORD = "correct-horse"  # noqa: S105 - of users that live as long as a test
+from tests.apps.screens import made, press, run, sign_in, started, text
 
 
 def alarms_page() -> None:
@@ -21,30 +20,11 @@ def alarms_page() -> None:
 
 
 def start() -> AppTest:
-    return run(AppTest.from_function(alarms_page, default_timeout=50))
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
-
-
-def press(page: AppTest, label: str, number: int = 0) -> AppTest:
-    [b for b in page.button if b.label == label][number].click()
-    return run(page)
+    return started(alarms_page)
 
 
 def signed_in(name: str) -> AppTest:
-    page = start()
-    page.text_input(key="ls-name").input(name)
-    page.text_input(key="ls-password").input(PASSWORD)
-    return press(page, "Sign in")
+    return sign_in(start(), name)
 
 
 def test_no_alarm_is_said(var: Any) -> None:
@@ -236,7 +216,7 @@ def test_texts_from_outside_stay_texts(var: Any) -> None:
 
 
 def history() -> AppTest:
-    page = AppTest.from_function(alarms_page, default_timeout=50)
+    page = made(alarms_page)
     page.session_state["ls-f-show"] = "History"
     return page
 

@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 from common import records
 from common.screen.app_screen import OWN
 from common.screen.listening import hear
+from tests.apps.screens import made, press, run, text
 from tests.apps.test_screen import start as overview
-from tests.apps.test_screen_alarms import alarms_page, history, press, run, start, text
+from tests.apps.test_screen_alarms import alarms_page, history, start
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -40,7 +41,7 @@ def keep(station: Any, *letters: dict[str, Any]) -> None:
 
 
 def messages() -> AppTest:
-    page = AppTest.from_function(alarms_page, default_timeout=50)
+    page = made(alarms_page)
     page.session_state["ls-f-show"] = "Messages"
     return run(page)
 
@@ -98,7 +99,7 @@ def test_messages_in_german(var: Any) -> None:
     station = var.station("a")
     station.say()
     keep(station, letter())
-    page = AppTest.from_function(alarms_page, default_timeout=50)
+    page = made(alarms_page)
     page.session_state["ls-f-show"] = "Messages"
     page.query_params["lang"] = "de"
     shown = text(run(page))

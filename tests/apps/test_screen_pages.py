@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from apps.defect_inspection.screen import SCREEN
 from common import exports
@@ -19,6 +18,7 @@ from common.reports import Span, read_report, rows_of
 from common.screen.document import Document
 from common.screen.language import use
 from common.screen.report_page import span_of
+from tests.apps.screens import made, run, started, text
 
 
 def shift() -> Span:
@@ -63,35 +63,9 @@ def reports() -> None:
 PAGES = (health, values, trends, reports)
 
 
-def start(page: Callable[[], None]) -> AppTest:
-    return run(AppTest.from_function(page, default_timeout=50))
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
-
-
-def read(page: Callable[[], None]) -> str:
-    """A page whose records are read beside it: drawn again until they are there."""
-    shown = start(page)
-    for _ in range(100):
-        if "are being read" not in text(shown):
-            return text(shown)
-        time.sleep(0.1)
-        run(shown)
-    pytest.fail("the records were never read")
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_without_a_station_every_page_says_so(var: Any, page: Callable[[], None]) -> None:
-    assert "No station yet" in text(start(page))
+    assert "No station yet" in text(started(page))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -104,13 +78,13 @@ def test_a_word_of_another_shape_stops_no_page(
     var: Any, page: Callable[[], None], word: dict[str, Any]
 ) -> None:
     var.station("a").say(**word)
-    start(page)
+    started(page)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_broken_file_is_one_clear_line(var: Any, page: Callable[[], None]) -> None:
     var.station("a").file.write_bytes(b"not a database" * 400)
-    assert "cannot be read" in read(page) or page is values
+    assert "cannot be read" in text(started(page)) or page is values
 
 
 # ------------------------------------------------------------------ health
@@ -118,7 +92,7 @@ def test_a_broken_file_is_one_clear_line(var: Any, page: Callable[[], None]) -> 
 
 def test_a_healthy_station_has_no_heavy_edge(var: Any) -> None:
     var.station("a").say()
-    shown = text(start(health))
+    shown = text(started(health))
     for part in ("51\u202f°C", "41.0\u202f%", "50.8\u202fGB", "no fault", "online",
                  "records are kept", "0 queued", "0 dropped, 0 dead letters"):  # fmt: skip
         assert part in shown, part
@@ -138,7 +112,7 @@ def test_what_is_wrong_with_a_device_is_said(var: Any) -> None:
         clock={"synchronised": False, "offset_ms": 4000},
         alarms=[var.alarm("camera_failed", 2)],
     )  # fmt: skip
-    shown = text(start(health))
+    shown = text(started(health))
     for part in ("SLOWED", "under-voltage", "97.0\u202f%", "0.1\u202fGB", "faults: 1",
                  "camera: no picture for 2 s", "offline", "refused", "NOT KEPT", "disk full",
                  "3 not kept", "7 queued", "oldest 00:01:00", "3 dead letters",
@@ -150,14 +124,14 @@ def test_what_is_wrong_with_a_device_is_said(var: Any) -> None:
 
 def test_what_a_station_does_not_say_is_missing_and_not_zero(var: Any) -> None:
     var.station("a").say_raw(f'{{"station": "a", "wall_time": {time.time() + 2}}}')
-    shown = text(start(health))
+    shown = text(started(health))
     assert "– queued" in shown
     assert "0 queued" not in shown
 
 
 def test_a_silent_device_is_hatched(var: Any) -> None:
     var.station("a").say(age_s=60.0)
-    assert text(start(health)).count("ls-stale") == 8
+    assert text(started(health)).count("ls-stale") == 8
 
 
 # ------------------------------------------------------------------ values
@@ -177,7 +151,7 @@ def test_two_hundred_values_with_unit_quality_and_age(var: Any) -> None:
         value(199, at=time.time() - 60, max_age_s=5.0),
     ]  # fmt: skip
     var.station("a").say(values=told, alarms=[var.alarm("t7", 2)])
-    shown = text(start(values))
+    shown = text(started(values))
     assert shown.count("ls-value-cell") == 200
     assert "1\u202f234.5 mm/s" in shown
     assert shown.count("uncertain") == shown.count("bad value") == 1
@@ -189,14 +163,14 @@ def test_two_hundred_values_with_unit_quality_and_age(var: Any) -> None:
 
 def test_values_of_a_silent_station_are_all_hatched(var: Any) -> None:
     var.station("a").say(age_s=60.0, values=[value(n) for n in range(5)])
-    shown = text(start(values))
+    shown = text(started(values))
     assert shown.count("ls-value-cell ls-stale") == 5
     assert shown.count("01:0") >= 5
 
 
 def test_a_missing_value_is_missing(var: Any) -> None:
     var.station("a").say(values=[value(1, value=None), value(2, value=float("inf"))])
-    assert text(start(values)).count("– mm/s") == 2
+    assert text(started(values)).count("– mm/s") == 2
 
 
 # ------------------------------------------------------------------ trends and reports
@@ -220,21 +194,16 @@ def busy(var: Any) -> Any:
 
 def test_trends_have_their_limit_and_the_alarms_that_came(var: Any) -> None:
     busy(var)
-    shown = read(trends)
+    shown = text(started(trends))
     assert shown.count("data:image/svg+xml;base64,") == 2
     assert "Latency: last value 74 ms, 1 alarms" in shown
 
 
 def test_a_report_counts_the_shift(var: Any) -> None:
     busy(var)
-    page = AppTest.from_function(reports, default_timeout=50)
+    page = made(reports)
     page.session_state["ls-report-span"] = "hour"
     run(page)
-    for _ in range(100):
-        if "are being read" not in text(page):
-            break
-        time.sleep(0.1)
-        run(page)
     shown = text(page)
     for part in ("<dt>Parts</dt><dd>44</dd>", "9.1\u202f%", "Most frequent defects",
                  "<dt>Test pieces</dt><dd>1</dd>", "74\u202fms", "line stopped"):  # fmt: skip

@@ -20,8 +20,8 @@ from common.service import ApiServer, build_api
 from common.storage.queries import audit_tail, open_readonly
 from common.store import Store
 from common.users import Users
-
-PASSWORD = "correct-horse"  # noqa: S105 - of users that live as long as a test
+from tests.apps.conftest import PASSWORD
+from tests.apps.screens import press, run, sign_in, started, text
 
 
 def alarms_page() -> None:
@@ -32,27 +32,8 @@ def alarms_page() -> None:
     alarm_page()
 
 
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
-
-
-def press(page: AppTest, label: str, number: int = 0) -> AppTest:
-    [b for b in page.button if b.label == label][number].click()
-    return run(page)
-
-
 def signed_in(name: str = "anna", password: str = PASSWORD) -> AppTest:
-    page = run(AppTest.from_function(alarms_page, default_timeout=50))
-    page.text_input(key="ls-name").input(name)
-    page.text_input(key="ls-password").input(password)
-    return press(page, "Sign in")
+    return sign_in(started(alarms_page), name, password)
 
 
 # ------------------------------------------------------------------ sessions
@@ -94,9 +75,8 @@ def test_signing_in_without_a_station_says_so(var: Any) -> None:
 
 def test_the_answer_is_in_the_language_of_the_page(var: Any, api: Any) -> None:
     var.station("a").say(api_port=api.port, alarms=[var.alarm("x", 1)])
-    page = AppTest.from_function(alarms_page, default_timeout=50)
-    page.query_params["lang"] = "de"
-    press(run(page), "Quittieren")
+    page = started(alarms_page, lang="de")
+    press(page, "Quittieren")
     assert "Nichts wurde gesendet" in text(page)
 
 

@@ -8,24 +8,18 @@ import pytest
 
 from apps.browser import ScreenServer
 from apps.screen_watch import show, signed_in
-from tests.apps.browsing import SETTLE_MS, THEMES, a_browser, misfits, talking, violations
+from tests.apps.browsing import (
+    THEMES,
+    barriers,
+    misfits,
+    on_panel,
+    outlives_refreshes,
+    talking,
+)
 from tests.apps.conftest import PASSWORD
 
 pytestmark = pytest.mark.timeout(400)
 FORMS = ("Overrule a verdict", "Reset the line", "Challenge test")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def server(browser: Any, var: Any) -> Iterator[ScreenServer]:
-    made = ScreenServer(var.folder)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -46,22 +40,11 @@ def test_what_an_operator_sees(
         page.get_by_text(text).first.wait_for()
 
     # Everything is on the panel without scrolling, and nothing lies under the bar.
-    foot = page.locator(".ls-foot").bounding_box()
-    bar = page.locator(".st-key-ls-bar").bounding_box()
-    assert foot is not None
-    assert bar is not None
-    assert foot["y"] + foot["height"] <= bar["y"]
-    assert bar["y"] + bar["height"] <= 800
+    assert on_panel(page)
 
     # What is typed outlives refreshes, and the clock shows that there were some.
     page.get_by_role("button", name="Reset the line").click()
-    field = page.get_by_label("What was the cause?")
-    field.fill("the nozzle")
-    clock = page.locator(".ls-clock b").inner_text()
-    page.wait_for_function(
-        "c => document.querySelector('.ls-clock b').innerText !== c", arg=clock
-    )
-    assert field.input_value() == "the nozzle"
+    assert outlives_refreshes(page, "What was the cause?", "the nozzle")
     page.keyboard.press("Escape")
 
     # A station that falls silent is hatched, tile by tile.
@@ -77,15 +60,7 @@ def test_what_an_operator_sees(
 def test_everybody_can_use_the_page_and_its_forms(
     browser: Any, server: ScreenServer, alive: threading.Event, theme: str
 ) -> None:
-    found = {}
-    for form in ("", *FORMS):
-        page = show(browser, server, f"defect_inspection?theme={theme}")
-        if form:
-            page.get_by_role("button", name=form).first.click()
-        page.wait_for_timeout(SETTLE_MS)
-        found[form] = violations(page)
-        page.context.close()
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert barriers(browser, server, f"defect_inspection?theme={theme}", FORMS) == {}
 
 
 def test_it_fits_on_panel_and_tablet(

@@ -7,37 +7,16 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from apps.defect_inspection import screen
-
-PASSWORD = "correct-horse"  # noqa: S105 - of a user that lives as long as a test
-
-
-def start() -> AppTest:
-    return run(AppTest.from_file(screen.__file__, default_timeout=50))
+from tests.apps.conftest import PASSWORD
+from tests.apps.screens import press, run, sign_in, started, text
 
 
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    """What is drawn, without the style sheet and the script."""
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    button = next(b for b in page.button if b.label == label)
-    button.click()
-    return run(page)
+def start(**query: str) -> AppTest:
+    return started(screen.__file__, **query)
 
 
 def signed_in(name: str = "anna", password: str = PASSWORD) -> AppTest:
-    page = start()
-    page.text_input(key="ls-name").input(name)
-    page.text_input(key="ls-password").input(password)
-    return press(page, "Sign in")
+    return sign_in(start(), name, password)
 
 
 def test_without_a_station_it_says_so(var: Any) -> None:
@@ -219,9 +198,8 @@ def test_what_was_typed_stays_when_a_command_fails(var: Any, api: Any) -> None:
 def test_the_station_in_the_address_is_shown(var: Any) -> None:
     var.station("line-a").say(line={"recipe": "boards of a"})
     var.station("line-b").say(line={"recipe": "boards of b"})
-    page = AppTest.from_file(screen.__file__, default_timeout=50)
-    page.query_params["station"] = "line-b"
-    assert "boards of b" in text(run(page))
+    page = start(station="line-b")
+    assert "boards of b" in text(page)
     page.selectbox(key="station").set_value("line-a")
     assert "boards of a" in text(run(page))
 

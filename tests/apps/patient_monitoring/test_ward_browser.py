@@ -9,7 +9,7 @@ import pytest
 
 from apps.browser import ScreenServer
 from apps.screen_watch import show, signed_in
-from tests.apps.browsing import SETTLE_MS, THEMES, a_browser, misfits, talking, violations
+from tests.apps.browsing import THEMES, barriers, misfits, on_panel, talking
 from tests.apps.conftest import PASSWORD, alarm
 
 from .drawn_ward import bed, bed_alarm, empty, sick, ward, write_records
@@ -18,19 +18,6 @@ NAME = "ward-7"
 PAGES = ("patient_monitoring", "patient_monitoring?bed=3")
 FORMS = ("Observe · operator", "Hand over · operator", "Patient · operator")
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def server(browser: Any, var: Any) -> Iterator[ScreenServer]:
-    made = ScreenServer(var.folder)
-    yield made
-    made.close()
 
 
 def night() -> dict[str, Any]:
@@ -75,12 +62,7 @@ def test_what_a_nurse_sees_at_night(
         page.get_by_text(text).first.wait_for()
 
     # Everything is on the panel without scrolling the page, and nothing lies under the bar.
-    foot = page.locator(".ls-foot").bounding_box()
-    bar = page.locator(".st-key-ls-bar").bounding_box()
-    assert foot is not None
-    assert bar is not None
-    assert foot["y"] + foot["height"] <= bar["y"]
-    assert bar["y"] + bar["height"] <= 800
+    assert on_panel(page)
 
     # A ward that falls silent is hatched, bed by bed.
     alive.set()
@@ -94,19 +76,9 @@ def test_what_a_nurse_sees_at_night(
 def test_everybody_can_use_ward_patient_and_forms(
     browser: Any, server: ScreenServer, alive: threading.Event, theme: str
 ) -> None:
-    found = {}
-    for path in PAGES:
-        page = show(browser, server, f"{path}{'&' if '?' in path else '?'}theme={theme}")
-        page.wait_for_timeout(SETTLE_MS)
-        found[path] = violations(page)
-        page.context.close()
-    for form in FORMS:
-        page = show(browser, server, f"patient_monitoring?bed=3&theme={theme}")
-        page.get_by_role("button", name=form).click()
-        page.wait_for_timeout(SETTLE_MS)
-        found[form] = violations(page)
-        page.context.close()
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    whole, patient = (f"patient_monitoring?{which}theme={theme}" for which in ("", "bed=3&"))
+    assert barriers(browser, server, whole) == {}
+    assert barriers(browser, server, patient, FORMS) == {}
 
 
 def test_ward_and_patient_fit_on_panel_and_tablet(

@@ -1,7 +1,6 @@
 """The nurse station's page, run whole by Streamlit's own test runner against a real store."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,30 +13,15 @@ from common.alarms.definition import load_definitions
 from common.screen import language
 from common.screen.alarm_details import detail_text
 from common.screen.document import Document
+from tests.apps.screens import press, run, sign_in, started, text
 
 from .drawn_ward import bed, bed_alarm, empty, sick, ward, write_records
 
-PASSWORD = "correct-horse"  # noqa: S105 - of a user that lives as long as a test
 NAME = "ward-7"
 
 
 def start(**query: str) -> AppTest:
-    page = AppTest.from_file(screen.__file__, default_timeout=50)
-    for name, value in query.items():
-        page.query_params[name] = value
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    """What is drawn, without the style sheets and the script."""
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
+    return started(screen.__file__, **query)
 
 
 def tile(page: AppTest, name: str) -> str:
@@ -48,16 +32,8 @@ def tile(page: AppTest, name: str) -> str:
     )
 
 
-def press(page: AppTest, label: str) -> AppTest:
-    next(b for b in page.button if b.label == label).click()
-    return run(page)
-
-
 def signed_in(**query: str) -> AppTest:
-    page = start(**query)
-    page.text_input(key="ls-name").input("anna")
-    page.text_input(key="ls-password").input(PASSWORD)
-    return press(page, "Sign in")
+    return sign_in(start(**query))
 
 
 def test_without_a_ward_it_says_so(var: Any) -> None:
@@ -195,13 +171,14 @@ def test_a_document_of_another_shape_fails_nothing(var: Any, beds: Any) -> None:
 # ------------------------------------------------------------------ one patient
 
 
-def patient_page(ready: Callable[[str], bool]) -> AppTest:
-    """Bed 3's page; what is read beside the page may come with a later refresh."""
+def patient_page(shows: str) -> AppTest:
+    """Bed 3's page; events that are read beside it come with a later refresh, unannounced."""
+    page = start(bed="3")
     for _ in range(20):
-        page = start(bed="3")
-        if ready(text(page)):
+        if shows in text(page):
             break
         time.sleep(0.1)
+        run(page)
     return page
 
 
@@ -212,7 +189,7 @@ def test_a_patient_s_page(var: Any) -> None:
         var.alarm("bed_risk/1", 2, text="Bed 1: NEWS2 calls for an assessment"),
     ])  # fmt: skip
     write_records(station)
-    page = patient_page(lambda shown: "observed:" in shown)
+    page = patient_page("observed:")
     shown = text(page)
     for part in (
         "≥\u202f8", "INCOMPLETE", "no complete score since", "high risk: emergency",
@@ -232,7 +209,7 @@ def test_the_courses_of_a_patient_are_drawn(var: Any) -> None:
     station = var.station(NAME)
     station.say(**ward(sick("3")))
     write_records(station)
-    shown = text(patient_page(lambda shown: "The records are being read" not in shown))
+    shown = text(start(bed="3"))
     assert shown.count("data:image/svg") == 4
     assert "NEWS2, at least: last value 8" in shown
     assert "Oxygen saturation: no data" in shown

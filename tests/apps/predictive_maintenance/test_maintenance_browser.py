@@ -9,7 +9,14 @@ import pytest
 
 from apps.browser import ScreenServer
 from apps.screen_watch import show, signed_in
-from tests.apps.browsing import SETTLE_MS, THEMES, a_browser, misfits, talking, violations
+from tests.apps.browsing import (
+    THEMES,
+    barriers,
+    misfits,
+    on_panel,
+    outlives_refreshes,
+    talking,
+)
 from tests.apps.conftest import PASSWORD, alarm
 
 pytestmark = pytest.mark.timeout(400)
@@ -27,19 +34,6 @@ PUMP: dict[str, Any] = {
 
 
 FORMS = ("Acknowledge a stop", "Close a work order", "Note", "Its own normal")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def server(browser: Any, var: Any) -> Iterator[ScreenServer]:
-    made = ScreenServer(var.folder)
-    yield made
-    made.close()
 
 
 def plant(**changes: Any) -> dict[str, Any]:
@@ -74,22 +68,11 @@ def test_what_a_reliability_engineer_sees(
     assert pictures.evaluate_all("all => all.every(one => one.naturalWidth > 0)")
 
     # Everything is on the panel without scrolling, and nothing lies under the bar.
-    foot = page.locator(".ls-foot").bounding_box()
-    bar = page.locator(".st-key-ls-bar").bounding_box()
-    assert foot is not None
-    assert bar is not None
-    assert foot["y"] + foot["height"] <= bar["y"]
-    assert bar["y"] + bar["height"] <= 800
+    assert on_panel(page)
 
     # What is typed outlives refreshes, and the clock shows that there were some.
     page.get_by_role("button", name="Close a work order").click()
-    field = page.get_by_label("What was done?")
-    field.fill("new bearing")
-    clock = page.locator(".ls-clock b").inner_text()
-    page.wait_for_function(
-        "c => document.querySelector('.ls-clock b').innerText !== c", arg=clock
-    )
-    assert field.input_value() == "new bearing"
+    assert outlives_refreshes(page, "What was done?", "new bearing")
     page.keyboard.press("Escape")
 
     # A station that falls silent is hatched, row by row and part by part.
@@ -105,15 +88,7 @@ def test_what_a_reliability_engineer_sees(
 def test_everybody_can_use_the_page_and_its_forms(
     browser: Any, server: ScreenServer, alive: threading.Event, theme: str
 ) -> None:
-    found = {}
-    for form in ("", *FORMS):
-        page = show(browser, server, f"predictive_maintenance?theme={theme}")
-        if form:
-            page.get_by_role("button", name=form).first.click()
-        page.wait_for_timeout(SETTLE_MS)
-        found[form] = violations(page)
-        page.context.close()
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert barriers(browser, server, f"predictive_maintenance?theme={theme}", FORMS) == {}
 
 
 def test_it_fits_on_panel_and_tablet(

@@ -13,8 +13,8 @@ from common import meta, records
 from common.records import Record
 from common.screen.background import background
 from common.telemetry.event import iso_time
+from tests.apps.screens import press, run, sign_in, started, text
 
-PASSWORD = "correct-horse"  # noqa: S105 - of a user that lives as long as a test
 LEARNED: dict[str, Any] = {
     "asset": "fan-3", "version": 2, "windows": 174, "first": 1e9, "last": 1.1e9,
     "states": [
@@ -121,33 +121,11 @@ def plant(var: Any) -> Plant:
 
 
 def start(**query: str) -> AppTest:
-    page = AppTest.from_file(screen.__file__, default_timeout=50)
-    for name, value in query.items():
-        page.query_params[name] = value
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    next(b for b in page.button if b.label == label).click()
-    return run(page)
+    return started(screen.__file__, **query)
 
 
 def signed_in(name: str = "anna") -> AppTest:
-    page = start()
-    page.text_input(key="ls-name").input(name)
-    page.text_input(key="ls-password").input(PASSWORD)
-    return press(page, "Sign in")
+    return sign_in(start(), name)
 
 
 def images(page: AppTest) -> list[str]:

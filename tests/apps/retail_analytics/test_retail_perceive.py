@@ -18,7 +18,8 @@ from apps.retail_analytics.pose import posenet
 from apps.retail_analytics.sight import Sight
 from apps.retail_analytics.tracking import MotionTracker
 from common.errors import BundleError
-from common.inference.bundle import Model, open_bundle, sha256
+from common.inference.bundle import Model, open_bundle
+from common.inference.card_text import artefact_of, artefact_table
 from common.inference.images import PAD_GREY, Detections
 from common.inference.selection import open_model
 from common.ports import Sample, TensorSpec
@@ -352,13 +353,7 @@ def real(request, tmp_path):
     names = [source.name] + (
         [source.with_suffix(".bin").name] if source.suffix == ".xml" else []
     )
-    hashes = [sha256(source.with_name(name)) for name in names]
-    lines.append(
-        f'[[artefacts]]\nruntime = "{runtime}"\nprecision = "{precision}"\n'
-        f'file = "{names[0]}"\nsha256 = "{hashes[0]}"\n'
-    )
-    if len(names) > 1:
-        lines.append(f'companion = "{names[1]}"\ncompanion_sha256 = "{hashes[1]}"\n')
+    lines.append(artefact_table(artefact_of(source, runtime, precision)))
     for name in names:  # a link would lie outside the model's folder
         (tmp_path / name).write_bytes(source.with_name(name).read_bytes())
     (tmp_path / "model.toml").write_text("".join(lines))

@@ -7,7 +7,6 @@ socket, every file that was written, the log and the crash's output are searched
 """
 
 import json
-import shutil
 import signal
 import sqlite3
 import time
@@ -21,33 +20,11 @@ import zstandard
 
 from apps.demo import broker
 from apps.retail_analytics.bench_chain import drawn
-from common.inference.bundle import sha256
 
 from .retail_traces import Finder, marked
 from .retail_watched import ROOT, Api, Watched, free_port
 
-TRAINED = ROOT / "apps" / "retail_analytics" / "models" / "person"
-SHARED = ROOT.parent / "shared" / "data" / "models" / "fastestdet_352_coco" / "FastestDet.onnx"
-CARD = """
-name = "fastestdet"
-version = "1"
-task = "detection"
-licence = "BSD-3-Clause"
-labels = ["person"]
-[[inputs]]
-name = "input.1"
-shape = [1, 3, 352, 352]
-layout = "NCHW, BGR, 0-1, stretched"
-[[outputs]]
-name = "758"
-shape = [1, 85, 22, 22]
-layout = "fastestdet"
-[[artefacts]]
-runtime = "onnxruntime"
-precision = "fp32"
-file = "FastestDet.onnx"
-sha256 = "{hash}"
-"""
+MODEL = ROOT / "apps" / "retail_analytics" / "models" / "person"
 APP = """
 [station]
 name = "watched"
@@ -91,18 +68,6 @@ LOAD_S = 8.0
 INTERVAL = b"lineside.retail.interval.v1"
 
 
-def model_folder(folder):
-    """The shipped model, or the one that was lent for comparison."""
-    if (TRAINED / "model.toml").is_file():
-        return TRAINED
-    if not SHARED.is_file():
-        pytest.skip("no person model is here")
-    folder.mkdir()
-    shutil.copyfile(SHARED, folder / SHARED.name)
-    (folder / "model.toml").write_text(CARD.format(hash=sha256(SHARED)))
-    return folder
-
-
 class Scene:
     """The station, its broker and its cameras' pictures."""
 
@@ -114,7 +79,7 @@ class Scene:
             cv2.imwrite(str(shown / f"{number:03}.png"), picture)
         self.port, self.broker_port = free_port(), broker_port
         text = APP.format(
-            port=self.port, model=model_folder(folder / "model"),
+            port=self.port, model=MODEL,
             telemetry="true" if broker_port else "false", broker=broker_port or 1883,
         )  # fmt: skip
         text += "".join(CAMERA.format(name=name, pictures=shown) for name in ("door", "floor"))

@@ -18,10 +18,10 @@ from common.reports import Span, read_report
 from common.screen.background import background
 from common.screen.document import Document
 from common.screen.station_file import StationUnreadable
+from tests.apps.screens import made, press, run, sign_in, started, text
 
 from . import retail_shop as shop
 
-PASSWORD = "correct-horse"  # noqa: S105 - of a user that lives as long as a test
 EVIL = "<img src=x onerror=alert(1)>"
 WIDTH = shop.WIDTH
 SEED = 1
@@ -48,39 +48,11 @@ def nothing_read_before() -> None:
 
 
 def start(**query: str) -> AppTest:
-    page = AppTest.from_file(screen.__file__, default_timeout=50)
-    for name, value in query.items():
-        page.query_params[name] = value
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    for _ in range(100):
-        if "are being read" not in text(page):
-            return page
-        time.sleep(0.1)
-        page.run()
-        assert not page.exception
-    pytest.fail("the intervals were never read")
-
-
-def text(page: AppTest) -> str:
-    drawn = (block.value for block in page.html)
-    return " ".join(b for b in drawn if not b.startswith(("<style>", "<script>")))
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    next(b for b in page.button if b.label == label).click()
-    return run(page)
+    return started(screen.__file__, **query)
 
 
 def signed_in(name: str = "anna", **query: str) -> AppTest:
-    page = start(**query)
-    page.text_input(key="ls-name").input(name)
-    page.text_input(key="ls-password").input(PASSWORD)
-    return press(page, "Sign in")
+    return sign_in(start(**query), name)
 
 
 def today(number: int) -> float:
@@ -476,10 +448,9 @@ def clicked(spots: list[list[float]]) -> list[tuple[float, float]]:
         st.session_state["clicked"] = {"spot": "nowhere"}
         screen_setup._clicked(key, "clicked")
 
-    script = AppTest.from_function(page, default_timeout=50)
+    script = made(page)
     script.session_state["spots"] = spots
-    script.run()
-    assert not script.exception
+    run(script)
     drafts = script.session_state[screen_fields.DRAFTS]
     (draft,) = drafts.values()
     return list(draft.shapes[0].points)
