@@ -20,6 +20,7 @@ from apps.defect_inspection.config import Settings
 from apps.defect_inspection.domain import Challenge, Decision, Inspection, Shot, Verdict
 from common import records
 from common.pipeline import Outcome
+from common.provenance import Provenance
 from common.records import Record
 from common.store import Store
 from common.telemetry.outbox import Message, Outbox
@@ -31,13 +32,9 @@ CHALLENGE_EVENT = "lineside.inspection.challenge.v1"
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """What made the verdicts: the same for every part of a run."""
+class PartProvenance(Provenance):
+    """What made the verdict on a part."""
 
-    station: str
-    software: str
-    model: str
-    model_sha256: str
     camera: str
 
 
@@ -50,7 +47,7 @@ class Recorder:
         outbox: Outbox,
         sinks: tuple[str, ...],
         settings: Settings,
-        provenance: Provenance,
+        provenance: PartProvenance,
     ) -> None:
         self._store, self._outbox, self._sinks = store, outbox, sinks
         self._settings, self._provenance = settings, provenance

@@ -19,7 +19,7 @@ from apps.defect_inspection.decide import LineState, Rules
 from apps.defect_inspection.domain import Decision, Inspection, Shot, Verdict
 from apps.defect_inspection.golden import Golden, known_board
 from apps.defect_inspection.perceive import Perceive
-from apps.defect_inspection.record import Provenance, Recorder
+from apps.defect_inspection.record import PartProvenance, Recorder
 from apps.defect_inspection.sense import Sense
 from apps.defect_inspection.snapshot import Snapshots
 from apps.defect_inspection.tally import Tally
@@ -66,7 +66,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
     """The station of `settings`, its steps joined in flow order."""
     recipes = {int(key): recipe for key, recipe in settings.recipes.items()}
     model = parts.model.model
-    provenance = Provenance(
+    provenance = PartProvenance(
         settings.station.name, parts.software, model.describe(), model.artefact.sha256,
         parts.camera.name,
     )  # fmt: skip

@@ -25,6 +25,7 @@ from apps.patient_monitoring.readings import Reading
 from apps.patient_monitoring.risk import reasons
 from apps.patient_monitoring.trends import FEATURES
 from apps.patient_monitoring.ward import Decision, Percept
+from common.provenance import Provenance
 from common.telemetry.event import iso_time
 
 SIGN_OF = {
@@ -44,14 +45,9 @@ Inputs = Callable[[Reading], Array]
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """What made the scores: the same for every alert of a run."""
+class AlertProvenance(Provenance):
+    """What made the scores of an alert."""
 
-    station: str
-    software: str
-    model: str
-    """Empty where no model runs."""
-    model_sha256: str
     advisory: Mapping[str, Any] = field(default_factory=dict)
     """The limits of the second line, as app.toml had them."""
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from apps.patient_monitoring.census import Move
 from apps.patient_monitoring.domain import Patient, Sign
-from apps.patient_monitoring.evidence import Inputs, Moment, Provenance, number
+from apps.patient_monitoring.evidence import AlertProvenance, Inputs, Moment, number
 from apps.patient_monitoring.readings import Readings
 from apps.patient_monitoring.ward import Change, Decision, Percept
 from common import audit, meta, records
@@ -44,7 +44,7 @@ class Recorder:
         store: Store,
         outbox: Outbox,
         sinks: tuple[str, ...],
-        provenance: Provenance,
+        provenance: AlertProvenance,
         patients: Sequence[Patient | None],
         inputs: Inputs,
         in_force: InForce,

@@ -80,7 +80,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
     beds, store = settings.ward.names, parts.store
     patients: list[Patient | None] = [None] * len(beds)
     model = parts.model.model if parts.model else None
-    provenance = evidence.Provenance(
+    provenance = evidence.AlertProvenance(
         settings.station.name, parts.software, model.describe() if model else "",
         model.artefact.sha256 if model else "", asdict(settings.advisory),
     )  # fmt: skip

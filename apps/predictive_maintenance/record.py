@@ -21,6 +21,7 @@ from apps.predictive_maintenance.vibration import Measured
 from apps.predictive_maintenance.zones import EDITION
 from common import meta, records
 from common.pipeline import Fault, Outcome
+from common.provenance import Provenance
 from common.records import Record
 from common.store import Store
 from common.telemetry.event import iso_time
@@ -35,16 +36,6 @@ QUALITY_PERIOD_S = 10.0
 SOON = 0.99
 """Of the period: a record that comes a moment early is not worth waiting for the next."""
 Turn = Outcome[Batch, tuple[Health, ...], tuple[Decision, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What made the verdicts: the same for every machine of a run."""
-
-    station: str
-    software: str
-    model: str
-    model_sha256: str
 
 
 class Seen(Protocol):

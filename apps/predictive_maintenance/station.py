@@ -24,7 +24,7 @@ from apps.predictive_maintenance.look import Look
 from apps.predictive_maintenance.memory import stored_memories
 from apps.predictive_maintenance.orders import Orders
 from apps.predictive_maintenance.perceive import Perceive
-from apps.predictive_maintenance.record import Provenance, Recorder
+from apps.predictive_maintenance.record import Recorder
 from apps.predictive_maintenance.remembered import State
 from apps.predictive_maintenance.sense import Sense
 from apps.predictive_maintenance.sequence import SequenceModel
@@ -35,6 +35,7 @@ from apps.predictive_maintenance.upkeep import Upkeep
 from common.alarms.board import AlarmBoard
 from common.pipeline import Fault, Pipeline
 from common.ports import Clock, StatusLight, VibrationSource
+from common.provenance import Provenance
 from common.service.command_queue import CommandQueue
 from common.store import Store
 from common.telemetry.outbox import Outbox

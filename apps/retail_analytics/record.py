@@ -25,6 +25,7 @@ from apps.retail_analytics.intervals import CameraIntervals
 from apps.retail_analytics.marks import Marks
 from common import meta, records
 from common.pipeline import Fault, Outcome
+from common.provenance import Provenance
 from common.records import Record
 from common.store import Store
 from common.telemetry.outbox import Message, Outbox
@@ -35,16 +36,6 @@ OCCUPANCY = "retail_occupancy"
 """Key of what a restart needs to know, in the station's file."""
 CELL_PX = 32.0  # side of a heat map's cell where no floor is known
 Turn = Outcome[Glance, View, Decision]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What made the counts: the same for every interval of a run."""
-
-    station: str
-    software: str
-    model: str
-    model_sha256: str
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from apps.retail_analytics.domain import Decision, Glance, View
 from apps.retail_analytics.occupancy import day_start
 from apps.retail_analytics.perceive import Detector, Eyes
 from apps.retail_analytics.published import Published
-from apps.retail_analytics.record import Provenance, Recorder, Turn
+from apps.retail_analytics.record import Recorder, Turn
 from apps.retail_analytics.scene_setup import Setup, laid_over, read_setup
 from apps.retail_analytics.sense import Sense
 from apps.retail_analytics.shop_rules import ShopRules, ShopState
@@ -37,6 +37,7 @@ from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Pipeline
 from common.ports import Camera, Clock
+from common.provenance import Provenance
 from common.service.command_queue import CommandQueue
 from common.store import Store
 from common.telemetry.outbox import Outbox

@@ -18,7 +18,7 @@ from apps.defect_inspection.domain import (
     Shot,
     Verdict,
 )
-from apps.defect_inspection.record import CHALLENGE_EVENT, EVENT, Provenance, Recorder
+from apps.defect_inspection.record import CHALLENGE_EVENT, EVENT, PartProvenance, Recorder
 from common.pipeline import Fault, Outcome
 from common.ports import Sample, Trigger
 from common.quality import Quality
@@ -27,7 +27,7 @@ from common.telemetry.outbox import Outbox
 
 FRAME = np.arange(64, dtype=np.uint8).reshape(8, 8)
 HOLE = Defect("open", 0.9, (1.0, 2.0, 3.0, 4.0), 0.05, (0.1, 0.2))
-SOURCE = Provenance("cam01", "lineside 0.1", "pcb 1 (fp32)", "ab" * 32, "camera 7")
+SOURCE = PartProvenance("cam01", "lineside 0.1", "pcb 1 (fp32)", "ab" * 32, "camera 7")
 
 
 @pytest.fixture
