@@ -13,6 +13,7 @@ from typing import Any
 from apps.measured import commit
 from apps.model_bench.candidates import Candidate, candidates
 from apps.model_bench.overhead import IDLE_CALLS, hand_over_ms
+from apps.model_bench.report import three_digits
 from common.inference.benchmark import machine
 from common.inference.bundle import open_bundle, sha256
 from hardware.host import HostMonitor
@@ -68,7 +69,7 @@ def best(rows: list[dict[str, Any]]) -> dict[str, str] | None:
     limit = max((_map(row) or 0.0 for row in known), default=0.0) * (1 - WORSE_BY)
     fit = [row for row in known if (_map(row) or 0.0) >= limit] if known else running
     first, *others = sorted(fit, key=_p50)
-    reason = f"{_p50(first):.1f} ms at the median"
+    reason = f"{three_digits(_p50(first))} ms at the median"
     if others:
         reason += f", {_p50(others[0]) / _p50(first):.1f} × as fast as {others[0]['label']}"
     if known:

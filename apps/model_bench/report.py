@@ -34,7 +34,7 @@ def as_markdown(reports: list[dict[str, Any]], expected: tuple[str, ...] = ()) -
         p50 = next((r["steady_ms"]["p50"] for r in report["rows"]
                     if r["runs"] and r["label"] == best["label"]), None)  # fmt: skip
         cells = (_device(report), report["model"]["name"], best["label"],
-                 "" if p50 is None else f"{p50:.1f}", best["reason"])  # fmt: skip
+                 "" if p50 is None else three_digits(p50), best["reason"])  # fmt: skip
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     lines += [f"| {name} | | not yet run on this device | | |" for name in expected]
     return "\n".join(lines)
@@ -67,7 +67,7 @@ def _bar(row: dict[str, Any], y: float, scale: float, colours: Colours) -> str:
         f' fill="{colours.line}"/>'
         f'<line x1="{LEFT}" x2="{end:.1f}" y1="{middle}" y2="{middle}"'
         f' stroke="{colours.text}"/>'
-        f'<text x="{end + 6:.1f}" y="{middle + 4}">{p50:.1f}</text>'
+        f'<text x="{end + 6:.1f}" y="{middle + 4}">{three_digits(p50)}</text>'
     )
 
 
@@ -94,7 +94,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     steady, seen = row["steady_ms"], (row["accuracy"] or {}).get("map50")
     keys = ("throughput_per_s", "cpu_ms", "rss_mb", "energy_mj")
     numbers = (row["load_ms"], row["first_ms"], *steady.values(), *(row[key] for key in keys))
-    shown = ("–" if value is None else f"{value:.1f}" for value in numbers)
+    shown = ("–" if value is None else three_digits(value) for value in numbers)
     return (row["label"], *shown, "–" if seen is None else f"{seen:.3f}")
 
 
@@ -107,3 +107,8 @@ def _device(report: dict[str, Any]) -> str:
     device = report["device"]
     named = device["cpu"] if device["model"] in ("unknown", "") else device["model"]
     return f"{named}, {device['cores']} cores"
+
+
+def three_digits(value: float) -> str:
+    """A figure with the digits that count: a network may take 0.04 ms or 400."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
