@@ -1,4 +1,4 @@
-"""What tests of several parts share: a PostgreSQL server, and no deadline per example.
+"""What all tests share: a clock that is held, a PostgreSQL server, no deadline per example.
 
 A busy machine is no failing test: speed is shown in benchmarks.
 """
@@ -10,9 +10,16 @@ import pytest
 from hypothesis import settings
 
 from apps.telemetry_bench.postgresql import Cluster, programs
+from common.clock import HeldClock
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    """Stands still until a test lets time pass."""
+    return HeldClock()
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,7 @@ from common.users import User, Users
 
 PASSWORD = "correct horse"  # noqa: S105
 MIA = User("mia", "operator")
-
-
-@pytest.fixture(autouse=True)
-def cheap_hash(monkeypatch):
-    monkeypatch.setattr(users_module, "_COST", {"n": 2, "r": 8, "p": 1})
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
+pytestmark = pytest.mark.usefixtures("cheap_hash")
 
 
 @pytest.fixture

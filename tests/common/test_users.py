@@ -8,22 +8,11 @@ import time
 import pytest
 
 from common import users as module
-from common.clock import HeldClock
 from common.errors import ConfigError
 from common.users import ALLOWED_FAILURES, LOCK_S, ROLES, User, Users
 
 RIGHT, WRONG = "correct horse", "battery staple"
-
-
-@pytest.fixture(autouse=True)
-def cheap_hash(monkeypatch):
-    """The same function at a cost that tests can pay hundreds of times."""
-    monkeypatch.setattr(module, "_COST", {"n": 2, "r": 8, "p": 1})
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
+pytestmark = pytest.mark.usefixtures("cheap_hash")
 
 
 @pytest.fixture

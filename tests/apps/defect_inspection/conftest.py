@@ -12,7 +12,6 @@ from apps.defect_inspection.simulate import golden_board
 from apps.defect_inspection.station import Parts, build
 from common.alarms.definition import load_definitions
 from common.alarms.persist import stored_board
-from common.clock import HeldClock
 from common.errors import CameraError, PlcError
 from common.inference.bundle import Model, open_bundle
 from common.inference.selection import Choice, open_model
@@ -131,11 +130,6 @@ class FakeRuntime:
 
     def close(self):
         """Nothing to free."""
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from apps.predictive_maintenance.config import OrderRules
 from apps.predictive_maintenance.desk import EVENT, Desk
 from apps.predictive_maintenance.domain import Verdict
 from apps.predictive_maintenance.orders import Orders
-from common.clock import HeldClock
 from common.pipeline import Fault
 from common.ports import LightState
 from common.storage.queries import latest, open_readonly
@@ -26,11 +25,6 @@ from tests.apps.predictive_maintenance.maintenance_rig import (
 PLAN = evidence("velocity", Verdict.PLAN)
 STOP = evidence("velocity", Verdict.STOP, 8.0, 4.5)
 DEAD = Fault("sense", "broker", "away")
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from apps.predictive_maintenance.domain import Window
 from apps.predictive_maintenance.plant import PlantSource, damages, settings_of
 from apps.predictive_maintenance.spectra import POINTS, cursors, spectra
 from apps.predictive_maintenance.vibration import Measurer
-from common.clock import HeldClock
 from common.errors import ConfigError
 
 SMALL = Simulation(
@@ -25,11 +24,6 @@ SMALL = Simulation(
     faults=(PlantFault(2, "unbalance", 1.0, 2.0),),
 )  # fmt: skip
 PLAN = APP / "app.toml"
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 def test_history_comes_as_fast_as_it_is_asked_for(clock):

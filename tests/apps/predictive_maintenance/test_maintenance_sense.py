@@ -6,7 +6,6 @@ import pytest
 from apps.predictive_maintenance.config import QualityRules, SenseRules, StateRules
 from apps.predictive_maintenance.perceive import Perceive
 from apps.predictive_maintenance.sense import MOST_UNKNOWN, Sense
-from common.clock import HeldClock
 from common.pipeline import Fault
 from common.quality import Quality
 from tests.apps.predictive_maintenance.maintenance_rig import (
@@ -18,11 +17,6 @@ from tests.apps.predictive_maintenance.maintenance_rig import (
 )
 
 GOOD = {"m1"}
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 @pytest.fixture

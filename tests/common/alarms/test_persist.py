@@ -13,7 +13,6 @@ from common.alarms.document import NOT_RECORDED
 from common.alarms.engine import AlarmState, State
 from common.alarms.persist import StoredAlarms, load, machine_boot, save, stored_board
 from common.alarms.shelving import Moment, Shelving
-from common.clock import HeldClock
 from common.storage.queries import (
     active_alarms,
     between,
@@ -28,11 +27,6 @@ from common.telemetry.outbox import MQTT, Message, Outbox, OutboxSettings
 
 WAIT_S = 10.0
 WANTED = Shelving(100.0, "it flickers")
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ import httpx
 import numpy as np
 import pytest
 
-from common import users as users_module
-from common.clock import HeldClock
 from common.errors import ConfigError, RuntimeFailure
 from common.inference.limits import DecodeLimits
 from common.service import ApiServer, build_api
@@ -26,6 +24,7 @@ from common.users import ALLOWED_FAILURES, LOCK_S, Users
 SECRET = "correct horse"  # noqa: S105
 ROLES = {"acknowledge": "operator", "challenge": "engineer"}
 NUMBERS = iter(range(10**6))
+pytestmark = pytest.mark.usefixtures("cheap_hash")
 
 
 class FakeStation:
@@ -93,16 +92,6 @@ class Client:
                 return await client.request(method, path, **request)
 
         return asyncio.run(sent())
-
-
-@pytest.fixture(autouse=True)
-def cheap_hash(monkeypatch):
-    monkeypatch.setattr(users_module, "_COST", {"n": 2, "r": 8, "p": 1})
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 @pytest.fixture

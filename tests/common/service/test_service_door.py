@@ -7,8 +7,6 @@ from concurrent.futures import Future
 import httpx
 import pytest
 
-from common import users as users_module
-from common.clock import HeldClock
 from common.service import build_api
 from common.service.door import REFUSALS_PER_MINUTE, Trail
 from common.sessions import SessionSettings
@@ -16,6 +14,7 @@ from common.users import ALLOWED_FAILURES, Users
 
 SECRET = "correct horse"  # noqa: S105
 NUMBERS = iter(range(10**6))
+pytestmark = pytest.mark.usefixtures("cheap_hash")
 
 
 class FakeStation:
@@ -41,16 +40,6 @@ class FakeStation:
             self.done.append((name, user.name, user.role))
             future.set_result("done")
         return future
-
-
-@pytest.fixture(autouse=True)
-def cheap_hash(monkeypatch):
-    monkeypatch.setattr(users_module, "_COST", {"n": 2, "r": 8, "p": 1})
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 @pytest.fixture

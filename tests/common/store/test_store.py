@@ -35,11 +35,6 @@ WAIT_S = 10.0
 
 
 @pytest.fixture
-def clock() -> HeldClock:
-    return HeldClock()
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "inspection" / "station.db"
 

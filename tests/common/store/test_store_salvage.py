@@ -88,11 +88,6 @@ def told_epochs(path: Path) -> list[dict]:
     return [dict(event.data, id=event.id) for event in events if event.type == EPOCH]
 
 
-@pytest.fixture
-def clock() -> HeldClock:
-    return HeldClock()
-
-
 @pytest.fixture(scope="module")
 def stations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders as a station leaves them: closed, and killed with all in the log."""

@@ -2,7 +2,6 @@
 
 import pytest
 
-from common.clock import HeldClock
 from common.errors import PlcError
 from common.ports import PartGate, PartResult, ResultCode, Trigger
 from hardware.fieldbus.blocks import PlcBlock, VisionBlock
@@ -54,11 +53,6 @@ def plc():
     played = PlayedPlc()
     yield played
     played.server.close()
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 @pytest.fixture

@@ -43,11 +43,6 @@ def frame(request, payload, transaction=None):
 
 
 @pytest.fixture
-def clock():
-    return HeldClock()
-
-
-@pytest.fixture
 def serve(clock):
     opened = []
 

@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat, wavfile
 
-from common.clock import HeldClock
 from common.errors import SensorError
 from hardware.sensors.files import FilesSettings, FilesSource, ReplaySettings
 from hardware.sensors.records import BadFile, G, read_records
 
 WAVE = np.sin(np.arange(3000) / 7).astype(np.float32)
-
-
-@pytest.fixture
-def clock():
-    return HeldClock()
 
 
 def source(clock, path, kind=FilesSettings, **options):
