@@ -3,52 +3,18 @@
 The screens, the API and Prometheus read the snapshot; an app adds its own keys.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from common.alarms.board import AlarmBoard
 from common.alarms.document import document as alarm_document
 from common.meta import put
-from common.ports import Clock
+from common.station_parts import StationParts
 from common.station_settings import StationSettings
 from common.store import Store
 
 
-class Parts(Protocol):
-    """The parts that a station of any app has."""
-
-    @property
-    def store(self) -> Store:
-        """Its file."""
-
-    @property
-    def alarms(self) -> AlarmBoard:
-        """Its alarms."""
-
-    @property
-    def clock(self) -> Clock:
-        """Its time."""
-
-    @property
-    def link(self) -> Callable[[], dict[str, Any]]:
-        """State of the ways out."""
-
-    @property
-    def host(self) -> Callable[[], dict[str, Any]]:
-        """Temperature, memory, disk and load of the device."""
-
-    @property
-    def notification(self) -> Callable[[], dict[str, Any]]:
-        """Who was told of alarms, and what became of it; {} where nobody is told."""
-
-    @property
-    def software(self) -> str:
-        """Name and version."""
-
-
-def shared(who: StationSettings, app: str, parts: Parts) -> dict[str, Any]:
+def shared(who: StationSettings, app: str, parts: StationParts) -> dict[str, Any]:
     """The keys that all snapshots have, as of this moment."""
     store, board = parts.store, parts.alarms
     return {

@@ -6,7 +6,6 @@ then look at the PLC, the alarms and the time for a snapshot.
 """
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -24,16 +23,14 @@ from apps.defect_inspection.sense import Sense
 from apps.defect_inspection.snapshot import Snapshots
 from apps.defect_inspection.tally import Tally
 from apps.defect_inspection.watch import Condition, active_alarms
-from common.alarms.board import AlarmBoard
 from common.alarms.device import throttled
 from common.errors import ConfigError, DeviceError
 from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Outcome, Pipeline
-from common.ports import Camera, Clock, PartGate, PlcView
+from common.ports import Camera, PartGate, PlcView
 from common.service.command_queue import CommandQueue
-from common.store import Store
-from common.telemetry.outbox import Outbox
+from common.station_parts import StationParts
 from common.users import User
 
 POLL_S = 0.05  # longest wait for a part before people's commands get their turn
@@ -42,24 +39,12 @@ SNAPSHOT_S = 0.5
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a station is made of; the command line opens them by name."""
+class Parts(StationParts):
+    """What this station is made of beside what all have; apps/open_*.py opens them by name."""
 
     camera: Camera
     gate: PartGate
     model: Choice
-    store: Store
-    outbox: Outbox
-    alarms: AlarmBoard
-    clock: Clock
-    sinks: tuple[str, ...] = ()
-    link: Callable[[], dict[str, Any]] = dict
-    """State of the ways out, for the screen: mqtt and webhook."""
-    host: Callable[[], dict[str, Any]] = dict
-    """Temperature, memory, disk and load of this device."""
-    notification: Callable[[], dict[str, Any]] = dict
-    """Who was told of alarms, and what became of it."""
-    software: str = ""
 
 
 def build(settings: Settings, parts: Parts) -> "Station":

@@ -70,7 +70,9 @@ class Bench:
         )  # fmt: skip
         alarms = stored_board(bed_alarms.definitions(self.settings.ward.names), store)
         people = KeyMap(folder / "identities.bin", bytes(KEY_BYTES))
-        parts = Parts(people, model, store, outbox, alarms, self.clock)
+        parts = Parts(
+            people, model, store=store, outbox=outbox, alarms=alarms, clock=self.clock
+        )
         self.station: Station = station.build(self.settings, parts)
         self._desk = Hl7Desk(self.settings.ward, self.station.intake, self.clock)
         for bed in self.settings.ward.names:

@@ -9,7 +9,6 @@ Reference software for simulation and research, not a medical device.
 
 import logging
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -37,13 +36,10 @@ from apps.patient_monitoring.snapshot import Snapshots
 from apps.patient_monitoring.ward import Decision, Percept
 from apps.patient_monitoring.watch import Listener, Watch
 from common import meta
-from common.alarms.board import AlarmBoard
 from common.inference.selection import Choice
 from common.pipeline import Fault, Outcome, Pipeline
-from common.ports import Clock
 from common.service.command_queue import CommandQueue
-from common.store import Store
-from common.telemetry.outbox import Outbox
+from common.station_parts import StationParts
 from common.users import User
 
 POLL_S = 0.05  # longest wait for the next beat before people's commands get their turn
@@ -53,22 +49,12 @@ Turn = Outcome[Readings, Percept, Decision]
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a gateway is made of; the command line opens them by name."""
+class Parts(StationParts):
+    """What this gateway is made of beside what all have; apps/open_*.py opens them by name."""
 
     identities: KeyMap
     model: Choice | None
     """None: no model runs; the score needs none."""
-    store: Store
-    outbox: Outbox
-    alarms: AlarmBoard
-    clock: Clock
-    sinks: tuple[str, ...] = ()
-    link: Callable[[], dict[str, Any]] = dict
-    """State of the ways out, for the screen."""
-    host: Callable[[], dict[str, Any]] = dict
-    notification: Callable[[], dict[str, Any]] = dict
-    software: str = ""
     orders: frozenset[str] = frozenset()
     """Beds whose simulated patients have a simulated clinician's order of SpO2 scale 2."""
     listeners: list[Listener] = field(default_factory=list)

@@ -32,13 +32,11 @@ from apps.predictive_maintenance.shelf import Shelf
 from apps.predictive_maintenance.snapshot import Snapshots
 from apps.predictive_maintenance.status import Plant, Turn
 from apps.predictive_maintenance.upkeep import Upkeep
-from common.alarms.board import AlarmBoard
 from common.pipeline import Fault, Pipeline
-from common.ports import Clock, StatusLight, VibrationSource
+from common.ports import StatusLight, VibrationSource
 from common.provenance import Provenance
 from common.service.command_queue import CommandQueue
-from common.store import Store
-from common.telemetry.outbox import Outbox
+from common.station_parts import StationParts
 from common.users import User
 
 POLL_S = 0.05  # longest wait for a record before people's commands get their turn
@@ -46,25 +44,13 @@ REST_S = 0.1  # after a fault: what is away is not asked without pause
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a station is made of; the command line opens them by name."""
+class Parts(StationParts):
+    """What this station is made of beside what all have; apps/open_*.py opens them by name."""
 
     sources: Sequence[VibrationSource]
     model: SequenceModel | None
     shelf: Shelf
-    store: Store
-    outbox: Outbox
-    alarms: AlarmBoard
-    clock: Clock
     light: StatusLight | None = None
-    sinks: tuple[str, ...] = ()
-    link: Callable[[], dict[str, Any]] = dict
-    """State of the ways out, for the screen: mqtt and webhook."""
-    host: Callable[[], dict[str, Any]] = dict
-    """Temperature, memory, disk and load of this device."""
-    notification: Callable[[], dict[str, Any]] = dict
-    """How telling people of alarms fares."""
-    software: str = ""
     model_facts: dict[str, Any] = field(default_factory=dict)
     """Name, version, artefact, device, reason and sha256 of the model; empty: none."""
 

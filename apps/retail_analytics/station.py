@@ -31,16 +31,14 @@ from apps.retail_analytics.snapshot import Snapshots
 from apps.retail_analytics.status import Status
 from apps.retail_analytics.upkeep import Upkeep
 from apps.retail_analytics.watcher import Watcher
-from common.alarms.board import AlarmBoard
 from common.inference.cooling import FrameRate
 from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Pipeline
-from common.ports import Camera, Clock
+from common.ports import Camera
 from common.provenance import Provenance
 from common.service.command_queue import CommandQueue
-from common.store import Store
-from common.telemetry.outbox import Outbox
+from common.station_parts import StationParts
 from common.users import User
 
 POLL_S = 0.05  # longest wait for a picture before people's commands get their turn
@@ -48,26 +46,14 @@ REST_S = 0.1  # after a fault: what is broken is not asked without pause
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a station is made of; the command line opens them by name."""
+class Parts(StationParts):
+    """What this station is made of beside what all have; apps/open_*.py opens them by name."""
 
     cameras: Mapping[str, Camera]
     """By their names in the settings."""
     model: Choice
-    store: Store
-    outbox: Outbox
-    alarms: AlarmBoard
-    clock: Clock
     folder: Path
     """The station's own: the set-up is kept there."""
-    sinks: tuple[str, ...] = ()
-    link: Callable[[], dict[str, Any]] = dict
-    """State of the ways out, for the screen: mqtt and webhook."""
-    host: Callable[[], dict[str, Any]] = dict
-    """Temperature, memory, disk and load of this device."""
-    notification: Callable[[], dict[str, Any]] = dict
-    """How telling people of alarms fares."""
-    software: str = ""
     guarded: dict[str, Any] = field(default_factory=dict)
     """How this process is kept from writing pictures, for the screen."""
     detector: Detector | None = None
