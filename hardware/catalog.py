@@ -88,6 +88,8 @@ RUNTIMES = {
         crash_hint="driver and HailoRT of different versions: hailortcli fw-control identify",
     ),
 }
+TOLD = ("openvino", "onnxruntime")
+"""Runtimes that want to know whether one inference or several are under way."""
 CAMERAS = {
     "files": Backend("hardware.cameras.files", "FilesCamera", "FilesSettings"),
     "usb": Backend("hardware.cameras.usb", "UsbCamera", "UsbSettings"),
@@ -158,11 +160,11 @@ def open_runtime(name: str, path: Path, **options: Any) -> Runtime:
 def opener_for(depth: int) -> Callable[[str, Path], Runtime]:
     """`open_runtime` for a station that keeps `depth` inferences under way.
 
-    OpenVINO divides the processor by what it is told: one fast inference or several at once.
+    Some divide the processor by what they are told: one fast inference or several at once.
     """
 
     def opened(name: str, path: Path) -> Runtime:
-        several = depth > 1 and name.partition(":")[0] == "openvino"
+        several = depth > 1 and name.partition(":")[0] in TOLD
         return open_runtime(name, path, **{"hint": "THROUGHPUT"} if several else {})
 
     return opened

@@ -7,6 +7,7 @@ So the provider is looked for before and after, and doing less than asked is ref
 import os
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +39,22 @@ ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 
 class OnnxRuntime:
-    """One session on `device`. Raises BundleError when the file is no usable network."""
+    """One session on `device`. Raises BundleError when the file is no usable network.
+
+    `hint` is LATENCY for a station that waits for each answer: all cores work on it.
+    THROUGHPUT is for one that keeps several under way with `start`: each has a core, and
+    none waits for another, spinning, whose core somebody else has taken.
+    """
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path, threads: int = 0, device: str = "CPU") -> None:
-        provider = _provider(device)
+    def __init__(
+        self, path: Path, threads: int = 0, device: str = "CPU", hint: str = "LATENCY"
+    ) -> None:
+        provider, cores = _provider(device), len(os.sched_getaffinity(0))
+        several = hint == "THROUGHPUT" and device == "CPU"
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or (1 if several else cores)
         options.log_severity_level = 4  # what fails is raised; the rest is chatter
         if device != "CPU":
             options.add_session_config_entry(ASSIGNMENT, "1")
@@ -63,6 +72,9 @@ class OnnxRuntime:
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._names = [spec.name for spec in self.outputs]
+        self._threads = ThreadPoolExecutor(cores) if several else None
+        if several:
+            self.start = self._start
 
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """One inference; raises RuntimeFailure."""
@@ -82,8 +94,16 @@ class OnnxRuntime:
         return lambda: session.run(names, given) if session else None
 
     def close(self) -> None:
-        """Free the session."""
-        self._session = None
+        """Free the session, after what is under way."""
+        if self._threads is not None:
+            self._threads.shutdown()
+        self._session = self._threads = None
+
+    def _start(self, arrays: Arrays) -> "Future[dict[str, np.ndarray]]":
+        """Begin an inference; the arrays must stay as they are until its result is there."""
+        if self._threads is None:
+            raise RuntimeFailure(self.name, "is closed")
+        return self._threads.submit(self.run, arrays)
 
 
 def _provider(device: str) -> str:

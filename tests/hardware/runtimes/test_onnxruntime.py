@@ -1,12 +1,15 @@
 """ONNX Runtime's silent fall to the processor is found before and after."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from common.errors import BackendMissing
-from hardware.catalog import open_runtime
+from common.errors import BackendMissing, RuntimeFailure
+from common.inference.pipelined import Pipelined
+from hardware.catalog import open_runtime, opener_for
 from hardware.runtimes import onnxruntime as backend
 from hardware.runtimes.onnxruntime import CPU, PROVIDERS
 
@@ -62,3 +65,35 @@ def test_the_real_library_tells_where_its_parts_are():
     options.add_session_config_entry(backend.ASSIGNMENT, "1")
     session = backend.ort.InferenceSession(str(MODEL), options, providers=[CPU])
     assert {part.ep_name for part in session.get_provider_graph_assignment_info()} == {CPU}
+
+
+def picture(runtime, seed):
+    (spec,) = runtime.inputs
+    return {spec.name: np.random.default_rng(seed).random(spec.shape, np.float32)}
+
+
+def test_several_under_way_each_with_its_own_answer_and_a_core_of_its_own():
+    runtime = opener_for(2)("onnxruntime", MODEL)
+    assert runtime._session.get_session_options().intra_op_num_threads == 1
+    asked = [picture(runtime, seed) for seed in range(3)]
+    pipeline = Pipelined(runtime, depth=2)
+    for seed, arrays in enumerate(asked):
+        pipeline.submit(seed, arrays)
+    for seed, arrays in enumerate(asked):
+        answer, alone = pipeline.collect(60), runtime.run(arrays)
+        assert answer.tag == seed
+        assert all(np.array_equal(answer.outputs[name], alone[name]) for name in alone)
+    with pytest.raises(RuntimeFailure, match="needs"):
+        runtime.start({}).result(60)
+    pipeline.close()
+    runtime.close()
+    with pytest.raises(RuntimeFailure, match="is closed"):
+        runtime.start(asked[0])
+
+
+def test_who_waits_for_each_answer_has_all_cores_for_it():
+    runtime = opener_for(1)("onnxruntime", MODEL)
+    threads = runtime._session.get_session_options().intra_op_num_threads
+    assert threads == len(os.sched_getaffinity(0))
+    assert not hasattr(runtime, "start")
+    runtime.close()
