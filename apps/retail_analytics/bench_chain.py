@@ -148,7 +148,8 @@ class Parts:
         }
 
     def _works(self) -> dict[str, Iterator[object]]:
-        masks, sight = Masks(self._camera), Sight(self._camera.limits)
+        masks = Masks(self._camera)
+        sight = Sight(self._camera.limits, masks.unmasked())
         pictures = cycle(self._pictures)
         times = (number / FPS for number in range(1_000_000))
         views = self._views()

@@ -37,3 +37,10 @@ class Masks:
         for polygon in self._polygons:  # one by one: together, overlapping ones would open
             cv2.fillPoly(frame, [polygon], (PAD_GREY,) * 3)
         return ""
+
+    def unmasked(self) -> np.ndarray:
+        """[height, width] uint8: 255 where something is shown, 0 under a mask."""
+        shown = np.full(self._size[::-1], 255, np.uint8)
+        for polygon in self._polygons:
+            cv2.fillPoly(shown, [polygon], (0,))
+        return shown

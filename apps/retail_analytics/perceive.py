@@ -53,7 +53,8 @@ class Perceive:
         duty: Duty = NO_REST,
     ) -> None:  # fmt: skip
         self._camera, self._detector, self._tracking = camera, detector, tracking
-        self._masks, self._sight = Masks(camera), Sight(camera.limits)
+        self._masks = Masks(camera)
+        self._sight = Sight(camera.limits, self._masks.unmasked())
         self._tracker = MotionTracker(tracking, camera.person_m, (camera.width, camera.height))
         self._floor = camera.floor()
         self.motion = MotionGate(duty)

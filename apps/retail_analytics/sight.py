@@ -23,10 +23,11 @@ Row = NDArray[np.float64]
 
 
 class Sight:
-    """Checks view after view of one camera."""
+    """Checks view after view of one camera; what masks cover says nothing of its light."""
 
-    def __init__(self, limits: ViewLimits) -> None:
+    def __init__(self, limits: ViewLimits, unmasked: np.ndarray | None = None) -> None:
         self._limits = limits
+        self._shown = None if unmasked is None else np.uint8(255) * (_small(unmasked) == 255)
         self._reference: tuple[Row, Row] | None = None
         self._learned = 0
         self._moved = 0
@@ -38,7 +39,9 @@ class Sight:
     def check(self, frame: np.ndarray, now: float) -> str:
         """Why the view is unusable; "" when it is good. Costs about 0.1 ms at 640×480."""
         small = _small(frame)
-        mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(small))
+        mean, deviation = (
+            float(value[0, 0]) for value in cv2.meanStdDev(small, mask=self._shown)
+        )
         if mean < self._limits.dark_below:
             return f"dark: mean grey {mean:.0f} of 255"
         if deviation < self._limits.blocked_contrast:

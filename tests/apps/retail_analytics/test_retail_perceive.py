@@ -118,6 +118,14 @@ def test_dark_and_covered_views_say_so():
     assert sight.check(np.full((480, 640, 3), 130, np.uint8), 1.0).startswith("blocked")
 
 
+@pytest.mark.parametrize(("grey", "reason"), [(3, "dark"), (130, "blocked")])
+def test_what_masks_cover_lights_no_dark_view_and_makes_no_contrast(grey, reason):
+    masks = Masks(CameraSettings("cam", mask=(LEFT,)))
+    frame = np.full((480, 640, 3), grey, np.uint8)
+    assert masks.burn(frame) == ""
+    assert Sight(ViewLimits(), masks.unmasked()).check(frame, 0.0).startswith(reason)
+
+
 def test_a_frozen_stream_is_noticed():
     sight, frame = Sight(ViewLimits(frozen_s=2.0)), scene()
     reasons = shown(sight, [frame] * 30)
