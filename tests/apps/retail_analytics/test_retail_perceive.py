@@ -145,6 +145,17 @@ def test_a_turned_camera_is_noticed_and_a_still_one_is_not():
     assert sight.check(noisy(turned, 99), 11.0) == ""
 
 
+def test_the_edge_of_a_mask_does_not_hide_that_a_camera_was_turned():
+    masks = Masks(CameraSettings("cam", mask=(LEFT,)))
+    sight, frame = Sight(ViewLimits(), masks.unmasked()), scene()
+    views = [noisy(frame, index) for index in range(60)]
+    views += [noisy(np.roll(frame, 60, axis=1), index) for index in range(60, 100)]
+    assert not any(masks.burn(view) for view in views)
+    reasons = shown(sight, views)
+    assert set(reasons[:60]) == {""}
+    assert reasons[-1].startswith("moved")
+
+
 def test_people_close_to_the_camera_have_not_turned_it():
     camera = simulate.ShopCamera("above", 21, people_per_min=20.0, fps=10.0, open_s=120.0)
     reasons = shown(Sight(ViewLimits()), [camera.capture() for _ in range(160)])
