@@ -12,12 +12,15 @@ from common.pipeline import percentiles
 
 ROUNDS, QUICK_ROUNDS = 600, 40
 SECONDS, QUICK_SECONDS = 300.0, 10.0
+FILL_S, QUICK_FILL_S = 75.0, 0.0
+"""Until all is there that a station keeps of its last minute."""
 
 
 def bench(settings: Settings, path: Any, choice: Choice, quick: bool) -> dict[str, Any]:
     """All figures; `quick` takes seconds instead of minutes."""
     del path
     rounds = QUICK_ROUNDS if quick else ROUNDS
+    fill_s, seconds = (QUICK_FILL_S, QUICK_SECONDS) if quick else (FILL_S, SECONDS)
     pictures = drawn()
     parts = Parts(settings, choice.model, pictures)
     chain = Chain(settings, choice.model, pictures)
@@ -34,7 +37,7 @@ def bench(settings: Settings, path: Any, choice: Choice, quick: bool) -> dict[st
         "beside_model_ms": percentiles([wall for wall, _ in beside_ms]),
         "beside_model_cpu_ms": percentiles([cpu for _, cpu in beside_ms]),
         "steps": parts.steps(rounds),
-        "shop": bench_shop.run(settings, choice, pictures, QUICK_SECONDS if quick else SECONDS),
+        "shop": bench_shop.run(settings, choice, pictures, seconds, fill_s),
         "library": bench_library.cost(parts.found, rounds),
         "machine": machine(),
     }

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,14 +47,21 @@ class DrawnCamera:
 
 
 def run(
-    settings: Settings, choice: Choice, pictures: list[np.ndarray], seconds: float
+    settings: Settings,
+    choice: Choice,
+    pictures: list[np.ndarray],
+    seconds: float,
+    fill_s: float,
 ) -> dict[str, Any]:
-    """Frames, drops, processor time and memory of `seconds` in real time."""
+    """Frames, drops, processor time and memory of `seconds` in real time.
+
+    They begin when all that has a bound has reached it, `fill_s` after the start.
+    """
     with TemporaryDirectory() as folder, cores(CORES):
         store = Store(Path(folder) / "station.sqlite", SystemClock())
         try:
             made = _station(settings, choice, pictures, store, Path(folder))
-            return _watched(made, seconds)
+            return _watched(made, seconds, fill_s)
         finally:
             store.close()
 
@@ -77,12 +85,13 @@ def _station(
     return station.build(replace(settings, camera=cameras), parts)
 
 
-def _watched(made: station.Station, seconds: float) -> dict[str, Any]:
+def _watched(made: station.Station, seconds: float, fill_s: float) -> dict[str, Any]:
     stop = threading.Event()
     thread = threading.Thread(target=made.run, args=(stop,), name="bench-station")
     thread.start()
     try:
         time.sleep(WARM_S)
+        _fill(made, fill_s)
         before, began = _state(made), time.perf_counter()
         memory = _memory(seconds)
         after, took = _state(made), time.perf_counter() - began
@@ -100,6 +109,12 @@ def _watched(made: station.Station, seconds: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _fill(made: station.Station, seconds: float) -> None:
+    """Let everything that has a bound reach it: the rings by a loop that is held up once."""
+    made.later(partial(time.sleep, made.settings.sense.ring_s + 0.5))
+    time.sleep(WARM_S + seconds)
+
+
 def _state(made: station.Station) -> tuple[float, float, float]:
     """Pictures, drops, processor time in s since the start."""
     pictures = sum(watcher.frames for watcher in made.sense.watchers.values())
@@ -113,10 +128,11 @@ def _memory(seconds: float) -> dict[str, Any]:
     while time.monotonic() < end:
         time.sleep(min(0.5, seconds / 20))
         sizes.append(rss_mb())
-    settled = sizes[len(sizes) // 3 :]
-    growth, either_way = slope(settled, seconds * 2 / 3)
+    growth, either_way = slope(sizes, seconds)
     return {
-        "rss_mb": settled[-1],
+        "rss_mb": sizes[-1],
+        "least_mb": min(sizes),
+        "most_mb": max(sizes),
         "growth_mb_per_h": round(growth * 3600, 2),
         "growth_95_mb_per_h": [
             round((growth + side * either_way) * 3600, 2) for side in (-1, 1)
