@@ -1,6 +1,8 @@
 """What all tests share: a clock that is held, a PostgreSQL server, no deadline per example.
 
-A busy machine is no failing test: speed is shown in benchmarks.
+A busy machine is no failing test: speed is shown in benchmarks. Hypothesis throws new dice in
+each run and so finds what nobody thought of; with `--hypothesis-profile repeatable` it throws
+the same for the same test, so that a gate judges the change and not its luck.
 """
 
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from apps.telemetry_bench.postgresql import Cluster, programs
 from common.clock import HeldClock
 
 settings.register_profile("patient", deadline=None)
+settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("patient")
 
 
