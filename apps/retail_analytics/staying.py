@@ -1,6 +1,6 @@
 """How long people stay in a zone: short gaps are bridged, brushing past is no visit."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from apps.retail_analytics.config import Counting
 from apps.retail_analytics.domain import Track, Visit
@@ -37,11 +37,11 @@ def follow_zone(
     stays = dict(state.stays)
     for track in tracks:
         if track.confirmed and track.detected and zone.holds(track.spot):
-            stay = stays.get(track.id, Stay(now, now))
-            long = now - stay.entered >= rules.enter_s
-            stays[track.id] = replace(
-                stay, inside=now, entered_for_good=stay.entered_for_good or long
-            )
+            before = stays.get(track.id)
+            entered = before.entered if before else now
+            long = now - entered >= rules.enter_s
+            for_good = long or (before is not None and before.entered_for_good)
+            stays[track.id] = Stay(entered, now, for_good)
     return _leave(zone.name, stays, now, rules)
 
 
