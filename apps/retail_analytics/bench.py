@@ -1,5 +1,6 @@
 """How fast counting is: beside the bare network, in parts, four cameras at once, and memory."""
 
+import os
 import time
 from typing import Any
 
@@ -19,6 +20,7 @@ FILL_S, QUICK_FILL_S = 75.0, 0.0
 def bench(settings: Settings, path: Any, choice: Choice, quick: bool) -> dict[str, Any]:
     """All figures; `quick` takes seconds instead of minutes."""
     del path
+    load = round(os.getloadavg()[0], 2)  # figures of a busy machine say little
     rounds = QUICK_ROUNDS if quick else ROUNDS
     fill_s, seconds = (QUICK_FILL_S, QUICK_SECONDS) if quick else (FILL_S, SECONDS)
     pictures = drawn()
@@ -40,6 +42,7 @@ def bench(settings: Settings, path: Any, choice: Choice, quick: bool) -> dict[st
         "shop": bench_shop.run(settings, choice, pictures, seconds, fill_s),
         "library": bench_library.cost(parts.found, rounds),
         "machine": machine(),
+        "load_1m": load,
     }
 
 
