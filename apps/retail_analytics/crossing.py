@@ -2,21 +2,37 @@
 
 A side is sure once a track was seen there `settled_views` times beyond the dead band. The
 way from the last sure place on one side to the first beyond the band on the other must meet
-the line itself. The first crossing in each direction counts at once; the same person counts
-again only after having been well clear of the line (`rearm_m`), so who lingers on it is one
-crossing and not ten, and the counts still say on which side everybody is.
+the line itself. The band is as wide as the dead band and, where the feet are not seen, as
+they may be off besides: nobody has crossed by feet that nobody saw. The first crossing in
+each direction counts at once; the same person counts again only after having been well clear
+of the line (`rearm_m`), so who lingers on it is one crossing and not ten, and the counts
+still say on which side everybody is.
 """
 
-import itertools
 from dataclasses import dataclass, replace
 
 from apps.retail_analytics.config import Counting
 from apps.retail_analytics.domain import IN, OUT, Crossing, Point, Track
 from apps.retail_analytics.geometry import Line
 
-Step = tuple[Point, float]
-"""Where, and when (monotonic s)."""
-LONGEST_WAY = 40
+UNSEEN = 1.0  # s.d. of feet that are not seen, by which the band is wider
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """From the last place beyond the band to now."""
+
+    spot: Point
+    time: float
+    """Where and when (monotonic s) it has come to."""
+    through: bool = False
+    """It has met the finite line, an odd number of times."""
+    lead: float = 0.0
+    """How far on the old side, summed over time; less where it was on the other."""
+    most: float = -1.0
+    """The greatest lead at which it went over the line ..."""
+    moment: float = 0.0
+    """... and when: before it rather on the old side, since then rather on the new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +43,7 @@ class Passage:
     """The side it is surely on: −1, +1; 0 is not known yet."""
     views: int = 0
     """Views beyond the band on that side."""
-    way: tuple[Step, ...] = ()
-    """From the last place beyond the band to now."""
+    way: Way | None = None
     met: float | None = None
     """When it went through the finite line, and is not counted for it yet."""
     directions: frozenset[str] = frozenset()
@@ -48,7 +63,10 @@ def follow_line(
         if not track.detected:  # where somebody is only expected proves nothing
             continue
         away = line.distance(track.spot) / track.metre
-        passage = _moved(line, state.get(track.id, Passage()), track.spot, away, (now, rules))
+        band = rules.dead_band_m + UNSEEN * line.width(track.unsure) / track.metre
+        was = state.get(track.id, Passage())
+        at = (now, rules.settled_views)
+        passage = _moved(line, was, track.spot, (away, band), at)
         direction = IN if passage.side > 0 else OUT
         clear = abs(away) >= rules.rearm_m
         if passage.met is None:
@@ -70,36 +88,37 @@ def forget_lines(state: LineState, now: float, longest_s: float) -> LineState:
 
 
 def _moved(
-    line: Line, passage: Passage, spot: Point, away: float, at: tuple[float, Counting]
+    line: Line, passage: Passage, spot: Point, away: tuple[float, float], at: tuple[float, int]
 ) -> Passage:
-    """The passage after one more sighting, `away` m from the line."""
-    now, rules = at
-    way = (*passage.way, (spot, now))
-    if not abs(away) > rules.dead_band_m:
-        return replace(passage, way=_shortened(way), seen=now)
-    side, here = (1 if away > 0 else -1), ((spot, now),)
+    """The passage after one more sighting, so many m away from a line with such a band."""
+    (apart, band), (now, settled) = away, at
+    way = _on(line, passage, spot, now)
+    if not abs(apart) > band:
+        return replace(passage, way=way, seen=now)
+    side, here = (1 if apart > 0 else -1), Way(spot, now)
     if side == passage.side:
         return replace(passage, views=passage.views + 1, way=here, seen=now)
-    if not passage.side or passage.views < rules.settled_views:
+    if not passage.side or passage.views < settled:
         return Passage(side, 1, here, None, passage.directions, now)
-    met = _met(line, way)
+    met = way.moment if way.through else None
     if met is not None and passage.met is not None:  # there and back again: not counted, both
         met = None
     elif met is None:
         met = passage.met
-    return Passage(side, rules.settled_views, here, met, passage.directions, now)
+    return Passage(side, settled, here, met, passage.directions, now)
 
 
-def _met(line: Line, way: tuple[Step, ...]) -> float | None:
-    """When a way over the infinite line went through the finite one; None: around it."""
-    times = []
-    for (here, before), (there, after) in itertools.pairwise(way):
-        if line.crossed(here, there):
-            one, other = abs(line.distance(here)), abs(line.distance(there))
-            times.append(before + (after - before) * one / max(one + other, 1e-9))
-    return times[-1] if len(times) % 2 else None
-
-
-def _shortened(way: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Who stands on the line for an hour needs no more memory."""
-    return way if len(way) <= LONGEST_WAY else (way[0], *way[2:])
+def _on(line: Line, passage: Passage, spot: Point, now: float) -> Way:
+    """The way, one step longer."""
+    way = passage.way
+    if way is None:
+        return Way(spot, now)
+    before, after = line.distance(way.spot), line.distance(spot)
+    step = now - way.time
+    lead = way.lead + passage.side * (before + after) / 2 * step
+    on = replace(way, spot=spot, time=now, lead=lead)
+    if not line.crossed(way.spot, spot):
+        return on
+    moment = way.time + step * abs(before) / max(abs(before) + abs(after), 1e-9)
+    on = replace(on, through=not way.through)
+    return replace(on, most=way.lead, moment=moment) if way.lead > way.most else on

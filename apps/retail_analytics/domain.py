@@ -32,6 +32,8 @@ class Track:
     """Seen often enough to be a person; a track that is not is never counted."""
     detected: bool = True
     """Seen in this picture; False: only expected here."""
+    unsure: Point = (0.0, 0.0)
+    """Where the feet are not seen: how far, and which way, they may be off (1 s.d.)."""
 
 
 @dataclass(frozen=True, slots=True)

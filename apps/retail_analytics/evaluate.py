@@ -17,7 +17,7 @@ from typing import Any
 from apps.retail_analytics.config import Settings
 from apps.retail_analytics.detector import PersonDetector
 from apps.retail_analytics.domain import Crossing
-from apps.retail_analytics.evaluation import counting, library, mot, score, stays
+from apps.retail_analytics.evaluation import counting, hidden, library, mot, score, stays
 from apps.retail_analytics.evaluation.clip import read_clip
 from apps.retail_analytics.evaluation.detections import Faults, Found, detections
 from apps.retail_analytics.evaluation.recordings import read_all
@@ -101,6 +101,8 @@ def one(
 def _found(
     settings: Settings, recording: Recording, detector: PersonDetector | None
 ) -> tuple[Recording, Found]:
+    if recording.hidden:
+        return recording, hidden.detections(recording)
     if recording.clip is None:
         above = recording.person_m < FROM_ABOVE_M
         return recording, detections(recording.views, recording.fps, Faults(from_above=above))

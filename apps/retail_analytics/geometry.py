@@ -32,6 +32,12 @@ class Line:
         signed = cross / math.hypot(x2 - x1, y2 - y1)
         return -signed if self.mirrored else signed
 
+    def width(self, step: Point) -> float:
+        """How far a step leads towards the line or away from it."""
+        (x1, y1), (x2, y2) = self.start, self.end
+        cross = (x2 - x1) * step[1] - (y2 - y1) * step[0]
+        return abs(cross) / math.hypot(x2 - x1, y2 - y1)
+
     def crossed(self, here: Point, there: Point) -> bool:
         """Whether the way from `here` to `there` goes through the finite line.
 

@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from apps.retail_analytics.domain import STANDING_M
+from apps.retail_analytics.feet import PLACE_NOISE, Body, Feet, Found, first, looked_at, told
+from apps.retail_analytics.stature import Stature
 from common.inference.images import iou
 
 Floats = NDArray[np.float64]
 
-PLACE_NOISE = 0.06  # of a detection's foot, as a share of the box's height
 PUSH = 0.6  # how much a person's speed changes within √1 s, m/s
 FIRST_SPEED = 1.4  # how fast somebody new may be, m/s (1 s.d.)
 SPEED_MEMORY_S = 1.2  # somebody unseen is taken to slow down with this time constant
 GATE = 2.8  # s.d. a detection may be away from where it was expected
 SIZE_MEMORY = 0.15  # share of a new height in the smoothed one
 FASTEST = 2.5  # m/s that a track is taken to walk; more is a box that jumped
-SHORT, TALL = 0.8, 1.25  # of the usual height: legs hidden; two people in one box
-SAME_HEAD = 0.2  # heights within which the upper edge is still the same head's
+TALL = 1.25  # of the usual height: two people in one box
 OVERLAP = 0.3  # a box that overlaps the expected one this much may be the same person's
 IMPOSSIBLE = 1e6
+ODD = 8.0  # what a height other than expected costs, in squares of its logarithm
 
 
 @dataclass(slots=True)
@@ -41,7 +42,13 @@ class Rows:
     spread: Floats
     """[n, 3] variance of place, covariance, variance of speed, in heights of the box."""
     size: Floats
-    """[n, 2] smoothed width and height, px."""
+    """[n, 2] width and height of the whole body there, px."""
+    share: Floats
+    """[n] height beside the usual one at the same place (see stature.py)."""
+    doubt: Floats
+    """[n] of the height (1 s.d.), as a share of it."""
+    hidden: NDArray[np.bool_]
+    """[n] the feet were not seen in the last box."""
     born: Floats
     seen: Floats
     """When it was detected last, s."""
@@ -61,21 +68,26 @@ class Rows:
 
 def nobody() -> Rows:
     """No rows."""
-    return begin(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.int64), 0.0)
+    none = np.zeros(0, np.int64)
+    return begin(none, looked_at(np.zeros((0, 4)), (0, 0)), none, 0.0, STANDING_M, Stature())
 
 
 def begin(
     ids: NDArray[np.int64],
-    boxes: Floats,
+    found: Found,
     source: NDArray[np.int64],
     now: float,
-    person_m: float = STANDING_M,
+    person_m: float,
+    stature: Stature,
 ) -> Rows:
     """Rows for people seen for the first time, with one detection each."""
-    count = len(ids)
-    spread = np.tile([PLACE_NOISE**2, 0.0, (FIRST_SPEED / person_m) ** 2], (count, 1))
+    count, feet = len(ids), first(found, stature)
+    spread = np.tile([0.0, 0.0, (FIRST_SPEED / person_m) ** 2], (count, 1))
+    spread[:, 0] = feet.noise
+    wide = np.maximum(found.boxes[:, 2] - found.boxes[:, 0], 1.0)
     return Rows(
-        ids, feet_of(boxes), np.zeros((count, 2)), spread, sizes_of(boxes),
+        ids, feet.places, np.zeros((count, 2)), spread, np.column_stack([wide, feet.heights]),
+        stature.shares(feet.heights, feet.places), feet.doubt, feet.hidden,
         np.full(count, now), np.full(count, now), np.ones(count, np.int64),
         np.zeros(count, bool), np.asarray(source, np.int64),
     )  # fmt: skip
@@ -98,11 +110,12 @@ def to_boxes(place: Floats, size: Floats) -> Floats:
     return np.column_stack([left, place[:, 1] - size[:, 1], right, place[:, 1]])
 
 
-def predict(rows: Rows, step: float, person_m: float) -> Rows:
+def predict(rows: Rows, step: float, person_m: float, stature: Stature) -> Rows:
     """Where everybody is expected `step` s later, and how sure that is."""
     unseen = rows.source < 0
     kept = np.where(unseen, np.exp(-step / SPEED_MEMORY_S), 1.0)
     rows.place = rows.place + rows.speed * step
+    rows.size[:, 1] = stature.heights(rows.share, rows.place)
     rows.speed = rows.speed * kept[:, None]
     place, both, speed = rows.spread.T
     push = (PUSH / person_m) ** 2
@@ -153,7 +166,7 @@ def _costs(rows: Rows, tracks: NDArray[np.int64], boxes: Floats, reach: Floats) 
     expected = to_boxes(place, rows.size[tracks]).astype(np.float32)
     overlap = iou(expected, boxes.astype(np.float32))
     unlikely = np.minimum(near, by_head)
-    cost = np.minimum(unlikely, GATE**2 + 4.0 * (1 - overlap)) + 4.0 * ratio**2 + np.log(spread)
+    cost = np.minimum(unlikely, GATE**2 + 4.0 * (1 - overlap)) + ODD * ratio**2 + np.log(spread)
     allowed = (unlikely < GATE**2) | (overlap > OVERLAP)
     tallest = np.where(rows.source[tracks] < 0, np.log(TALL), 0.9)[:, None]
     allowed &= (ratio > -0.9) & (ratio < tallest)  # nobody comes back as two in one box
@@ -169,48 +182,44 @@ def _walkable(speed: Floats, fastest: Floats) -> Floats:
 
 def correct(
     rows: Rows,
-    boxes: Floats,
+    found: Found,
     taken: NDArray[np.int64],
     now: float,
-    person_m: float = STANDING_M,
-) -> None:
-    """Bring every track that took a detection to where it was seen."""
+    person_m: float,
+    stature: Stature,
+) -> NDArray[np.int64]:
+    """Bring every track that took a detection to where it was seen; who was seen whole."""
     rows.source = taken.copy()
     hit = np.flatnonzero(taken >= 0)
     if not len(hit):
-        return
-    found = boxes[taken[hit]]
-    size, foot, doubt = rows.size[hit], feet_of(found), np.ones(len(hit))
-    hidden, joined = _wrong_feet(rows, hit, found)
-    wrong = hidden | joined
-    foot[wrong, 1] = found[wrong, 1] + size[wrong, 1]
-    doubt[wrong] = 4.0
+        return hit
+    seen, expected = found.some(taken[hit]), rows.place[hit, 1] - rows.size[hit, 1]
+    heights = rows.share[hit] * stature.usual(seen.heads)
+    sizes = np.column_stack([rows.size[hit, 0], heights])
+    shares = rows.share[hit] if stature.known else np.ones(len(hit))
+    feet = told(seen, Body(sizes, shares, rows.doubt[hit]), expected, now - rows.seen[hit])
+    _to(rows, hit, feet, FASTEST / person_m * heights)
+    wide = seen.boxes[:, 2] - seen.boxes[:, 0]
+    share = np.where(feet.hidden, 0.0, np.maximum(SIZE_MEMORY, 1.0 / (rows.hits[hit] + 1)))
+    rows.share[hit] *= feet.heights / heights
+    rows.size[hit, 0] += share * (np.maximum(wide, 1.0) - sizes[:, 0])
+    rows.size[hit, 1] = stature.heights(rows.share[hit], rows.place[hit])
+    rows.doubt[hit], rows.hidden[hit] = feet.doubt, feet.hidden
+    rows.seen[hit] = now
+    rows.hits[hit] += 1
+    return np.asarray(hit[feet.whole])
+
+
+def _to(rows: Rows, hit: NDArray[np.int64], feet: Feet, fastest: Floats) -> None:
+    """Kalman's step: places and speeds of `hit`, none above its `fastest` px/s."""
     place, both, speed = rows.spread[hit].T
-    noise = PLACE_NOISE**2 * doubt
+    noise = feet.noise
     gain, push = place / (place + noise), both / (place + noise)
-    miss = foot - rows.place[hit]
+    miss = feet.places - rows.place[hit]
     rows.place[hit] += gain[:, None] * miss
-    rows.speed[hit] += push[:, None] * miss
-    rows.speed[hit] = _walkable(rows.speed[hit], FASTEST / person_m * size[:, 1])
+    rows.speed[hit] = _walkable(rows.speed[hit] + push[:, None] * miss, fastest)
     # speed - push * both, written so that no rounding makes it less than nothing
     left = speed * noise + np.maximum(0.0, place * speed - both**2)
     rows.spread[hit] = np.column_stack(
         [(1 - gain) * place, (1 - gain) * both, left / (place + noise)]
     )
-    share = np.where(hidden, 0.0, np.maximum(SIZE_MEMORY, 1.0 / (rows.hits[hit] + 1)))
-    rows.size[hit] += share[:, None] * (sizes_of(found) - size)
-    rows.seen[hit] = now
-    rows.hits[hit] += 1
-
-
-def _wrong_feet(
-    rows: Rows, hit: NDArray[np.int64], found: Floats
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Boxes whose lower edge is not this person's: the legs hidden, or another's within.
-
-    The head is where it was expected, so the feet are a body's height below it.
-    """
-    size = rows.size[hit, 1]
-    height = sizes_of(found)[:, 1]
-    same = np.abs(found[:, 1] - (rows.place[hit, 1] - size)) < SAME_HEAD * size
-    return same & (height < SHORT * size), same & (height > TALL * size)

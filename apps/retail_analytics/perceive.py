@@ -173,12 +173,14 @@ def to_tracks(tracked: Tracked, floor: Floor, person_m: float) -> tuple[Track, .
     if not len(tracked.ids):
         return ()
     boxes = tracked.boxes
-    spots = floor.project(floor.feet(boxes))
+    feet = floor.feet(boxes)
+    spots = floor.project(feet)
+    unsure = floor.project(feet + np.outer(tracked.unsure, (0.0, 1.0))) - spots
     metres = floor.metres(boxes[:, 3] - boxes[:, 1], person_m)
     return tuple(
-        Track(number, (box[0], box[1], box[2], box[3]), (x, y), metre, sure, seen)
-        for number, box, (x, y), metre, sure, seen in zip(
+        Track(number, (box[0], box[1], box[2], box[3]), (x, y), metre, sure, seen, (dx, dy))
+        for number, box, (x, y), metre, sure, seen, (dx, dy) in zip(
             tracked.ids.tolist(), boxes.tolist(), spots.tolist(), metres.tolist(),
-            tracked.confirmed.tolist(), tracked.detected.tolist(), strict=True,
+            tracked.confirmed.tolist(), tracked.detected.tolist(), unsure.tolist(), strict=True,
         )
     )  # fmt: skip

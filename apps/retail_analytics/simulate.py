@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.retail_analytics.domain import Crossing, Point
-from apps.retail_analytics.evaluation.truth import Recording, Views
+from apps.retail_analytics.domain import IN, OUT, Crossing, Point
+from apps.retail_analytics.evaluation.truth import Hidden, Recording, Views
 from apps.retail_analytics.geometry import Floor, Line, Zone, fit_floor
+from apps.retail_analytics.shop import hiding
 from apps.retail_analytics.shop.figures import Painter, Picture
 from apps.retail_analytics.shop.people import (
     DOOR_X,
@@ -24,13 +25,17 @@ from apps.retail_analytics.shop.people import (
     Shop,
     TrueWait,
 )
-from apps.retail_analytics.shop.view import ABOVE, CORNER, Pinhole
+from apps.retail_analytics.shop.view import ABOVE, BACK, CORNER, LOW, SIDE, Pinhole
 from common.ports import Trigger
 
-VIEWS = {"corner": CORNER, "above": ABOVE}
+VIEWS = {"corner": CORNER, "above": ABOVE, "low": LOW, "side": SIDE, "back": BACK}
+HIDING = ("low", "side", "back")
+"""Views in which people and shelves hide people, and the picture's edge cuts them."""
+DOOR, INNER, WEST = "door", "inner", "west"
 ZONES = {"shelf": SHELF_ZONE, "queue": QUEUE_ZONE, "till": TILL_ZONE}
 MEASURED_M = ((3.0, 0.0), (7.0, 0.0), (6.5, 2.4), (3.5, 2.4))
 LEAST_SEEN = 0.6  # share of a body that must be in the picture to be in the truth
+LEAST_CUT = 0.2  # the same where the picture's edge cuts people
 HEAD_M, BODY_M = 0.5, 1.7
 STEP_S = 0.1  # of the time that nobody watches
 
@@ -79,26 +84,35 @@ def recording(
 ) -> tuple[Recording, Truth]:
     """A recording without pictures, and its truth."""
     camera, shop = VIEWS[view], Shop(seed, people_per_min)
-    line, zones = door(), floor_zones()
+    cut = view in HIDING
+    lines, zones = floor_lines(view), floor_zones()
     boxes: Views = []
-    watch = _Watch(line, zones, fps)
+    hidden: Hidden = []
+    watch = _Watch(lines, zones, fps)
     for index, people in enumerate(shop.played(fps, seconds)):
         watch.see(people, index / fps)
-        boxes.append(_seen(camera, people))
+        there = _there(camera, people, LEAST_CUT if cut else LEAST_SEEN)
+        boxes.append(_boxes(camera, there))
+        if cut:
+            hidden.append(_hidden(camera, people, there))
     truth = Truth(tuple(watch.crossings), watch.stays, tuple(shop.waits))
-    start, end = camera.on_plane([line.start, line.end])
-    if floor_of(camera).mirrored(start):  # drawn in px, "in" must stay into the shop
-        start, end = end, start
-    drawn = (Line("door", start, end),)
     drawn_zones = tuple(
         Zone(name, tuple(camera.on_plane(list(corners)))) for name, corners in ZONES.items()
     )
-    size = (camera.width, camera.height)
     person_m = HEAD_M if camera.plane_m else BODY_M
     return Recording(
-        f"shop-{view}", fps, drawn, drawn_zones if view == "corner" else (), boxes,
-        truth.crossings, None, person_m, size,
+        f"shop-{view}", fps, tuple(_drawn(camera, line) for line in lines),
+        drawn_zones if view == "corner" else (), boxes, truth.crossings, None, person_m,
+        (camera.width, camera.height), hidden=hidden,
     ), truth  # fmt: skip
+
+
+def _drawn(camera: Pinhole, line: Line) -> Line:
+    """A line on the floor as it is drawn in px, with the same direction."""
+    start, end = camera.on_plane([line.start, line.end])
+    if floor_of(camera).mirrored(start):  # drawn in px, "in" must stay into the shop
+        start, end = end, start
+    return Line(line.name, start, end)
 
 
 def pictures(
@@ -110,9 +124,12 @@ def pictures(
         yield painter.picture(people, shop.now), people
 
 
-def door() -> Line:
-    """The line in the door, on the floor: in is into the shop."""
-    return Line("door", (DOOR_X[0], DOOR_Y), (DOOR_X[1], DOOR_Y))
+def floor_lines(view: str) -> tuple[Line, ...]:
+    """The lines on the floor that a view sees: in is into the shop, and away from its west."""
+    door = Line(DOOR, (DOOR_X[0], DOOR_Y), (DOOR_X[1], DOOR_Y))
+    inner = Line(INNER, (2.6, 2.6), (7.8, 2.6))
+    west = Line(WEST, (3.0, 7.0), (3.0, 2.0))
+    return (door, inner, west) if view in HIDING else (door,)
 
 
 def floor_zones() -> tuple[Zone, ...]:
@@ -123,8 +140,8 @@ def floor_zones() -> tuple[Zone, ...]:
 class _Watch:
     """Takes down what really happens."""
 
-    def __init__(self, line: Line, zones: tuple[Zone, ...], fps: float) -> None:
-        self._line, self._zones, self._step = line, zones, 1.0 / fps
+    def __init__(self, lines: tuple[Line, ...], zones: tuple[Zone, ...], fps: float) -> None:
+        self._lines, self._zones, self._step = lines, zones, 1.0 / fps
         self._last: dict[int, Point] = {}
         self.crossings: list[Crossing] = []
         self.stays: dict[str, dict[int, float]] = {zone.name: {} for zone in zones}
@@ -134,9 +151,10 @@ class _Watch:
         for person in people:
             here = (float(person.spot[0]), float(person.spot[1]))
             was = self._last.get(person.number)
-            if was is not None and self._line.crossed(was, here):
-                direction = "in" if self._line.distance(here) >= 0 else "out"
-                self.crossings.append(Crossing("door", direction, person.number, now))
+            for line in self._lines:
+                if was is not None and line.crossed(was, here):
+                    direction = IN if line.distance(here) >= 0 else OUT
+                    self.crossings.append(Crossing(line.name, direction, person.number, now))
             self._last[person.number] = here
             for zone in self._zones:
                 if zone.holds(here):
@@ -144,12 +162,9 @@ class _Watch:
                     inside[person.number] = inside.get(person.number, 0.0) + self._step
 
 
-def _seen(camera: Pinhole, people: list[Person]) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers and boxes of who is in the picture; as heads where the camera looks down.
-
-    From above a box's foot is put where the head is, which is what is placed on the floor.
-    """
-    numbers, boxes = [], []
+def _there(camera: Pinhole, people: list[Person], least: float) -> list[Person]:
+    """Who is in the picture with at least that share of the body's box."""
+    there = []
     for person in people:
         depth = camera.depths(np.array([[*person.spot, 0.5 * person.height_m]]))[0]
         left, top, right, bottom = camera.body(person.spot, person.height_m)
@@ -157,11 +172,32 @@ def _seen(camera: Pinhole, people: list[Person]) -> tuple[np.ndarray, np.ndarray
         inside = max(0.0, min(right, camera.width) - max(left, 0.0)) * max(
             0.0, min(bottom, camera.height) - max(top, 0.0)
         )
-        if depth < 0.5 or inside < LEAST_SEEN * wide * high:
-            continue
+        if depth >= 0.5 and inside >= least * wide * high:
+            there.append(person)
+    return there
+
+
+def _boxes(camera: Pinhole, people: list[Person]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers and boxes of people; as heads where the camera looks down.
+
+    From above a box's foot is put where the head is, which is what is placed on the floor.
+    """
+    boxes = []
+    for person in people:
+        left, top, right, bottom = camera.body(person.spot, person.height_m)
         if camera.plane_m:
             middle = (top + bottom) / 2
             top, bottom = top - (bottom - middle), middle
-        numbers.append(person.number)
         boxes.append((left, top, right, bottom))
-    return np.array(numbers, np.int64), np.array(boxes, np.float64).reshape(-1, 4)
+    numbers = np.array([person.number for person in people], np.int64)
+    return numbers, np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _hidden(
+    camera: Pinhole, people: list[Person], there: list[Person]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How much of each edge [n, 4] of those there is hidden, and how much of them is seen."""
+    seen = dict(zip([p.number for p in people], hiding.seen(camera, people), strict=True))
+    rows = [seen[person.number] for person in there]
+    edges = np.array([edge for edge, _ in rows], np.float64).reshape(-1, 4)
+    return edges, np.array([share for _, share in rows], np.float64)

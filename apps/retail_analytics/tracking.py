@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from apps.retail_analytics.config import Tracking
 from apps.retail_analytics.domain import STANDING_M
+from apps.retail_analytics.feet import Found, looked_at
 from apps.retail_analytics.motion import (
     Floats,
     Rows,
@@ -28,8 +29,10 @@ from apps.retail_analytics.motion import (
     reach_of,
     to_boxes,
 )
+from apps.retail_analytics.stature import Stature
 from common.inference.images import iou
 
+UPRIGHT_M = 1.0  # boxes lower than this are heads seen from above: they have no feet
 DOUBLE_IOU = 0.6  # a new box that overlaps a person already matched this much is the same
 
 
@@ -51,6 +54,8 @@ class Tracked:
     detected: NDArray[np.bool_]
     sources: NDArray[np.int64]
     """Which detection each track took; −1 for none."""
+    unsure: Floats
+    """[n] px that the feet may be higher or lower (1 s.d.) where they are not seen; else 0."""
 
 
 class MotionTracker:
@@ -62,7 +67,7 @@ class MotionTracker:
         """`person_m` is how high a box really is; `size` the picture's in px, 0: not known."""
         self._rules, self._person_m, self._size = rules, person_m, size
         self._last: float | None = None
-        self._rows = nobody()
+        self._rows, self._stature = nobody(), Stature()
         self._next = secrets.randbits(40)
 
     def update(self, boxes: Floats, scores: Floats, monotonic: float) -> Tracked:
@@ -75,11 +80,13 @@ class MotionTracker:
         scores = np.asarray(scores, np.float64)
         if not len(boxes) and not len(self._rows.ids):
             return _tracked(self._rows)
-        rows = predict(self._rows, step, self._person_m)
+        rows = predict(self._rows, step, self._person_m, self._stature)
+        found = looked_at(boxes, self._size)
         taken = self._match(rows, boxes, scores)
-        correct(rows, boxes, taken, monotonic, self._person_m)
+        whole = correct(rows, found, taken, monotonic, self._person_m, self._stature)
         self._confirm(rows, monotonic)
-        rows = self._born(rows, taken, boxes, scores, monotonic)
+        self._learn(rows, found, whole, step)
+        rows = self._born(rows, taken, found, scores)
         self._rows = _kept(rows, self._gone(rows, monotonic))
         return _tracked(self._rows)
 
@@ -103,10 +110,16 @@ class MotionTracker:
         old = monotonic - rows.born >= rules.confirm_s
         rows.confirmed |= (rows.hits >= rules.confirm_hits) & old & (rows.source >= 0)
 
-    def _born(
-        self, rows: Rows, taken: NDArray[np.int64], boxes: Floats, scores: Floats, now: float
-    ) -> Rows:
-        sure = np.flatnonzero(scores >= self._rules.high_score)
+    def _learn(self, rows: Rows, found: Found, whole: NDArray[np.int64], step: float) -> None:
+        """How high people are drawn here; heads seen from above are alike everywhere."""
+        whole = whole[rows.confirmed[whole]]
+        if len(whole) and self._person_m >= UPRIGHT_M:
+            seen = found.some(rows.source[whole])
+            self._stature.learn(seen.heads, seen.heights, step)
+            rows.share = self._stature.shares(rows.size[:, 1], rows.place)
+
+    def _born(self, rows: Rows, taken: NDArray[np.int64], found: Found, scores: Floats) -> Rows:
+        sure, boxes = np.flatnonzero(scores >= self._rules.high_score), found.boxes
         free = _without(sure, taken)
         matched = boxes[taken[taken >= 0]]
         if len(free) and len(matched):
@@ -116,7 +129,8 @@ class MotionTracker:
             return rows
         ids = self._next + 1 + np.arange(len(free))
         self._next += len(free)
-        fresh = begin(ids, boxes[free], free, now, self._person_m)
+        now = self._last or 0.0
+        fresh = begin(ids, found.some(free), free, now, self._person_m, self._stature)
         fresh.confirmed |= self._rules.confirm_hits == 1
         return rows.joined(fresh)
 
@@ -134,7 +148,7 @@ class MotionTracker:
 
 
 def _without(found: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.asarray(found[(found[:, None] != taken).all(1)])
+    return np.asarray(found[~np.isin(found, taken)])
 
 
 def _kept(rows: Rows, gone: NDArray[np.bool_]) -> Rows:
@@ -144,7 +158,8 @@ def _kept(rows: Rows, gone: NDArray[np.bool_]) -> Rows:
 
 
 def _tracked(rows: Rows) -> Tracked:
+    off = np.where(rows.hidden, np.hypot(rows.doubt, np.sqrt(rows.spread[:, 0])), 0.0)
     return Tracked(
         rows.ids.copy(), to_boxes(rows.place, rows.size), rows.confirmed.copy(),
-        rows.source >= 0, rows.source.copy(),
+        rows.source >= 0, rows.source.copy(), off * rows.size[:, 1],
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from apps.retail_analytics.domain import IN, OUT, Crossing
+from apps.retail_analytics.evaluation.truth import Passing
 from apps.retail_analytics.geometry import Line
 
 SAME_EVENT_S = 1.0
@@ -22,7 +23,8 @@ def counting(
     for line in lines:
         by_line[line.name] = {}
         for direction in (IN, OUT):
-            mine, real = _times(found, line, direction), _times(truth, line, direction)
+            mine = [one.monotonic for one in _of(found, line, direction)]
+            real = [_span(one) for one in _of(truth, line, direction)]
             hit = matched(mine, real)
             by_line[line.name][direction] = {
                 "count": len(mine), "truth": len(real), "matched": hit,
@@ -48,17 +50,23 @@ def pooled(pairs: Sequence[tuple[int, int]], hits: int) -> dict[str, Any]:
     }
 
 
-def _times(crossings: Sequence[Crossing], line: Line, direction: str) -> list[float]:
-    return sorted(
-        c.monotonic for c in crossings if c.line == line.name and c.direction == direction
-    )
+def _of(crossings: Sequence[Crossing], line: Line, direction: str) -> list[Crossing]:
+    return [c for c in crossings if c.line == line.name and c.direction == direction]
 
 
-def matched(found: Sequence[float], truth: Sequence[float]) -> int:
-    """How many can be paired within SAME_EVENT_S, each once."""
+def _span(crossing: Crossing) -> tuple[float, float]:
+    """From when to when it happened."""
+    if isinstance(crossing, Passing):
+        return crossing.began, crossing.ended
+    return crossing.monotonic, crossing.monotonic
+
+
+def matched(found: Sequence[float], truth: Sequence[tuple[float, float]]) -> int:
+    """How many times can be paired with a span within SAME_EVENT_S of it, each once."""
     if not found or not truth:
         return 0
-    apart = np.abs(np.subtract.outer(np.array(found), np.array(truth)))
+    times, spans = np.array(found)[:, None], np.array(truth)
+    apart = np.maximum(0.0, np.maximum(spans[:, 0] - times, times - spans[:, 1]))
     cost = np.where(apart <= SAME_EVENT_S, apart, 1000.0)
     rows, columns = linear_sum_assignment(cost)
     return int((cost[rows, columns] < 1000.0).sum())

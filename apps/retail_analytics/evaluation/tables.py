@@ -19,7 +19,7 @@ def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
     beside = figures.get("library", {})
     return (
         name, str(figures["crossings"]), _share(figures, "crossing_precision"),
-        _share(figures, "crossing_recall"), _percent(figures["wape"]),
+        _share(figures, "crossing_recall"), _percent(figures.get("wape")),
         _share(beside, "crossing_precision"), _share(beside, "crossing_recall"),
     )  # fmt: skip
 

@@ -20,6 +20,18 @@ TRUTH, EVENTS, CLIP = "gt.txt", "crossings.csv", "clip.mp4"
 Boxes = NDArray[np.float64]
 Views = list[tuple[NDArray[np.int64], Boxes]]
 """Per picture: ids [n] and boxes [n, 4] left, top, right, bottom."""
+Hidden = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""Per picture: which share of the box is hidden from each edge [n, 4]; how much is seen [n]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passing(Crossing):
+    """A crossing of a line with a band: it takes as long as it takes to leave the band."""
+
+    began: float
+    """When the person was last beyond the band on the old side, s."""
+    ended: float
+    """When first beyond it on the new one."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,8 @@ class Recording:
     """Width and height in px; 0 is not known."""
     nadir: Point | None = None
     """Where upright edges meet below the picture; None: they are upright."""
+    hidden: Hidden = field(default_factory=list)
+    """As `views`, where it is known what hides whom; empty where it is not."""
 
 
 def read_folder(folder: Path, clip: Path | None = None) -> Recording:
@@ -147,8 +161,8 @@ def crossings_of(
 ) -> tuple[Crossing, ...]:
     """Every time a true foot point moved over a line, to the centimetre; nothing is left out.
 
-    With a band, only the crossings that led from beyond it on one side to beyond it on the
-    other: who sways on a line has not crossed it.
+    With a band, only the crossings (`Passing`) that led from beyond it on one side to beyond
+    it on the other: who sways on a line has not crossed it.
     """
     last: dict[tuple[str, int], _Side] = {}
     found: list[Crossing] = []
@@ -161,7 +175,8 @@ def crossings_of(
                 side = _step(line, was, here, now, band)
                 if was is not None and side.sure * was.sure < 0 and side.through is not None:
                     direction = IN if side.sure > 0 else OUT
-                    found.append(Crossing(line.name, direction, number, side.through))
+                    gone = Crossing(line.name, direction, number, side.through)
+                    found.append(_passing(gone, was.left, now) if band_m else gone)
                     side = replace(side, through=None)
                 last[line.name, number] = side
     return tuple(sorted(found, key=lambda crossing: crossing.monotonic))
@@ -175,17 +190,26 @@ class _Side:
     now: float
     sure: int
     """The side last stood on beyond the band; 0 before."""
+    left: float
+    """When it was last stood on, s."""
     through: float | None
     """When the line itself was passed since then, if so in the end."""
 
 
+def _passing(crossing: Crossing, began: float, ended: float) -> Passing:
+    at = (crossing.line, crossing.direction, crossing.track, crossing.monotonic)
+    return Passing(*at, began, ended)
+
+
 def _step(line: Line, was: _Side | None, here: Point, now: float, band: float) -> _Side:
     away = line.distance(here)
-    sure = (1 if away > 0 else -1) if abs(away) > band else (was.sure if was else 0)
+    beyond = abs(away) > band
+    sure = (1 if away > 0 else -1) if beyond else (was.sure if was else 0)
+    left = now if beyond or was is None else was.left
     through = was.through if was else None
     if was is not None and line.crossed(was.here, here):
         before = abs(line.distance(was.here))
         share = before / max(before + abs(away), 1e-9)
         time = was.now + (now - was.now) * share
         through = time if through is None else None
-    return _Side(here, now, sure, through)
+    return _Side(here, now, sure, left, through)

@@ -1,5 +1,7 @@
 """People, shelves and light as a camera's picture: drawn, so nobody is in it."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from apps.retail_analytics.shop.view import Pinhole
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 STRIDE_M = 0.75
+FURNITURE_M = (0.35, 0.35, 1.1)
+"""Half the width and depth of a shelf's block, and its height."""
 GRAIN_ROOM = 64  # px that the grain of a picture is moved about, so that it is never the same
 LIMBS = (  # name, from (side, forward, up), to, thickness in m; up in shares of the height
     ("leg", (0.09, 0.0, 0.50), (0.09, 1.0, 0.03), 0.13),
@@ -57,7 +61,7 @@ class Painter:
             self._line(canvas, (0.0, row, 0.0), (10.0, row, 0.0), (135, 142, 145), 1)
         for x, y in (*SHELVES, TILL):
             colour = (70, 90, 130) if (x, y) != TILL else (60, 60, 70)
-            self._block(canvas, (x + 0.5, y + 0.2), (0.35, 0.35, 1.1), colour)
+            self._block(canvas, furniture(x, y), FURNITURE_M, colour)
         return canvas
 
     def _line(
@@ -83,53 +87,95 @@ class Painter:
         size: tuple[float, float, float],
         colour: Colour,
     ) -> None:
-        (x, y), (wide, deep, high) = spot, size
-        points = np.array(
-            [
-                [x + a * wide, y + b * deep, c]
-                for a in (-1, 1)
-                for b in (-1, 1)
-                for c in (0.0, high)
-            ]
-        )
-        if (self._view.depths(points) < 0.1).any():
-            return
-        hull = cv2.convexHull(self._view.project(points).round().astype(np.int32))
-        cv2.fillConvexPoly(canvas, hull, colour)
+        outline = block(self._view, spot, size)
+        if outline is not None:
+            cv2.fillConvexPoly(canvas, outline, colour)
 
     def _person(self, canvas: Picture, person: Person) -> None:
-        spot = np.array([[*person.spot, 0.5 * person.height_m]])
-        depth = float(self._view.depths(spot)[0])
-        if depth < 0.4:
-            return
-        scale = self._view.focal_px / depth
+        strokes = figure(self._view, person)
         shirt, trousers = _clothes(person)
-        swing = 0.28 * np.sin(2 * np.pi * person.walked_m / STRIDE_M)
-        for name, start, end, thick in LIMBS:
-            colour = {"leg": trousers, "torso": shirt, "arm": shirt}[name]
-            ends = [self._joint(person, joint, swing) for joint in (start, end)]
-            self._line(
-                canvas, ends[0], ends[1], colour, round(thick * scale * person.height_m / 1.75)
-            )
-        if person.kind == "trolley":
-            ahead = np.array([np.cos(person.heading), np.sin(person.heading)]) * 0.7
-            x, y = person.spot + ahead
-            self._block(canvas, (float(x), float(y)), (0.3, 0.4, 0.9), (170, 170, 175))
-        head = self._view.project(np.array([[*person.spot, 0.93 * person.height_m]]))[0]
-        if np.abs(head).max() < 4000:
-            place = tuple(head.round().astype(int).tolist())
-            skin = (90 + person.colours[2] // 3, 120 + person.colours[2] // 4, 180)
-            cv2.circle(canvas, place, max(2, round(0.11 * scale)), skin, -1)
+        skin = (90 + person.colours[2] // 3, 120 + person.colours[2] // 4, 180)
+        colours = {"leg": trousers, "torso": shirt, "arm": shirt, "head": skin}
+        for stroke in strokes:
+            if stroke.name == "head" and person.kind == "trolley":
+                self._trolley(canvas, person)
+            stroke.draw(canvas, colours[stroke.name])
 
-    def _joint(
-        self, person: Person, joint: tuple[float, float, float], swing: float
-    ) -> tuple[float, float, float]:
-        side, forward, up = joint
-        cos, sin = np.cos(person.heading), np.sin(person.heading)
-        ahead = forward * swing
-        x = person.spot[0] + cos * ahead - sin * side
-        y = person.spot[1] + sin * ahead + cos * side
-        return float(x), float(y), up * person.height_m
+    def _trolley(self, canvas: Picture, person: Person) -> None:
+        ahead = np.array([np.cos(person.heading), np.sin(person.heading)]) * 0.7
+        x, y = person.spot + ahead
+        self._block(canvas, (float(x), float(y)), (0.3, 0.4, 0.9), (170, 170, 175))
+
+
+def furniture(x: float, y: float) -> tuple[float, float]:
+    """Where the block of a shelf or till stands that people come to at (x, y)."""
+    return x + 0.5, y + 0.2
+
+
+def block(
+    view: Pinhole, spot: tuple[float, float], size: tuple[float, float, float]
+) -> NDArray[np.int32] | None:
+    """The outline in px of a block on the floor; None when the camera stands in it."""
+    (x, y), (wide, deep, high) = spot, size
+    points = np.array(
+        [[x + a * wide, y + b * deep, c] for a in (-1, 1) for b in (-1, 1) for c in (0.0, high)]
+    )
+    if (view.depths(points) < 0.1).any():
+        return None
+    return np.asarray(cv2.convexHull(view.project(points).round().astype(np.int32)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One limb in px; a head is a dot."""
+
+    name: str
+    start: tuple[int, int]
+    end: tuple[int, int]
+    width: int
+    """Of a limb; of a head, its radius."""
+
+    def draw(self, canvas: Picture, colour: Colour | int, left: int = 0, top: int = 0) -> None:
+        """Draw it; `canvas` begins at `left` and `top` of the picture."""
+        start = (self.start[0] - left, self.start[1] - top)
+        if self.name == "head":
+            cv2.circle(canvas, start, self.width, colour, -1)
+            return
+        end = (self.end[0] - left, self.end[1] - top)
+        cv2.line(canvas, start, end, colour, self.width)
+
+
+def figure(view: Pinhole, person: Person) -> list[Stroke]:
+    """A person as strokes, the head last; nothing of who is too near."""
+    depth = float(view.depths(np.array([[*person.spot, 0.5 * person.height_m]]))[0])
+    if depth < 0.4:
+        return []
+    scale = view.focal_px / depth
+    swing = 0.28 * np.sin(2 * np.pi * person.walked_m / STRIDE_M)
+    strokes = []
+    for name, start, end, thick in LIMBS:
+        joints = np.array([_joint(person, joint, swing) for joint in (start, end)])
+        if (view.depths(joints) >= 0.1).all():
+            ends = view.project(joints).clip(-4000, 4000).round().astype(int)
+            one, other = (tuple(place.tolist()) for place in ends)
+            width = max(1, round(thick * scale * person.height_m / 1.75))
+            strokes.append(Stroke(name, one, other, width))
+    head = view.project(np.array([[*person.spot, 0.93 * person.height_m]]))[0]
+    if np.abs(head).max() < 4000:
+        place = tuple(head.round().astype(int).tolist())
+        strokes.append(Stroke("head", place, place, max(2, round(0.11 * scale))))
+    return strokes
+
+
+def _joint(
+    person: Person, joint: tuple[float, float, float], swing: float
+) -> tuple[float, float, float]:
+    side, forward, up = joint
+    cos, sin = np.cos(person.heading), np.sin(person.heading)
+    ahead = forward * swing
+    x = person.spot[0] + cos * ahead - sin * side
+    y = person.spot[1] + sin * ahead + cos * side
+    return float(x), float(y), up * person.height_m
 
 
 def _clothes(person: Person) -> tuple[Colour, Colour]:

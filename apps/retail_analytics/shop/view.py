@@ -1,6 +1,7 @@
 """How a camera sees the floor: a pinhole at a place, looking at a spot."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ class Pinhole:
     plane_m: float = 0.0
     """Height of the plane that people are placed on: 0 for feet, the head's from above."""
 
+    @cached_property
     def axes(self) -> Floats:
         """[3, 3] right, down and forward of the camera in the shop."""
         forward = np.subtract(self.target, self.place)
@@ -33,11 +35,11 @@ class Pinhole:
 
     def depths(self, points: Floats) -> Floats:
         """How far [n] points [n, 3] are in front of the camera."""
-        return np.asarray((points - np.array(self.place)) @ self.axes()[2])
+        return np.asarray((points - np.array(self.place)) @ self.axes[2])
 
     def project(self, points: Floats) -> Floats:
         """Points [n, 3] in m to px [n, 2]; what is behind the camera lands far outside."""
-        seen = (points - np.array(self.place)) @ self.axes().T
+        seen = (points - np.array(self.place)) @ self.axes.T
         depth = np.maximum(seen[:, 2], 0.05)
         middle = np.array([self.width, self.height]) / 2
         return np.asarray(seen[:, :2] / depth[:, None] * self.focal_px + middle)
@@ -64,3 +66,6 @@ class Pinhole:
 
 CORNER = Pinhole((-0.8, -2.2, 4.2), (5.6, 4.0, 0.3), 380.0)
 ABOVE = Pinhole((5.0, 1.2, 4.2), (5.0, 1.2, 0.0), 330.0, plane_m=1.5)
+LOW = Pinhole((5.0, -4.2, 3.0), (5.0, 3.0, 0.5), 420.0)
+SIDE = Pinhole((-1.2, -0.6, 2.8), (5.2, 2.6, 0.5), 430.0)
+BACK = Pinhole((3.2, 8.6, 3.0), (5.2, 2.2, 0.5), 430.0)

@@ -12,8 +12,8 @@ SHELF = Zone("shelf", ((0.0, 1.0), (4.0, 1.0), (4.0, 3.0), (0.0, 3.0)))
 FPS = 15.0
 
 
-def person(number, x, y, *, confirmed=True, detected=True):
-    return Track(number, (0.0, 0.0, 10.0, 20.0), (x, y), 1.0, confirmed, detected)
+def person(number, x, y, *, confirmed=True, detected=True, unsure=(0.0, 0.0)):
+    return Track(number, (0.0, 0.0, 10.0, 20.0), (x, y), 1.0, confirmed, detected, unsure)
 
 
 def walk(number, start, end, steps):

@@ -150,6 +150,18 @@ def test_the_time_of_a_crossing_is_when_it_was_on_the_line():
     assert found.monotonic == pytest.approx(16 / people.FPS, abs=0.01)
 
 
+def test_who_creeps_over_the_line_crossed_it_when_most_of_them_says_so():
+    """Two seconds up to the line, one step over it, and ten seconds of swaying beyond it."""
+    rng = np.random.default_rng(4)
+    near = np.linspace(-0.4, -0.04, 30)
+    beyond = 0.04 + rng.normal(0, 0.03, 150)
+    ys = [*near, *beyond, *np.linspace(0.1, 0.8, 10)]
+    decisions = people.played([[person(1, 2.0, float(y))] for y in ys])
+    (found,) = [c for decision in decisions for c in decision.crossings]
+    assert (beyond < 0).sum() > 5
+    assert found.monotonic == pytest.approx(31 / people.FPS, abs=0.2)
+
+
 @given(
     st.lists(
         st.tuples(st.floats(-2, 6), st.floats(-3, 3), st.booleans()), min_size=1, max_size=60

@@ -13,7 +13,7 @@ from apps.retail_analytics.evaluation import library, mot, score
 from apps.retail_analytics.evaluation.detections import Faults, detections
 from apps.retail_analytics.evaluation.mot import Frame
 from apps.retail_analytics.evaluation.stays import true_stays
-from apps.retail_analytics.evaluation.truth import crossings_of, read_folder, read_mot
+from apps.retail_analytics.evaluation.truth import Passing, crossings_of, read_folder, read_mot
 from apps.retail_analytics.geometry import Line
 from common.errors import ConfigError
 
@@ -203,6 +203,28 @@ def test_swaying_on_the_line_is_truth_only_without_a_band():
     views = [(np.array([1]), np.array([[0.0, foot - 120.0, 40.0, foot]])) for foot in feet]
     assert len(crossings_of(views, 10.0, (DOOR,))) == 3
     assert [c.direction for c in crossings_of(views, 10.0, (DOOR,), band_m=0.15)] == ["in"]
+
+
+def test_a_crossing_with_a_band_takes_as_long_as_leaving_it():
+    """Of 120 px, 0.15 m are 10.6 px: the foot is in the band from 0.2 s to 0.5 s."""
+    feet = [200, 225, 235, 238, 243, 247, 260, 300]
+    views = [(np.array([1]), np.array([[0.0, foot - 120.0, 40.0, foot]])) for foot in feet]
+    (passing,) = crossings_of(views, 10.0, (DOOR,), band_m=0.15)
+    assert isinstance(passing, Passing)
+    assert (passing.began, passing.ended) == pytest.approx((0.1, 0.6))
+    assert passing.began < passing.monotonic < passing.ended
+
+
+def test_a_time_within_a_passing_or_a_second_of_it_is_the_same_event():
+    truth = [Passing("door", "in", 1, 5.0, 3.0, 9.0)]
+    times = (1.9, 2.1, 3.0, 8.9, 9.9, 10.1)
+    hits = [
+        score.counting([event("in", time)], truth, [DOOR])["lines"]["door"]["in"]["matched"]
+        for time in times
+    ]
+    assert hits == [0, 1, 1, 1, 1, 0]
+    twice = score.counting([event("in", 4.0), event("in", 5.0)], truth, [DOOR])
+    assert twice["lines"]["door"]["in"]["matched"] == 1
 
 
 def test_made_detections_are_the_same_for_a_seed_and_imperfect(folder):

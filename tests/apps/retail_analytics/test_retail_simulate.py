@@ -52,7 +52,7 @@ def test_the_homography_is_the_cameras(view):
     )
 
 
-@pytest.mark.parametrize("view", ["corner", "above"])
+@pytest.mark.parametrize("view", simulate.VIEWS)
 def test_in_is_into_the_shop_in_the_picture_too(view):
     recording, _ = simulate.recording(view, 1.0)
     camera, line = simulate.VIEWS[view], recording.lines[0]

@@ -140,8 +140,8 @@ def test_drawn_people_are_where_their_labels_are(view):
 def test_cameras_from_above_look_down_and_the_others_do_not():
     random = np.random.default_rng(1)
     for _ in range(20):
-        assert any_camera("above", random).axes()[2][2] < -0.98
-        assert any_camera("corner", random).axes()[2][2] > -0.9
+        assert any_camera("above", random).axes[2][2] < -0.98
+        assert any_camera("corner", random).axes[2][2] > -0.9
 
 
 # ----------------------------------------------------------------------------- labels

@@ -1,0 +1,230 @@
+"""Feet that nobody sees: told from the head, and never sure enough to count by themselves."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.retail_analytics import feet
+from apps.retail_analytics.config import Counting, Tracking
+from apps.retail_analytics.decide import CameraState, Rules, Scene
+from apps.retail_analytics.domain import View
+from apps.retail_analytics.geometry import Floor, Line
+from apps.retail_analytics.perceive import to_tracks
+from apps.retail_analytics.shop.view import LOW
+from apps.retail_analytics.stature import Stature
+from apps.retail_analytics.tracking import MotionTracker
+
+from .retail_people import crossings, person
+
+SIZE = (640, 480)
+FPS = 10.0
+SLOPE, FIRST = 0.6, 10.0  # a body's height is 10 px at the upper edge and grows by 0.6
+
+
+def high(top):
+    return FIRST + SLOPE * top
+
+
+def body(x, top, share=1.0, cut=0.0, wide=40.0):
+    """The box of a body with its head at (x, top), cut from below by a share of it."""
+    whole = share * high(top)
+    return [x - wide / 2, top, x + wide / 2, top + (1 - cut) * whole]
+
+
+def seen(boxes):
+    return feet.looked_at(np.array(boxes, float).reshape(-1, 4), SIZE)
+
+
+def learned(noise=0.0, count=400, seed=1):
+    rng, stature = np.random.default_rng(seed), Stature()
+    for _ in range(count):
+        heads = rng.uniform((50, 60), (590, 260), (1, 2))
+        heights = high(heads[:, 1]) * (1 + rng.normal(0, noise, 1))
+        stature.learn(heads, heights, 1.0)
+    return stature
+
+
+# ------------------------------------------------------------- how high people are
+
+
+def test_nothing_is_usual_before_enough_people_were_seen():
+    stature = Stature()
+    stature.learn(np.array([[100.0, 100.0]]), np.array([70.0]), 1.0)
+    assert not stature.known
+    assert stature.heights(np.array([70.0]), np.array([[100.0, 170.0]])) == pytest.approx(70.0)
+
+
+@given(st.floats(60, 260), st.floats(0.5, 1.4))
+def test_a_height_and_its_share_undo_each_other(top, share):
+    stature = learned()
+    foot = np.array([[300.0, top + share * high(top)]])
+    heights = stature.heights(np.array([share]), foot)
+    assert heights == pytest.approx(share * high(top), rel=0.03)
+    assert stature.shares(heights, foot) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.08])
+def test_the_plane_is_found_in_uneven_boxes(noise):
+    stature = learned(noise)
+    heads = np.array([[100.0, 80.0], [500.0, 240.0]])
+    assert stature.usual(heads) == pytest.approx(high(heads[:, 1]), rel=0.05)
+
+
+def test_people_who_are_cut_do_not_make_everybody_smaller():
+    stature = learned()
+    for _ in range(300):
+        stature.learn(np.array([[300.0, 150.0]]), np.array([0.6 * high(150)]), 1.0)
+    assert stature.usual(np.array([[300.0, 150.0]])) == pytest.approx(high(150), rel=0.02)
+
+
+def test_boxes_of_one_moment_are_not_many_people():
+    stature = Stature()
+    for _ in range(200):
+        stature.learn(np.array([[300.0, 150.0]]), np.array([100.0]), 1 / 30)
+    assert not stature.known
+
+
+def test_a_plane_says_where_feet_are_as_a_real_camera_does():
+    """Bodies of 1.7 m seen by a pinhole: a body's height below the head, within 3 %."""
+    rng, stature = np.random.default_rng(2), Stature()
+    spots = rng.uniform((2.0, 0.5), (8.0, 6.0), (300, 2))
+    boxes = np.array([LOW.body(spot, 1.7) for spot in spots])
+    heads = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]])
+    for index in range(len(boxes)):
+        one = slice(index, index + 1)
+        stature.learn(heads[one], boxes[one, 3] - boxes[one, 1], 1.0)
+    below = boxes[:, 1] + stature.usual(heads)
+    assert np.abs(below - boxes[:, 3]).max() < 0.03 * (boxes[:, 3] - boxes[:, 1]).max()
+
+
+# ------------------------------------------------------------- what hides feet
+
+
+def test_who_stands_in_front_covers_feet_and_who_stands_beside_does_not():
+    behind, front, beside = body(300, 150), body(305, 190), body(400, 190)
+    assert seen([behind, front, beside]).front.tolist() == [True, False, False]
+
+
+def test_the_lower_edge_of_the_picture_covers_feet():
+    assert seen([[300, 300, 340, 479]]).front.tolist() == [True]
+    unknown = feet.looked_at(np.array([[300.0, 300, 340, 479]]), (0, 0))
+    assert unknown.front.tolist() == [False]
+
+
+@given(st.floats(0.0, 0.9))
+def test_a_body_that_the_side_cuts_stands_where_it_stood(cut):
+    """A body 40 px wide, its left edge at 610 px: what is beyond 640 px is not in the box."""
+    left = 610.0 + 30.0 * cut
+    box = [left, 100.0, min(left + 40.0, 640.0), 200.0]
+    assert seen([box]).middles(np.array([40.0])) == pytest.approx([left + 20.0])
+
+
+def test_who_is_first_seen_behind_somebody_is_as_high_as_people_are():
+    found = seen([body(300, 150, cut=0.4), body(302, 190)])
+    first = feet.first(found, learned())
+    assert first.hidden.tolist() == [True, False]
+    assert first.places[0, 1] == pytest.approx(150 + high(150), rel=0.02)
+    assert not first.whole[0]
+
+
+def followed(boxes_by_view, fps=FPS):
+    """The tracks [views] of one person alone, or of the first of several."""
+    tracker = MotionTracker(Tracking(), 1.7, SIZE)
+    return [
+        tracker.update(np.array(boxes, float), np.full(len(boxes), 0.9), index / fps)
+        for index, boxes in enumerate(boxes_by_view)
+    ]
+
+
+def walking(steps, **more):
+    return [[body(300, 100 + 2 * index, **more)] for index in range(steps)]
+
+
+@pytest.mark.parametrize("fps", [5.0, 10.0, 30.0])
+def test_feet_that_a_person_in_front_covers_stay_on_the_floor(fps):
+    """Who stands is covered from the feet up to the hip, slowly, by somebody who comes near."""
+    alone = [[body(300, 120)] for _ in range(int(4 * fps))]
+    covered = []
+    for index in range(int(3 * fps)):
+        behind = body(300, 120, cut=0.5 * index / (3 * fps))
+        covered.append([behind, body(310, behind[3] - 2)])
+    last = followed(alone + covered, fps)[-1]
+    row = int(np.abs(last.boxes[:, 1] - 120).argmin())
+    assert last.boxes[row, 3] == pytest.approx(120 + high(120), abs=0.08 * high(120))
+    assert last.unsure[row] > 0
+
+
+def test_feet_that_are_seen_are_sure():
+    assert all((tracked.unsure == 0).all() for tracked in followed(walking(40)))
+
+
+def test_a_box_that_loses_its_legs_at_once_moves_nobody():
+    views = followed([[body(300, 120)]] * 20 + [[body(300, 120, cut=0.45)]] * 5)
+    assert views[-1].boxes[0, 3] == pytest.approx(120 + high(120), abs=0.1 * high(120))
+    assert views[-1].unsure[0] > 0.03 * high(120)
+
+
+def test_a_head_beyond_the_upper_edge_says_nothing_of_feet():
+    """Who walks towards the camera loses the head, not the feet."""
+    near = [[[280, max(0.0, 60.0 - 6 * i), 340, 300 + 6 * i]] for i in range(20)]
+    last = followed(near)[-1]
+    assert last.boxes[0, 3] == pytest.approx(near[-1][0][3], abs=10.0)
+    assert last.unsure[0] == 0
+
+
+def test_who_was_first_seen_behind_a_shelf_is_whole_when_walking_out():
+    """With the plane known, the more usual of two heights is believed within half a second."""
+    people = [
+        [body(100 + 40 * (k % 12), 80 + 15 * (k % 10))] for k in range(200) for _ in range(6)
+    ]
+    shelf = [[body(300, 150, cut=0.45)] for _ in range(15)]
+    out = [[body(300 + 3 * i, 150)] for i in range(6)]
+    last = followed(people + [[]] * 30 + shelf + out)[-1]
+    row = int(np.abs(last.boxes[:, 1] - 150).argmin())
+    assert last.boxes[row, 3] == pytest.approx(150 + high(150), abs=0.1 * high(150))
+
+
+# ------------------------------------------------------------- what is counted by them
+
+
+def counted(views):
+    tracker, floor, line = MotionTracker(Tracking(), 1.7, SIZE), Floor(), LINE
+    decide, state, found = Rules(Scene("cam", (line,))), CameraState(), []
+    for index, boxes in enumerate(views):
+        tracked = tracker.update(np.array(boxes, float), np.full(len(boxes), 0.9), index / FPS)
+        view = View("cam", index / FPS, to_tracks(tracked, floor, 1.7))
+        state, decision = decide(state, view)
+        found += [crossing.direction for crossing in decision.crossings]
+    return found
+
+
+LINE = Line("shelf", (0.0, 180.0), (640.0, 180.0))
+
+
+def test_a_box_cut_above_the_line_crosses_nothing():
+    """The feet stand at 202 px below the line at 180; the box ends above it for a second."""
+    stands = [[body(300, 120)] for _ in range(20)]
+    cut = [[body(300, 120, cut=0.45)] for _ in range(10)]
+    assert counted(stands + cut + stands) == []
+
+
+def test_feet_that_are_not_seen_have_to_be_farther_from_the_line():
+    near, far = 0.15, 0.6
+    before = [[person(1, 2.0, -0.5)]] * 5
+    assert crossings(before + [[person(1, 2.0, near)]] * 5) == [("in", 1)]
+    assert crossings(before + [[person(1, 2.0, near, unsure=(0.0, 0.3))]] * 5) == []
+    assert crossings(before + [[person(1, 2.0, far, unsure=(0.0, 0.3))]] * 5) == [("in", 1)]
+
+
+def test_what_is_unsure_along_the_line_does_not_matter():
+    before, after = [[person(1, 2.0, -0.5)]] * 5, [[person(1, 2.0, 0.2, unsure=(0.9, 0.0))]] * 3
+    assert crossings(before + after) == [("in", 1)]
+
+
+@given(st.lists(st.floats(-2, 2), min_size=2, max_size=40), st.floats(0.0, 1.0))
+def test_less_sure_feet_never_count_more(ys, off):
+    rules = Counting(settled_views=1, rearm_m=0.0, longest_gap_s=60.0)
+    sure = [[person(1, 2.0, y)] for y in ys]
+    unsure = [[person(1, 2.0, y, unsure=(0.0, off))] for y in ys]
+    assert len(crossings(unsure, rules=rules)) <= len(crossings(sure, rules=rules))
