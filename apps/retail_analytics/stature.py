@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-ALIKE_S = 0.5  # boxes of one person within this time say the same
-LEAST = 60.0  # boxes, no two alike, until the plane is believed
-KEPT = 0.999  # of the old sums at a new one: some minutes of a busy shop
+ALIKE_S = 0.5  # boxes of one person within this time say the same: learn no oftener
+LEAST = 60.0  # boxes until the plane is believed
+KEPT = 0.999  # of the old sums at a new box: some minutes of a busy shop
 EVERY = 5.0  # new boxes until the plane is laid anew
 HELD = 0.003  # squared heights added to the spread of places: people in one row tilt no plane
 SHORTER, TALLER = 0.8, 1.3  # of the plane's height: what a grown-up's whole body may have
@@ -34,9 +34,9 @@ class Stature:
         """Whether enough people were seen; before, every height is as usual as any."""
         return self._plane is not None
 
-    def learn(self, heads: Floats, heights: Floats, step: float) -> None:
-        """People seen from head [n, 2] to foot, `heights` [n] px, `step` s after the last."""
-        weight = np.full(len(heights), min(1.0, step / ALIKE_S))
+    def learn(self, heads: Floats, heights: Floats) -> bool:
+        """People seen from head [n, 2] to foot, `heights` [n] px; whether the plane is new."""
+        weight = np.ones(len(heights))
         if self._plane is not None:
             ratio = heights / self.usual(heads)
             weight *= (ratio > SHORTER) & (ratio < TALLER)
@@ -44,8 +44,10 @@ class Stature:
         rows = np.column_stack([np.ones(len(heads)), heads, heights]) / heights[:, None]
         self._sums = self._sums * KEPT ** weight.sum() + (rows * weight[:, None]).T @ rows
         self._new += float(weight.sum())
-        if self._sums[3, 3] >= LEAST and self._new >= EVERY:  # the heights': how many boxes
-            self._plane, self._new = _fitted(self._sums), 0.0
+        if self._sums[3, 3] < LEAST or self._new < EVERY:  # the heights' sum: how many boxes
+            return False
+        self._plane, self._new = _fitted(self._sums), 0.0
+        return True
 
     def usual(self, heads: Floats) -> Floats:
         """Height in px [n] of a usual body with its head at `heads` [n, 2]."""

@@ -8,6 +8,7 @@ the person's own size), in real time instead of frames. Nothing of anybody's loo
 used. `lineside evaluate` runs a library's tracker on the same detections beside it.
 """
 
+import math
 import secrets
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,7 +30,7 @@ from apps.retail_analytics.motion import (
     reach_of,
     to_boxes,
 )
-from apps.retail_analytics.stature import Stature
+from apps.retail_analytics.stature import ALIKE_S, Stature
 from common.inference.images import iou
 
 UPRIGHT_M = 1.0  # boxes lower than this are heads seen from above: they have no feet
@@ -67,7 +68,7 @@ class MotionTracker:
         """`person_m` is how high a box really is; `size` the picture's in px, 0: not known."""
         self._rules, self._person_m, self._size = rules, person_m, size
         self._last: float | None = None
-        self._rows, self._stature = nobody(), Stature()
+        self._rows, self._stature, self._learned = nobody(), Stature(), -math.inf
         self._next = secrets.randbits(40)
 
     def update(self, boxes: Floats, scores: Floats, monotonic: float) -> Tracked:
@@ -85,7 +86,7 @@ class MotionTracker:
         taken = self._match(rows, boxes, scores)
         whole = correct(rows, found, taken, monotonic, self._person_m, self._stature)
         self._confirm(rows, monotonic)
-        self._learn(rows, found, whole, step)
+        self._learn(rows, found, whole, monotonic)
         rows = self._born(rows, taken, found, scores)
         self._rows = _kept(rows, self._gone(rows, monotonic))
         return _tracked(self._rows)
@@ -110,12 +111,15 @@ class MotionTracker:
         old = monotonic - rows.born >= rules.confirm_s
         rows.confirmed |= (rows.hits >= rules.confirm_hits) & old & (rows.source >= 0)
 
-    def _learn(self, rows: Rows, found: Found, whole: NDArray[np.int64], step: float) -> None:
+    def _learn(self, rows: Rows, found: Found, whole: NDArray[np.int64], now: float) -> None:
         """How high people are drawn here; heads seen from above are alike everywhere."""
+        if self._person_m < UPRIGHT_M or now - self._learned < ALIKE_S:
+            return
         whole = whole[rows.confirmed[whole]]
-        if len(whole) and self._person_m >= UPRIGHT_M:
-            seen = found.some(rows.source[whole])
-            self._stature.learn(seen.heads, seen.heights, step)
+        if not len(whole):
+            return
+        self._learned, seen = now, found.some(rows.source[whole])
+        if self._stature.learn(seen.heads, seen.heights):
             rows.share = self._stature.shares(rows.size[:, 1], rows.place)
 
     def _born(self, rows: Rows, taken: NDArray[np.int64], found: Found, scores: Floats) -> Rows:
@@ -148,7 +152,11 @@ class MotionTracker:
 
 
 def _without(found: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.asarray(found[~np.isin(found, taken)])
+    if not len(found):
+        return found
+    free = np.ones(max(found.max(), taken.max(initial=0)) + 1, bool)
+    free[taken[taken >= 0]] = False
+    return np.asarray(found[free[found]])
 
 
 def _kept(rows: Rows, gone: NDArray[np.bool_]) -> Rows:
