@@ -70,7 +70,8 @@ def follow_line(
         direction = IN if passage.side > 0 else OUT
         clear = abs(away) >= rules.rearm_m
         if passage.met is None:
-            after[track.id] = replace(passage, directions=frozenset()) if clear else passage
+            over = clear and passage.directions
+            after[track.id] = replace(passage, directions=frozenset()) if over else passage
         elif track.confirmed and (clear or direction not in passage.directions):
             crossings.append(Crossing(line.name, direction, track.id, passage.met))
             counted = passage.directions | {direction}
@@ -92,12 +93,13 @@ def _moved(
 ) -> Passage:
     """The passage after one more sighting, so many m away from a line with such a band."""
     (apart, band), (now, settled) = away, at
+    side, beyond, here = 1 if apart > 0 else -1, abs(apart) > band, Way(spot, now)
+    if beyond and side == passage.side:  # nearly always
+        views = passage.views + 1
+        return Passage(side, views, here, passage.met, passage.directions, now)
     way = _on(line, passage, spot, now)
-    if not abs(apart) > band:
+    if not beyond:
         return replace(passage, way=way, seen=now)
-    side, here = (1 if apart > 0 else -1), Way(spot, now)
-    if side == passage.side:
-        return replace(passage, views=passage.views + 1, way=here, seen=now)
     if not passage.side or passage.views < settled:
         return Passage(side, 1, here, None, passage.directions, now)
     met = way.moment if way.through else None

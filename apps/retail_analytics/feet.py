@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.retail_analytics.geometry import columns
 from apps.retail_analytics.stature import Stature
 
 Floats = NDArray[np.float64]
@@ -81,7 +82,7 @@ class Found:
     @property
     def heads(self) -> Floats:
         """[n, 2] the middle of each upper edge."""
-        return np.column_stack([(self.boxes[:, 0] + self.boxes[:, 2]) / 2, self.boxes[:, 1]])
+        return columns((self.boxes[:, 0] + self.boxes[:, 2]) / 2, self.boxes[:, 1])
 
     @property
     def heights(self) -> Floats:
@@ -121,9 +122,10 @@ def told(found: Found, body: Body, expected: Floats, step: Floats) -> Feet:
     same = (np.abs(top - expected) < SAME_HEAD * heights) & ~found.headless
     cut = same & (ratio < 1 - np.where(found.front, COVERED_GATE, OPEN_GATE))
     joined = same & (ratio > 1 + JOINED + 2 * body.doubt)
-    learned = (cut | joined) & _more_usual(ratio, body.shares)
-    doubt = np.where(learned, ODD_DOUBT, body.doubt)
-    hidden = (cut | joined) & ~learned
+    hidden, doubt = cut | joined, body.doubt
+    if hidden.any():
+        learned = hidden & _more_usual(ratio, body.shares)
+        hidden, doubt = hidden & ~learned, np.where(learned, ODD_DOUBT, doubt)
     by_head = HEAD_NOISE**2 + doubt**2
     trust = np.maximum(LEAST_TRUST, by_head / (by_head + PLACE_NOISE**2))
     trust = np.where(hidden, 0.0, np.where(found.headless, 1.0, trust))
@@ -133,7 +135,7 @@ def told(found: Found, body: Body, expected: Floats, step: Floats) -> Feet:
     size_noise = SIZE_NOISE**2 * np.maximum(1.0, ALIKE_S / np.maximum(step, 1e-3))
     gain = np.where(nothing, 0.0, doubt**2 / (doubt**2 + size_noise))
     return Feet(
-        np.column_stack([found.middles(body.sizes[:, 0]), foot]),
+        columns(found.middles(body.sizes[:, 0]), foot),
         np.where(hidden, by_head, PLACE_NOISE**2),
         heights * (1 + gain * apart), np.maximum(SUREST, doubt * np.sqrt(1 - gain)),
         hidden, ~hidden & ~found.front & ~found.headless,
@@ -156,6 +158,6 @@ def first(found: Found, stature: Stature) -> Feet:
     hidden = found.front & ~found.headless & (ratio < 1 - COVERED_GATE)
     odd = (ratio < 1 - OPEN_GATE) | (ratio > 1 + JOINED)
     heights, doubt = np.where(hidden, usual, high), np.where(odd, ODD_DOUBT, NEW_DOUBT)
-    places = np.column_stack([found.heads[:, 0], found.boxes[:, 1] + heights])
+    places = columns(found.heads[:, 0], found.boxes[:, 1] + heights)
     noise = PLACE_NOISE**2 + np.where(hidden, doubt**2, 0.0)
     return Feet(places, noise, heights, doubt, hidden, ~hidden & ~found.front)

@@ -15,6 +15,14 @@ from numpy.typing import NDArray
 from apps.retail_analytics.domain import STANDING_M, Point
 
 
+def columns(*values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values [n] side by side: [n, k]; numpy's own takes five times as long for few rows."""
+    side_by_side = np.empty((len(values[0]), len(values)))
+    for number, column in enumerate(values):
+        side_by_side[:, number] = column
+    return side_by_side
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A directed, finite line in the plane that people are counted in."""
@@ -94,10 +102,10 @@ class Floor:
         """
         middle, low = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
         if self.nadir is None:
-            return np.column_stack([middle, low])
+            return columns(middle, low)
         depth = np.maximum(self.nadir[1] - low, 1.0)
         lean = ((self.nadir[0] - middle) / depth).clip(-STEEPEST, STEEPEST)
-        return np.column_stack([middle + lean * (low - boxes[:, 1]) / 2, low])
+        return columns(middle + lean * (low - boxes[:, 1]) / 2, low)
 
     @property
     def known(self) -> bool:

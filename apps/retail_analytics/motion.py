@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from apps.retail_analytics.domain import STANDING_M
 from apps.retail_analytics.feet import PLACE_NOISE, Body, Feet, Found, first, looked_at, told
+from apps.retail_analytics.geometry import columns
 from apps.retail_analytics.stature import Stature
 from common.inference.images import iou
 
@@ -24,7 +25,7 @@ SPEED_MEMORY_S = 1.2  # somebody unseen is taken to slow down with this time con
 GATE = 2.8  # s.d. a detection may be away from where it was expected
 SIZE_MEMORY = 0.15  # share of a new height in the smoothed one
 FASTEST = 2.5  # m/s that a track is taken to walk; more is a box that jumped
-TALL = 1.25  # of the usual height: two people in one box
+TALL = float(np.log(1.25))  # of the usual height: two people in one box
 OVERLAP = 0.3  # a box that overlaps the expected one this much may be the same person's
 IMPOSSIBLE = 1e6
 ODD = 8.0  # what a height other than expected costs, in squares of its logarithm
@@ -86,28 +87,18 @@ def begin(
     spread[:, 0] = feet.noise
     wide = np.maximum(found.boxes[:, 2] - found.boxes[:, 0], 1.0)
     return Rows(
-        ids, feet.places, np.zeros((count, 2)), spread, np.column_stack([wide, feet.heights]),
+        ids, feet.places, np.zeros((count, 2)), spread, columns(wide, feet.heights),
         stature.shares(feet.heights, feet.places), feet.doubt, feet.hidden,
         np.full(count, now), np.full(count, now), np.ones(count, np.int64),
         np.zeros(count, bool), np.asarray(source, np.int64),
     )  # fmt: skip
 
 
-def feet_of(boxes: Floats) -> Floats:
-    """The middle of each lower edge [n, 2] of boxes [n, 4]."""
-    return np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
-
-
-def sizes_of(boxes: Floats) -> Floats:
-    """Width and height [n, 2] of boxes [n, 4], at least 1 px."""
-    return np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
-
-
 def to_boxes(place: Floats, size: Floats) -> Floats:
     """Boxes [n, 4] of people with their feet at `place`."""
     half = size[:, 0] / 2
     left, right = place[:, 0] - half, place[:, 0] + half
-    return np.column_stack([left, place[:, 1] - size[:, 1], right, place[:, 1]])
+    return columns(left, place[:, 1] - size[:, 1], right, place[:, 1])
 
 
 def predict(rows: Rows, step: float, person_m: float, stature: Stature) -> Rows:
@@ -124,7 +115,7 @@ def predict(rows: Rows, step: float, person_m: float, stature: Stature) -> Rows:
     # capped, speed cannot be tied to place as before: no variance may ever become negative
     most = np.sqrt(after * faster)
     tied = (both + step * speed + push * step**2 / 2).clip(-most, most)
-    rows.spread = np.column_stack([after, tied, faster])
+    rows.spread = columns(after, tied, faster)
     return rows
 
 
@@ -152,25 +143,22 @@ def assign(
 
 def _costs(rows: Rows, tracks: NDArray[np.int64], boxes: Floats, reach: Floats) -> Floats:
     """[tracks, boxes]: how unlikely it is that this box is that person."""
-    height = rows.size[tracks, 1][:, None]
-    place = rows.place[tracks]
-    step = (feet_of(boxes)[None] - place[:, None]) / height[:, :, None]
-    away = (step**2).sum(2)
-    top = place[:, None, 1] - height  # feet hidden: the head says where somebody is
-    head_step = np.abs(boxes[None, :, 1] - top) / height
-    sideways = np.abs(step[:, :, 0])
+    size, place = rows.size[tracks], rows.place[tracks]
+    height, low = size[:, 1, None], place[:, 1, None]
+    left, top, right, bottom = boxes.T
+    sideways = (((left + right) / 2 - place[:, 0, None]) / height) ** 2
+    away = sideways + ((bottom - low) / height) ** 2
+    by_head = ((top - (low - height)) / height) ** 2 + sideways  # feet hidden: the head says
     spread = rows.spread[tracks, 0][:, None] + PLACE_NOISE**2
-    near = away / spread
-    by_head = (head_step**2 + sideways**2) / spread + 2.0
-    ratio = np.log(sizes_of(boxes)[:, 1][None] / height)
-    expected = to_boxes(place, rows.size[tracks]).astype(np.float32)
+    unlikely = np.minimum(away / spread, by_head / spread + 2.0)
+    ratio = np.log(np.maximum(bottom - top, 1.0) / height)
+    expected = to_boxes(place, size).astype(np.float32)
     overlap = iou(expected, boxes.astype(np.float32))
-    unlikely = np.minimum(near, by_head)
     cost = np.minimum(unlikely, GATE**2 + 4.0 * (1 - overlap)) + ODD * ratio**2 + np.log(spread)
     allowed = (unlikely < GATE**2) | (overlap > OVERLAP)
-    tallest = np.where(rows.source[tracks] < 0, np.log(TALL), 0.9)[:, None]
+    tallest = np.where(rows.source[tracks] < 0, TALL, 0.9)[:, None]
     allowed &= (ratio > -0.9) & (ratio < tallest)  # nobody comes back as two in one box
-    allowed &= np.minimum(away, head_step**2 + sideways**2) < reach[:, None] ** 2
+    allowed &= np.minimum(away, by_head) < reach[:, None] ** 2
     return np.where(allowed, cost + 50.0, IMPOSSIBLE)
 
 
@@ -190,12 +178,12 @@ def correct(
 ) -> NDArray[np.int64]:
     """Bring every track that took a detection to where it was seen; who was seen whole."""
     rows.source = taken.copy()
-    hit = np.flatnonzero(taken >= 0)
+    hit = (taken >= 0).nonzero()[0]
     if not len(hit):
         return hit
     seen, expected = found.some(taken[hit]), rows.place[hit, 1] - rows.size[hit, 1]
     heights = rows.share[hit] * stature.usual(seen.heads)
-    sizes = np.column_stack([rows.size[hit, 0], heights])
+    sizes = columns(rows.size[hit, 0], heights)
     shares = rows.share[hit] if stature.known else np.ones(len(hit))
     feet = told(seen, Body(sizes, shares, rows.doubt[hit]), expected, now - rows.seen[hit])
     _to(rows, hit, feet, FASTEST / person_m * heights)
@@ -220,6 +208,4 @@ def _to(rows: Rows, hit: NDArray[np.int64], feet: Feet, fastest: Floats) -> None
     rows.speed[hit] = _walkable(rows.speed[hit] + push[:, None] * miss, fastest)
     # speed - push * both, written so that no rounding makes it less than nothing
     left = speed * noise + np.maximum(0.0, place * speed - both**2)
-    rows.spread[hit] = np.column_stack(
-        [(1 - gain) * place, (1 - gain) * both, left / (place + noise)]
-    )
+    rows.spread[hit] = columns((1 - gain) * place, (1 - gain) * both, left / (place + noise))

@@ -96,14 +96,15 @@ class MotionTracker:
         rules = self._rules
         taken = np.full(len(rows.ids), -1, np.int64)
         reach = reach_of(rows, self._last or 0.0, rules.max_speed_m_s / self._person_m)
-        sure = np.flatnonzero(scores >= rules.high_score)
-        faint = np.flatnonzero((scores >= rules.low_score) & (scores < rules.high_score))
-        known = np.flatnonzero(rows.confirmed)
-        assign(rows, boxes, known, sure, taken, reach)
+        sure = scores >= rules.high_score
+        known, new = rows.confirmed.nonzero()[0], (~rows.confirmed).nonzero()[0]
+        assign(rows, boxes, known, sure.nonzero()[0], taken, reach)
         left = known[taken[known] < 0]
-        assign(rows, boxes, left, faint, taken, reach)
-        new = np.flatnonzero(~rows.confirmed)
-        assign(rows, boxes, new, _without(sure, taken), taken, reach)
+        if len(left):
+            faint = (scores >= rules.low_score) & ~sure
+            assign(rows, boxes, left, faint.nonzero()[0], taken, reach)
+        if len(new):
+            assign(rows, boxes, new, _without(sure, taken), taken, reach)
         return taken
 
     def _confirm(self, rows: Rows, monotonic: float) -> None:
@@ -123,10 +124,11 @@ class MotionTracker:
             rows.share = self._stature.shares(rows.size[:, 1], rows.place)
 
     def _born(self, rows: Rows, taken: NDArray[np.int64], found: Found, scores: Floats) -> Rows:
-        sure, boxes = np.flatnonzero(scores >= self._rules.high_score), found.boxes
-        free = _without(sure, taken)
+        boxes, free = found.boxes, _without(scores >= self._rules.high_score, taken)
+        if not len(free):
+            return rows
         matched = boxes[taken[taken >= 0]]
-        if len(free) and len(matched):
+        if len(matched) and len(matched):
             overlap = iou(boxes[free].astype(np.float32), matched.astype(np.float32)).max(1)
             free = free[overlap < DOUBLE_IOU]
         if not len(free):
@@ -151,12 +153,11 @@ class MotionTracker:
         return np.asarray(gone)
 
 
-def _without(found: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    if not len(found):
-        return found
-    free = np.ones(max(found.max(), taken.max(initial=0)) + 1, bool)
+def _without(wanted: NDArray[np.bool_], taken: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of the detections that are wanted nobody has taken."""
+    free = wanted.copy()
     free[taken[taken >= 0]] = False
-    return np.asarray(found[free[found]])
+    return np.asarray(free.nonzero()[0])
 
 
 def _kept(rows: Rows, gone: NDArray[np.bool_]) -> Rows:
