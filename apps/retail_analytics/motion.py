@@ -125,38 +125,32 @@ def reach_of(rows: Rows, now: float, fastest: float) -> Floats:
 
 
 def assign(
-    rows: Rows,
-    boxes: Floats,
-    tracks: NDArray[np.int64],
-    free: NDArray[np.int64],
-    taken: NDArray[np.int64],
-    reach: Floats,
+    cost: Floats, tracks: NDArray[np.int64], free: NDArray[np.int64], taken: NDArray[np.int64]
 ) -> None:
     """Give each of `tracks` at most one of the `free` detections, cheapest sum first."""
     if not len(tracks) or not len(free):
         return
-    cost = _costs(rows, tracks, boxes[free], reach[tracks])
-    for track, found in zip(*linear_sum_assignment(cost), strict=True):
-        if cost[track, found] < IMPOSSIBLE:
+    some = cost[tracks[:, None], free]
+    for track, found in zip(*linear_sum_assignment(some), strict=True):
+        if some[track, found] < IMPOSSIBLE:
             taken[tracks[track]] = free[found]
 
 
-def _costs(rows: Rows, tracks: NDArray[np.int64], boxes: Floats, reach: Floats) -> Floats:
+def costs(rows: Rows, boxes: Floats, reach: Floats) -> Floats:
     """[tracks, boxes]: how unlikely it is that this box is that person."""
-    size, place = rows.size[tracks], rows.place[tracks]
-    height, low = size[:, 1, None], place[:, 1, None]
+    height, low = rows.size[:, 1, None], rows.place[:, 1, None]
     left, top, right, bottom = boxes.T
-    sideways = (((left + right) / 2 - place[:, 0, None]) / height) ** 2
+    sideways = (((left + right) / 2 - rows.place[:, 0, None]) / height) ** 2
     away = sideways + ((bottom - low) / height) ** 2
     by_head = ((top - (low - height)) / height) ** 2 + sideways  # feet hidden: the head says
-    spread = rows.spread[tracks, 0][:, None] + PLACE_NOISE**2
+    spread = rows.spread[:, 0, None] + PLACE_NOISE**2
     unlikely = np.minimum(away / spread, by_head / spread + 2.0)
     ratio = np.log(np.maximum(bottom - top, 1.0) / height)
-    expected = to_boxes(place, size).astype(np.float32)
+    expected = to_boxes(rows.place, rows.size).astype(np.float32)
     overlap = iou(expected, boxes.astype(np.float32))
     cost = np.minimum(unlikely, GATE**2 + 4.0 * (1 - overlap)) + ODD * ratio**2 + np.log(spread)
     allowed = (unlikely < GATE**2) | (overlap > OVERLAP)
-    tallest = np.where(rows.source[tracks] < 0, TALL, 0.9)[:, None]
+    tallest = np.where(rows.source < 0, TALL, 0.9)[:, None]
     allowed &= (ratio > -0.9) & (ratio < tallest)  # nobody comes back as two in one box
     allowed &= np.minimum(away, by_head) < reach[:, None] ** 2
     return np.where(allowed, cost + 50.0, IMPOSSIBLE)

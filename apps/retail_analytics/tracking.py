@@ -25,6 +25,7 @@ from apps.retail_analytics.motion import (
     assign,
     begin,
     correct,
+    costs,
     nobody,
     predict,
     reach_of,
@@ -96,15 +97,16 @@ class MotionTracker:
         rules = self._rules
         taken = np.full(len(rows.ids), -1, np.int64)
         reach = reach_of(rows, self._last or 0.0, rules.max_speed_m_s / self._person_m)
+        cost = costs(rows, boxes, reach)
         sure = scores >= rules.high_score
         known, new = rows.confirmed.nonzero()[0], (~rows.confirmed).nonzero()[0]
-        assign(rows, boxes, known, sure.nonzero()[0], taken, reach)
+        assign(cost, known, sure.nonzero()[0], taken)
         left = known[taken[known] < 0]
         if len(left):
             faint = (scores >= rules.low_score) & ~sure
-            assign(rows, boxes, left, faint.nonzero()[0], taken, reach)
+            assign(cost, left, faint.nonzero()[0], taken)
         if len(new):
-            assign(rows, boxes, new, _without(sure, taken), taken, reach)
+            assign(cost, new, _without(sure, taken), taken)
         return taken
 
     def _confirm(self, rows: Rows, monotonic: float) -> None:
