@@ -27,6 +27,7 @@ SIZE_NOISE, SUREST = 0.05, 0.04  # of a box's height; the surest a body's height
 ALIKE_S = 0.25  # errors of boxes within this time are alike
 NEW_DOUBT, ODD_DOUBT = 0.08, 0.15  # of a first box's height, as usual here and not
 GIVES = 0.1  # of the height: as which a box counts that seems cut, with nobody in front
+FOLLOWS, GUESSED = 0.15, 4.0  # of a box in the height, while no plane is known; its variance
 CLEARLY = 0.15  # closer to the usual height, as a share of it
 EDGE_PX = 3.0
 BEHIND, BESIDE, REACHES = 0.02, 0.3, 0.1  # shares: lower, as wide, up to the edge behind
@@ -57,9 +58,11 @@ class Body:
     sizes: Floats
     """[n, 2] width and height of the whole body, px."""
     shares: Floats
-    """[n] of the usual height there; 1 where that is not known."""
+    """[n] of the usual height there."""
     doubt: Floats
     """[n] of the height (1 s.d.), as a share."""
+    known: bool
+    """Whether it is known how heights change on the way through the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ def told(found: Found, body: Body, expected: Floats, step: Floats) -> Feet:
     top, bottom, heights = found.boxes[:, 1], found.boxes[:, 3], body.sizes[:, 1]
     ratio = found.heights / heights
     same = (np.abs(top - expected) < SAME_HEAD * heights) & ~found.headless
+    if not body.known:
+        return _followed(found, body, ratio, same)
     cut = same & (ratio < 1 - np.where(found.front, COVERED_GATE, OPEN_GATE))
     joined = same & (ratio > 1 + JOINED + 2 * body.doubt)
     hidden, doubt = cut | joined, body.doubt
@@ -138,6 +143,21 @@ def told(found: Found, body: Body, expected: Floats, step: Floats) -> Feet:
         columns(found.middles(body.sizes[:, 0]), foot),
         np.where(hidden, by_head, PLACE_NOISE**2),
         heights * (1 + gain * apart), np.maximum(SUREST, doubt * np.sqrt(1 - gain)),
+        hidden, ~hidden & ~found.front & ~found.headless,
+    )  # fmt: skip
+
+
+def _followed(found: Found, body: Body, ratio: Floats, same: Flags) -> Feet:
+    """As long as a body's height may be another a step further: by what the last boxes were."""
+    heights = body.sizes[:, 1]
+    cut, joined = same & (ratio < 1 - OPEN_GATE), same & (ratio > 1 + JOINED)
+    hidden = cut | joined
+    foot = np.where(hidden, found.boxes[:, 1] + heights, found.boxes[:, 3])
+    gain = np.where(cut, 0.0, FOLLOWS)
+    return Feet(
+        columns(found.middles(body.sizes[:, 0]), foot),
+        PLACE_NOISE**2 * np.where(hidden, GUESSED, 1.0),
+        heights * (1 + gain * (ratio - 1)), body.doubt,
         hidden, ~hidden & ~found.front & ~found.headless,
     )  # fmt: skip
 

@@ -178,8 +178,8 @@ def correct(
     seen, expected = found.some(taken[hit]), rows.place[hit, 1] - rows.size[hit, 1]
     heights = rows.share[hit] * stature.usual(seen.heads)
     sizes = columns(rows.size[hit, 0], heights)
-    shares = rows.share[hit] if stature.known else np.ones(len(hit))
-    feet = told(seen, Body(sizes, shares, rows.doubt[hit]), expected, now - rows.seen[hit])
+    body = Body(sizes, rows.share[hit], rows.doubt[hit], stature.known)
+    feet = told(seen, body, expected, now - rows.seen[hit])
     _to(rows, hit, feet, FASTEST / person_m * heights)
     wide = seen.boxes[:, 2] - seen.boxes[:, 0]
     share = np.where(feet.hidden, 0.0, np.maximum(SIZE_MEMORY, 1.0 / (rows.hits[hit] + 1)))

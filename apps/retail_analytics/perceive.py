@@ -175,7 +175,9 @@ def to_tracks(tracked: Tracked, floor: Floor, person_m: float) -> tuple[Track, .
     boxes = tracked.boxes
     feet = floor.feet(boxes)
     spots = floor.project(feet)
-    unsure = floor.project(feet + np.outer(tracked.unsure, (0.0, 1.0))) - spots
+    unsure = np.zeros_like(spots)
+    if tracked.unsure.any():
+        unsure = floor.project(feet + np.outer(tracked.unsure, (0.0, 1.0))) - spots
     metres = floor.metres(boxes[:, 3] - boxes[:, 1], person_m)
     return tuple(
         Track(number, (box[0], box[1], box[2], box[3]), (x, y), metre, sure, seen, (dx, dy))

@@ -13,7 +13,7 @@ ALIKE_S = 0.5  # boxes of one person within this time say the same: learn no oft
 LEAST = 60.0  # boxes until the plane is believed
 KEPT = 0.999  # of the old sums at a new box: some minutes of a busy shop
 EVERY = 5.0  # new boxes until the plane is laid anew
-HELD = 0.003  # squared heights added to the spread of places: people in one row tilt no plane
+HELD = 2.0  # boxes that say there is no slope: people in one row, or few, tilt no plane
 SHORTER, TALLER = 0.8, 1.3  # of the plane's height: what a grown-up's whole body may have
 SHORT_WEIGHT = 0.4  # of a box below the plane: those are cut by what nobody knows of
 LOWEST_PX = 4.0
@@ -73,6 +73,6 @@ def _fitted(sums: Floats) -> Floats:
     """Height at (0, 0), and what it grows by with x and y: least squares of relative errors."""
     mean = sums[0] / sums[0, 0]
     spread = sums / sums[0, 0] - np.outer(mean, mean)
-    held = HELD * mean[3] ** 2 * np.eye(2)
+    held = HELD / sums[3, 3] * mean[3] ** 2 * np.eye(2)
     slope = np.linalg.solve(spread[1:3, 1:3] + held, spread[1:3, 3])
     return np.array([mean[3] - slope @ mean[1:3], *slope])
