@@ -91,7 +91,7 @@ def test_boxes_of_one_moment_are_not_many_people(seconds, known):
 def test_a_plane_says_where_feet_are_as_a_real_camera_does():
     """Bodies of 1.7 m seen by a pinhole: a body's height below the head, within 3 %."""
     rng, stature = np.random.default_rng(2), Stature()
-    spots = rng.uniform((2.0, 0.5), (8.0, 6.0), (300, 2))
+    spots = rng.uniform((2.0, 0.5), (8.0, 6.0), (1200, 2))
     boxes = np.array([LOW.body(spot, 1.7) for spot in spots])
     heads = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]])
     for index in range(len(boxes)):
