@@ -72,6 +72,8 @@ class OnnxRuntime:
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._names = [spec.name for spec in self.outputs]
+        self.under_way = cores if several else 1
+        """How many at once make the most of it."""
         self._threads = ThreadPoolExecutor(cores) if several else None
         if several:
             self.start = self._start

@@ -55,6 +55,10 @@ class OpenVino:
         self.inputs = tuple(_spec(port) for port in self._model.inputs)
         self.outputs = tuple(_spec(port) for port in self._model.outputs)
         self._request: ov.InferRequest | None = self._model.create_infer_request()
+        self.under_way = 1
+        """How many at once make the most of it."""
+        if hint == "THROUGHPUT":
+            self.under_way = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._threads: ThreadPoolExecutor | None = None
         self._own = threading.local()
 
