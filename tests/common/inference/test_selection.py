@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,31 @@ def test_a_trial_is_the_median_after_one_to_warm_up(tmp_path):
     model = Model(bundle.card, bundle.card.artefacts[0], runtime)
     assert trial_ms(model) >= SPEEDS_MS["medium"]
     assert len(runtime.seen) == 1 + TRIALS
+
+
+class Several(FakeRuntime):
+    """Opened for three under way."""
+
+    under_way = 3
+
+    def start(self, arrays):
+        begun = Future()
+        if self.wrong == "start":
+            begun.set_exception(RuntimeFailure(self.name, "died of company"))
+        else:
+            begun.set_result(self.run(arrays))
+        return begun
+
+
+def test_what_was_opened_for_several_is_tried_with_several(tmp_path):
+    bundle = a_bundle(tmp_path, "medium")
+    runtime = Several("medium", "")
+    one = trial_ms(Model(bundle.card, bundle.card.artefacts[0], runtime))
+    assert len(runtime.seen) == 1 + 3 * TRIALS
+    assert one >= SPEEDS_MS["medium"]  # of each: this one does them one by one
+    broken = Several("medium", "start")
+    with pytest.raises(BackendMissing, match="died of company"):
+        open_model(a_bundle(tmp_path, "medium", "absent"), lambda *_: broken)
 
 
 # ------------------------------------------------------------------ devices
