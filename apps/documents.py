@@ -172,14 +172,18 @@ def shop_speed() -> str:
 
 
 def shop_counts() -> str:
-    """What `lineside evaluate retail_analytics --json` said of four kinds of recordings."""
-    tracks = _figures("retail-tracks")["by_line"]
+    """What `lineside evaluate retail_analytics --json` said of each kind of recordings."""
+    found = _figures("retail-tracks")
+    tracks, beyond = found["by_line"], found["beyond_band"]["by_line"]
     return retail_tables.counts([
-        ("two real clips, shipped model", _figures("retail-clips")),
+        ("two real clips, shipped model in float", _figures("retail-clips")),
         ("the same, YOLOX-nano at 416 px", _figures("retail-clips-yolox")),
         ("simulated shops", _figures("retail-shops")),
-        ("published trajectories, lines across the way", tracks["across"]),
-        ("published trajectories, lines people walk along", tracks["along"]),
+        ("simulated shops, people hiding each other", _figures("retail-hiding")),
+        ("published trajectories, lines across the way, to the centimetre", tracks["across"]),
+        ("the same, by the definition", beyond["across"]),
+        ("published trajectories, lines people walk along, to the centimetre", tracks["along"]),
+        ("the same, by the definition", beyond["along"]),
     ])  # fmt: skip
 
 

@@ -4,7 +4,6 @@ Bodies are drawn as they are in the pictures, the far ones first, as numbers ins
 colours; what is left of a number is what is seen of that person.
 """
 
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
