@@ -26,8 +26,13 @@ class Station:
         environment = {**os.environ, PASSWORD: password}
         self.process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own module
         self._url = f"http://127.0.0.1:{until(self._port, 'a station')}"
-        session = httpx.post(f"{self._url}/session", auth=(USER, password), trust_env=False)
-        self._token = session.raise_for_status().json()["token"]
+        self._password = password
+        self._token = self._signed_in()
+
+    def _signed_in(self) -> str:
+        auth = USER, self._password
+        session = httpx.post(f"{self._url}/session", auth=auth, trust_env=False)
+        return str(session.raise_for_status().json()["token"])
 
     def _port(self) -> int | None:
         try:
@@ -40,13 +45,19 @@ class Station:
         return int(row[0]) if row else None
 
     def command(self, name: str, **arguments: Any) -> Any:
-        """Send a command as the person signed in."""
+        """Send a command as the person signed in; anew, where hours have ended the session."""
+        reply = self._sent(name, arguments)
+        if reply.status_code == httpx.codes.UNAUTHORIZED:
+            self._token = self._signed_in()
+            reply = self._sent(name, arguments)
+        return reply.raise_for_status().json()["result"]
+
+    def _sent(self, name: str, arguments: dict[str, Any]) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._token}", "X-Nonce": secrets.token_hex(16)}
-        reply = httpx.post(
+        return httpx.post(
             f"{self._url}/commands/{name}", json=arguments, headers=headers, trust_env=False,
             timeout=30.0,
         )  # fmt: skip
-        return reply.raise_for_status().json()["result"]
 
     def acknowledged_at(self, target: str, since: float) -> float | None:
         """Wall time of the audit row of an acknowledgement; None while there is none."""

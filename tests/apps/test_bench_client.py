@@ -1,0 +1,12 @@
+"""The bench's client of a station: hours of watching end a session, not the bench."""
+
+from contextlib import closing
+
+from apps.bench_client import Station
+
+
+def test_a_session_that_ended_is_begun_anew(tmp_path):
+    with closing(Station(tmp_path / "bench-1", "long enough a word")) as station:
+        station._token = "ended"
+        assert float(station.command("raise", first=1)) > 0
+        assert station.annunciated("event_") == 1
