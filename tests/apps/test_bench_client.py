@@ -3,10 +3,11 @@
 from contextlib import closing
 
 from apps.bench_client import Station
+from apps.browser import until
 
 
 def test_a_session_that_ended_is_begun_anew(tmp_path):
     with closing(Station(tmp_path / "bench-1", "long enough a word")) as station:
         station._token = "ended"
         assert float(station.command("raise", first=1)) > 0
-        assert station.annunciated("event_") == 1
+        assert until(lambda: station.annunciated("event_"), "its record") == 1
