@@ -38,6 +38,8 @@ class Phase:
     rate: float
     end: float = NEARLY_NOTHING
     """Share of the rate that is left at the end."""
+    traced: bool = True
+    """Whether it also learns from defects drawn onto the defect-free boards."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class Recipe:
     drawn_boards: int = 1500
     traced_boards: int = 400
     pretrain: Phase = Phase(7, 0.02)
-    phases: tuple[Phase, ...] = (Phase(9, 0.015, 0.6), Phase(8, 0.009), Phase(8, 0.006))
-    """A warm one, then two anneals: the second still gains where one run would stop."""
+    phases: tuple[Phase, ...] = (
+        Phase(9, 0.015, 0.6), Phase(8, 0.009), Phase(8, 0.006), Phase(50, 0.012, traced=False),
+    )  # fmt: skip
+    """A warm one, two anneals, and a long one on real boards alone."""
     from_scratch: float = 4 / 3
     """Times the rates where nothing could be pretrained."""
     seed: int = 1
@@ -108,7 +112,7 @@ def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
     for number, phase in enumerate(recipe.phases, start=1):
         start = _run(
             work, f"phase-{number}", recipe, start,
-            data=_prepare(dataset, work, recipe if drawable else None),
+            data=_prepare(dataset, work, recipe if drawable and phase.traced else None),
             size=_multiple_of_32(side) if small else recipe.tile_px,
             tiles=1 if small else 4,
             phase=phase if drawable else _faster(phase, recipe.from_scratch),
