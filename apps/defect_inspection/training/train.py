@@ -53,7 +53,7 @@ class Recipe:
     traced_boards: int = 400
     pretrain: Phase = Phase(7, 0.02)
     phases: tuple[Phase, ...] = (
-        Phase(9, 0.015, 0.6), Phase(8, 0.009), Phase(8, 0.006), Phase(50, 0.012, traced=False),
+        Phase(9, 0.015, 0.6), Phase(8, 0.009), Phase(8, 0.006), Phase(32, 0.012, traced=False),
     )  # fmt: skip
     """A warm one, two anneals, and a long one on real boards alone."""
     from_scratch: float = 4 / 3
