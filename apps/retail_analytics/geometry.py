@@ -42,9 +42,7 @@ class Line:
 
     def width(self, step: Point) -> float:
         """How far a step leads towards the line or away from it."""
-        (x1, y1), (x2, y2) = self.start, self.end
-        cross = (x2 - x1) * step[1] - (y2 - y1) * step[0]
-        return abs(cross) / math.hypot(x2 - x1, y2 - y1)
+        return abs(self.distance((self.start[0] + step[0], self.start[1] + step[1])))
 
     def crossed(self, here: Point, there: Point) -> bool:
         """Whether the way from `here` to `there` goes through the finite line.

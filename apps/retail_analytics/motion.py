@@ -182,9 +182,9 @@ def correct(
     feet = told(seen, body, expected, now - rows.seen[hit])
     _to(rows, hit, feet, FASTEST / person_m * heights)
     wide = seen.boxes[:, 2] - seen.boxes[:, 0]
-    share = np.where(feet.hidden, 0.0, np.maximum(SIZE_MEMORY, 1.0 / (rows.hits[hit] + 1)))
+    weight = np.where(feet.hidden, 0.0, np.maximum(SIZE_MEMORY, 1.0 / (rows.hits[hit] + 1)))
     rows.share[hit] *= feet.heights / heights
-    rows.size[hit, 0] += share * (np.maximum(wide, 1.0) - sizes[:, 0])
+    rows.size[hit, 0] += weight * (np.maximum(wide, 1.0) - sizes[:, 0])
     rows.size[hit, 1] = stature.heights(rows.share[hit], rows.place[hit])
     rows.doubt[hit], rows.hidden[hit] = feet.doubt, feet.hidden
     rows.seen[hit] = now

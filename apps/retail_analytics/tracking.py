@@ -130,7 +130,7 @@ class MotionTracker:
         if not len(free):
             return rows
         matched = boxes[taken[taken >= 0]]
-        if len(matched) and len(matched):
+        if len(matched):
             overlap = iou(boxes[free].astype(np.float32), matched.astype(np.float32)).max(1)
             free = free[overlap < DOUBLE_IOU]
         if not len(free):

@@ -55,10 +55,9 @@ class OpenVino:
         self.inputs = tuple(_spec(port) for port in self._model.inputs)
         self.outputs = tuple(_spec(port) for port in self._model.outputs)
         self._request: ov.InferRequest | None = self._model.create_infer_request()
-        self.under_way = 1
+        self._likes = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self.under_way = self._likes if hint == "THROUGHPUT" else 1
         """How many at once make the most of it."""
-        if hint == "THROUGHPUT":
-            self.under_way = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._threads: ThreadPoolExecutor | None = None
         self._own = threading.local()
 
@@ -80,8 +79,7 @@ class OpenVino:
             raise RuntimeFailure(self.name, "is closed")
         given = checked(self.name, self.inputs, arrays)
         if self._threads is None:
-            likes = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-            self._threads = ThreadPoolExecutor(likes)
+            self._threads = ThreadPoolExecutor(self._likes)
         return self._threads.submit(self._aside, given)
 
     def bare(self, arrays: Arrays) -> Callable[[], object]:

@@ -31,6 +31,8 @@ TAIL = re.compile(
 ESCAPE = "\\u"
 """In data: the characters that no database takes are spelt so, and hardly any other."""
 VERSION = re.compile(r".+\.v([0-9]{1,4})")
+OF_TELEMETRY = (EPOCH, DROPPED)
+"""What tells of the telemetry itself is read the long way."""
 
 
 class _NotPlain(Exception):
@@ -114,14 +116,9 @@ def are_plain(
         0 < len(epoch) <= MOST_NAME
         and len(texts) <= MOST_TEXT
         and texts.isprintable()
-        and is_plain_type(of_type, majors)
+        and not type_trouble(of_type, majors)
+        and of_type not in OF_TELEMETRY
     )
-
-
-@lru_cache(maxsize=1000)
-def is_plain_type(of_type: str, majors: tuple[int, ...]) -> bool:
-    """Whether it is of a known major version, and tells nothing of the telemetry itself."""
-    return not type_trouble(of_type, majors) and of_type not in (EPOCH, DROPPED)
 
 
 @lru_cache(maxsize=1000)
