@@ -1,9 +1,9 @@
 """Which artefact runs here: `auto` measures, a name is obeyed or refused in one line.
 
 `auto` takes the fastest artefact that this machine can really run, on whichever of its
-devices. Fast is measured here and now (a few inferences each), because tables of what ought
-to be fast are wrong on the next processor. What does not run here is passed over with its
-reason; a file that is not what the card says never is.
+devices. Fast is measured here and now (a few inferences each, at a station's pace), because
+tables of what ought to be fast are wrong on the next processor. What does not run here is
+passed over with its reason; a file that is not what the card says never is.
 """
 
 import time
@@ -21,6 +21,9 @@ from common.station_settings import ModelSettings
 
 OpenRuntime = Callable[[str, Path], Runtime]
 TRIALS = 5
+PAUSE_S = 0.06
+"""Before each trial, as before a station's next picture: a runtime whose threads fall asleep
+meanwhile is half as slow again as a loop would tell."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,10 @@ def _tried(
 
 
 def trial_ms(model: Model, trials: int = TRIALS) -> float:
-    """Median time an inference on zeros takes, in ms, after one to warm up.
+    """Median time an inference on zeros takes, in ms, after one to warm up and a pause each.
 
-    A runtime that was opened for several under way is given as many, and their time divided.
+    A runtime that was opened for several under way has no pauses: it is given as many, and
+    their time is divided.
     """
     arrays = {
         spec.name: np.zeros([1 if size == -1 else size for size in spec.shape], spec.dtype)
@@ -153,6 +157,8 @@ def trial_ms(model: Model, trials: int = TRIALS) -> float:
     several = getattr(model.runtime, "under_way", 1)
     durations = []
     for _ in range(trials):
+        if several == 1:
+            time.sleep(PAUSE_S)
         start = time.perf_counter()
         _asked(model, arrays, several)
         durations.append((time.perf_counter() - start) * 1000 / several)

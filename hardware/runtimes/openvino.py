@@ -41,6 +41,7 @@ class OpenVino:
         options = {"PERFORMANCE_HINT": hint}
         if device == "CPU":
             options["INFERENCE_PRECISION_HINT"] = "f32"
+            options["ENABLE_CPU_PINNING"] = "NO"  # it waits where another program is at work
             if _quantised_elsewhere(path):
                 options["LP_TRANSFORMS_MODE"] = "NO"
         if threads:

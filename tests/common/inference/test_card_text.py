@@ -4,16 +4,7 @@ import pytest
 
 from common.inference import card_text
 from common.inference.bundle import NotBuilt, open_bundle, sha256
-
-HEAD = """\
-name = "tiny"
-version = "1"
-task = "risk"
-licence = "Apache-2.0"
-labels = ["a"]
-inputs = [{ name = "x", shape = [1] }]
-outputs = [{ name = "y", shape = [1] }]
-"""
+from tests.common.inference.cards import TINY
 
 
 @pytest.fixture
@@ -24,7 +15,7 @@ def folder(tmp_path):
 
 
 def read_back(folder, *tables):
-    (folder / "model.toml").write_text("\n".join([HEAD, *tables]))
+    (folder / "model.toml").write_text("\n".join([TINY, *tables]))
     return open_bundle(folder)
 
 

@@ -11,19 +11,11 @@ import pytest
 
 from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.inference.bundle import Model, open_bundle
-from common.inference.selection import TRIALS, open_model, open_model_of, trial_ms
+from common.inference.selection import PAUSE_S, TRIALS, open_model, open_model_of, trial_ms
 from common.ports import TensorSpec
 from common.station_settings import ModelSettings
+from tests.common.inference.cards import TINY
 
-CARD = """
-name = "tiny"
-version = "1"
-task = "detection"
-licence = "Apache-2.0"
-labels = ["a"]
-inputs = [{ name = "x", shape = [1] }]
-outputs = [{ name = "y", shape = [1] }]
-"""
 SPEEDS_MS = {"quick": 1.0, "medium": 4.0, "slow": 12.0}
 MISSING = "runtime absent is not installed: pip install absent. Available instead: quick"
 
@@ -52,6 +44,7 @@ class FakeRuntime:
 
     def __init__(self, name, wrong):
         self.name, self.wrong, self.closed, self.seen = name, wrong, 0, []
+        self.ended = 0.0
         self.inputs = (TensorSpec("x", (1,), "float32"),)
         shape = (2,) if wrong == "shape" else (1,)
         self.outputs = (TensorSpec("y", shape, "float32"),)
@@ -60,9 +53,12 @@ class FakeRuntime:
         self.seen.append(arrays)
         if self.wrong == "run":
             raise RuntimeFailure(self.name, "died")
+        if self.wrong == "drowsy" and time.perf_counter() - self.ended > PAUSE_S / 2:
+            time.sleep(SPEEDS_MS["slow"] / 1000)
         time.sleep(
             SPEEDS_MS[self.name.partition(":")[0]] / (10 if ":" in self.name else 1) / 1000
         )
+        self.ended = time.perf_counter()
         return {"y": np.zeros(1, np.float32)}
 
     def close(self):
@@ -70,7 +66,7 @@ class FakeRuntime:
 
 
 def a_bundle(folder, *names, altered=""):
-    card = CARD
+    card = TINY
     for name in names:
         runtime, _, precision = name.partition("-")
         data = name.encode()
@@ -92,6 +88,11 @@ def test_the_fastest_wins_says_why_and_the_others_are_closed(tmp_path):
     assert choice.reason.index("medium") < choice.reason.index("slow/fp32 ")
     assert "not here" not in choice.reason
     assert machine.still_open() == ["quick"]
+
+
+def test_what_is_fast_in_a_loop_and_slow_after_a_pause_does_not_win(tmp_path):
+    bundle = a_bundle(tmp_path, "medium", "quick")
+    assert open_model(bundle, Machine(quick="drowsy")).model.runtime.name == "medium"
 
 
 def test_a_settings_file_names_its_model_from_where_it_lies(tmp_path):
