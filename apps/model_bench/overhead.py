@@ -1,14 +1,14 @@
 """What our own code costs beside the library's: the wrapper, and a process of its own.
 
-Always a difference of neighbouring calls, because a machine with neighbours is never twice
-as fast as itself.
+Always a difference of neighbouring calls, or within one: a machine with neighbours is never
+twice as fast as itself.
 """
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,14 +23,16 @@ LEAST_CALLS, IDLE_CALLS = 5, 500
 
 
 def overhead_ms(runtime: str, path: Path, seconds: float) -> dict[str, float | None]:
-    """Medians: our call minus the library's own; a process of its own minus ours here.
+    """Medians: our call minus the library's own; one to another process minus what runs there.
 
     On one thread, because the threads of a session that just ended still spin and would be
     counted against the next one. The wrapper works in the thread that calls, so its part is
-    that thread's processor time: what neighbours take of the machine is not in it.
+    that thread's processor time: what neighbours take of the machine is not in it. The other
+    process says how long its network took, for two networks on two cores never take equally
+    long; what finds cold caches after that is counted.
     """
     here = open_runtime(runtime, path, threads=1)
-    other = open_runtime(runtime, path, own_process=True, threads=1)
+    other = cast(WorkerRuntime, open_runtime(runtime, path, own_process=True, threads=1))
     try:
         arrays = example(here)
         near, call = placed(other, arrays), bare(here, arrays)
@@ -40,7 +42,7 @@ def overhead_ms(runtime: str, path: Path, seconds: float) -> dict[str, float | N
 
         return {
             "wrapper": call and _difference(ours, call, seconds, time.thread_time),
-            "own_process": _difference(lambda: other.run(near), ours, seconds),
+            "own_process": round(median(handed_over(other, near, _rounds(ours, seconds))), 3),
         }
     finally:
         here.close()
@@ -50,17 +52,20 @@ def overhead_ms(runtime: str, path: Path, seconds: float) -> dict[str, float | N
 def hand_over_ms(calls: int = IDLE_CALLS) -> dict[str, float]:
     """What handing 640×640×3 to another process and its answer back takes, and no more.
 
-    In a network's own figure its colder caches are counted too, and they are the network's.
+    In a network's own figure the caches are colder, which the network leaves behind.
     """
     nowhere = Path("idle")
-    here = Idle(nowhere)
     other = WorkerRuntime(Launch("idle", Idle.__module__, Idle.__name__, nowhere))
     try:
-        near = placed(other, example(here))
-        there, alone = interleaved(lambda: other.run(near), lambda: here.run(near), calls)
+        return percentiles(handed_over(other, placed(other, example(other)), calls))
     finally:
         other.close()
-    return percentiles([one - base for one, base in zip(there, alone, strict=True)])
+
+
+def handed_over(other: WorkerRuntime, near: Arrays, calls: int) -> list[float]:
+    """Durations of calls to another process, less what its runtime took there, in ms."""
+    other.run(near)  # the first one says where its arrays lie
+    return [timed_ms(lambda: other.run(near)) - 1000 * other.took_s for _ in range(calls)]
 
 
 def example(runtime: Runtime) -> dict[str, np.ndarray]:
@@ -87,6 +92,10 @@ def _difference(
     one: Work, other: Work, seconds: float, clock: Callable[[], float] = time.perf_counter
 ) -> float:
     """Median of the differences of neighbouring calls, in ms, over about `seconds`."""
-    rounds = max(LEAST_CALLS, min(500, int(seconds * 500 / max(timed_ms(other), 0.01))))
-    pairs = zip(*interleaved(one, other, rounds, clock), strict=True)
+    pairs = zip(*interleaved(one, other, _rounds(other, seconds), clock), strict=True)
     return round(median(ours - theirs for ours, theirs in pairs), 3)
+
+
+def _rounds(work: Work, seconds: float) -> int:
+    """How often it can be done twice in about that time."""
+    return max(LEAST_CALLS, min(500, int(seconds * 500 / max(timed_ms(work), 0.01))))

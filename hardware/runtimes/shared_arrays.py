@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 SAME = struct.Struct("<Q")  # a call's number alone: its arrays lie where the last ones lay
+SAME_TOO = struct.Struct("<Qd")  # an answer's number, and the seconds that the runtime took
 ALIGN = 64  # bytes: a cache line, and what vector instructions like
 
 

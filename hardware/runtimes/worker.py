@@ -63,6 +63,8 @@ class WorkerRuntime:
     def __init__(self, launch: Launch, limits: WorkerLimits | None = None) -> None:
         self.name, self._launch, self._limits = launch.name, launch, limits or WorkerLimits()
         self.restarts, self._last_fault = 0, ""
+        self.took_s = 0.0
+        """What the last inference took over there: the rest of the call is this process's."""
         self._inputs = Area()
         self._lock = threading.Lock()  # one call at a time, and all that is below
         self._back_off = BackOff(self._limits)
@@ -110,7 +112,7 @@ class WorkerRuntime:
             except RuntimeFailure as failure:
                 self._count(failure)
                 raise
-            self._ran, self._failed = True, 0
+            self._ran, self._failed, self.took_s = True, 0, process.took_s
             return outputs
 
     def state(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 
 from common.errors import DeviceError, LinesideError
 from common.ports import Runtime
-from hardware.runtimes.shared_arrays import SAME, Area, Place
+from hardware.runtimes.shared_arrays import SAME, SAME_TOO, Area, Place
 
 PR_SET_PDEATHSIG = 1
 MESSAGE_BYTES = 1 << 17
@@ -80,13 +81,16 @@ class Answers:
         """The answer to one message, in bytes too."""
         number = self._asked(message)
         try:
+            start = time.perf_counter()
             found = self._runtime.run(self._given)
+            took_s = time.perf_counter() - start
             laid, same = self._outputs.put(found)
         except Exception as error:  # noqa: BLE001 - told to the other side, which raises it
             return json.dumps({"run": number, **_failure(error)}).encode()
         if same:
-            return SAME.pack(number)
-        return json.dumps({"run": number, "arrays": [_row(place) for place in laid]}).encode()
+            return SAME_TOO.pack(number, took_s)
+        rows = [_row(place) for place in laid]
+        return json.dumps({"run": number, "took_s": took_s, "arrays": rows}).encode()
 
     def _asked(self, message: bytes) -> int:
         """The number of the call; its arrays are where they were, or where it says."""

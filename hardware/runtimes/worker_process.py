@@ -24,7 +24,7 @@ import numpy as np
 from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.ports import TensorSpec
 from hardware.runtimes.failures import DeviceLost
-from hardware.runtimes.shared_arrays import SAME, Area, Place
+from hardware.runtimes.shared_arrays import SAME, SAME_TOO, Area, Place
 
 log = logging.getLogger("lineside")
 ROOT = Path(__file__).parents[2]
@@ -61,6 +61,8 @@ class WorkerProcess:
         self._launch, self._inputs, self._outputs = launch, inputs, Area()
         self._number, self._told, self._limit_s = 0, False, 0.0
         self._found: dict[str, np.ndarray] | None = None
+        self.took_s = 0.0
+        """What the last inference took over there, without the way there and back."""
         self._words: deque[str] = deque(maxlen=1)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._link = ours
@@ -86,8 +88,8 @@ class WorkerProcess:
         """One inference; raises RuntimeFailure for an error, ProcessGone when it is lost."""
         self._number += 1
         answer = self._exchanged(self._question(arrays), limit_s, "inference")
-        if len(answer) == SAME.size:
-            said = {"run": SAME.unpack(answer)[0]}
+        if len(answer) == SAME_TOO.size:
+            said = dict(zip(("run", "took_s"), SAME_TOO.unpack(answer), strict=True))
         else:
             said = self._read(answer)
         if said.get("run") != self._number:
@@ -96,6 +98,7 @@ class WorkerProcess:
         try:
             if self._found is None or "arrays" in said:
                 self._found = self._views(said["arrays"])
+            self.took_s = float(said["took_s"])
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise self._gone(f"gave no usable answer ({error})") from error
         return {name: view.copy() for name, view in self._found.items()}

@@ -64,6 +64,17 @@ def back(worker, within_s=20.0):
         time.sleep(0.02)
 
 
+def test_it_tells_what_an_inference_took_over_there():
+    worker = opened(replace(LIMITS, run_s=30, first_s=30))
+    try:
+        for _ in range(2):  # the second answer is the short one
+            start = time.monotonic()
+            worker.run(asking(fault.LATE))
+            assert fault.LATE_S <= worker.took_s <= time.monotonic() - start
+    finally:
+        worker.close()
+
+
 def test_it_answers_as_the_runtime_itself_would(worker):
     assert worker.run(asking(fault.FINE, 3.0))["mean"].tolist() == [6.0, 6.0]
     assert (worker.name, worker.device) == ("faulty", "CPU")
