@@ -126,6 +126,9 @@ class PlcView:
     state: int
     """PackML state, 1 … 17; 6 is Execute."""
     heartbeat_alive: bool
+    """It was seen to change lately: nothing passes before."""
+    heartbeat_lost: bool
+    """It was given its time and did not change."""
     confirmed_id: int
     """Last part that the confirm eye saw leave through the rejector."""
     reject_faults: int

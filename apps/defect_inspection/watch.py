@@ -33,7 +33,7 @@ def active_alarms(now: Condition) -> dict[str, str]:
     """Alarm id → detail for every alarm of alarms.toml; an empty detail is "not active"."""
     plc, challenge = now.plc, now.line.challenge
     faults = plc.reject_faults if plc else 0
-    still = plc is not None and not plc.heartbeat_alive and "plc" not in now.failures
+    still = plc is not None and plc.heartbeat_lost and "plc" not in now.failures
     return {
         "plc_unreachable": now.failures.get("plc", ""),
         "plc_heartbeat_lost": "its heartbeat does not change" if still else "",

@@ -164,6 +164,7 @@ class Handshake:
             mode=plc.mode,
             state=plc.state,
             heartbeat_alive=self.watch.alive,
+            heartbeat_lost=self.watch.lost,
             confirmed_id=plc.confirmed_id,
             reject_faults=plc.reject_faults,
             consecutive_rejects=plc.consecutive_rejects,

@@ -14,6 +14,8 @@ class HeartbeatWatch:
     def __init__(self, period_s: float) -> None:
         self.period_s = period_s
         self.alive = False
+        self.lost = False
+        """It had its three periods; before that nobody knows yet."""
         self._value: int | None = None
         self._changed_at = 0.0
 
@@ -22,9 +24,10 @@ class HeartbeatWatch:
         if self._value is None:
             self._value, self._changed_at = value, now
         elif value != self._value:
-            self._value, self._changed_at, self.alive = value, now, True
+            self._value, self._changed_at = value, now
+            self.alive, self.lost = True, False
         elif self.silent_s(now) >= PERIODS * self.period_s:
-            self.alive = False
+            self.alive, self.lost = False, True
         return self.alive
 
     def silent_s(self, now: float) -> float:
@@ -33,4 +36,4 @@ class HeartbeatWatch:
 
     def reset(self) -> None:
         """Forget everything: the connection is a new one."""
-        self._value, self.alive = None, False
+        self._value, self.alive, self.lost = None, False, False

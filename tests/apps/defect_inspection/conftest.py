@@ -25,6 +25,7 @@ RUNNING = PlcView(
     mode=1,
     state=6,
     heartbeat_alive=True,
+    heartbeat_lost=False,
     confirmed_id=0,
     reject_faults=0,
     consecutive_rejects=0,

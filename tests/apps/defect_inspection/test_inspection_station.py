@@ -203,7 +203,7 @@ def test_faults_of_the_rejector_are_alarms(station, gate):
 
 
 def test_a_standing_plc_program_is_an_alarm(station, gate):
-    gate.say(heartbeat_alive=False)
+    gate.say(heartbeat_alive=False, heartbeat_lost=True)
     settle(station)
     assert alarms(station) == {"plc_heartbeat_lost": State.UNACK}
 

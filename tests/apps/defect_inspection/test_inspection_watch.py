@@ -12,7 +12,7 @@ from apps.defect_inspection.tally import HOUR_S, WINDOW_PARTS, Tally, wilson
 from apps.defect_inspection.watch import Condition, active_alarms
 from common.ports import PlcView
 
-PLC = PlcView(1, 6, True, 0, 0, 0, 400, 1)
+PLC = PlcView(1, 6, True, False, 0, 0, 0, 400, 1)
 WELL = Condition(LineState(), PLC)
 
 
@@ -130,8 +130,12 @@ def test_one_condition_is_one_alarm(condition, alarm, detail):
     assert active(condition) == {alarm: detail}
 
 
+def test_a_plc_that_has_just_been_met_is_not_called_dead():
+    assert active(replace(WELL, plc=replace(PLC, heartbeat_alive=False))) == {}
+
+
 def test_a_standing_heartbeat_is_an_alarm_of_its_own_unless_the_plc_is_away_anyway():
-    still = replace(WELL, plc=replace(PLC, heartbeat_alive=False))
+    still = replace(WELL, plc=replace(PLC, heartbeat_alive=False, heartbeat_lost=True))
     assert set(active(still)) == {"plc_heartbeat_lost"}
     away = replace(still, failures={"plc": "no answer"})
     assert set(active(away)) == {"plc_unreachable"}

@@ -108,6 +108,20 @@ def test_a_heartbeat_is_believed_only_after_a_change():
     assert watch.see(9, 2.1)
 
 
+def test_a_heartbeat_is_lost_only_after_its_three_periods():
+    watch = HeartbeatWatch(0.5)
+    watch.see(7, 0.0)
+    watch.see(7, 1.4)
+    assert not watch.lost
+    watch.see(7, 1.5)
+    assert watch.lost
+    assert watch.see(8, 1.6)
+    assert not watch.lost
+    watch.reset()
+    watch.see(8, 9.0)
+    assert not watch.lost
+
+
 def test_a_slow_reader_does_not_take_its_own_pause_for_a_loss():
     watch = HeartbeatWatch(0.5)
     watch.see(1, 0.0)
