@@ -41,7 +41,9 @@ def _light(frame: np.ndarray) -> np.ndarray:
     """
     height, width = frame.shape
     size = (max(1, round(width / 16)), max(1, round(height / 16)))
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    half = (max(1, width // 2), max(1, height // 2))  # two steps are faster than one
+    small = cv2.resize(frame, half, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
     level, bare = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     weight = cv2.GaussianBlur(bare.astype(np.float32), (0, 0), 6) + 1e-3
     seen = cv2.GaussianBlur((small * bare).astype(np.float32), (0, 0), 6)
