@@ -65,7 +65,7 @@ class PartsTally:
         if parts:
             told.append((tr("Not passed"), share((parts - passed) / parts)))
         told += [(tr(look.word), count(self._verdicts[v])) for v, look in LOOKS.items()]
-        frequent = [f"{kind} {count(n)}" for kind, n in self._kinds.most_common(3)]
+        frequent = [f"{tr(kind)} {count(n)}" for kind, n in self._kinds.most_common(3)]
         told.append((tr("Most frequent defects"), ", ".join(frequent) or tr("none")))
         told.append((tr("Test pieces"), count(self._tests)))
         told.append((tr("Latency, slowest"), milliseconds(self._slowest)))

@@ -1,8 +1,8 @@
 """An alarm's title and detail in the reader's language, from what a station recorded.
 
 A station words both itself, in English. A title has its place and its text apart. From what
-an alarm is `about` an app's screen may make the detail anew; where it cannot, the station's
-words stand.
+an alarm is `about` an app's screen may make the detail anew; where it does not, the station's
+words are looked up in the catalogues.
 
     add_details(screen_details.detail)
 """
@@ -10,7 +10,7 @@ words stand.
 from collections.abc import Callable
 
 from common.screen.document import Document
-from common.screen.language import ENGLISH, alarm_text, current
+from common.screen.language import ENGLISH, alarm_text, current, heard
 
 Made = Callable[[Document], str]
 """From an alarm as a station tells it; empty for one that is not the app's to say."""
@@ -33,4 +33,4 @@ def detail_text(alarm: Document) -> str:
     said = alarm.text("detail")
     if not said or current() == ENGLISH:
         return said
-    return next(filter(None, (made(alarm) for made in _makers)), said)
+    return next(filter(None, (made(alarm) for made in _makers)), heard(said))

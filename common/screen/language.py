@@ -3,12 +3,15 @@
     tr("Data age")                           → Data age, in German Datenalter
     tr("{n} to acknowledge", n=3)            → 3 to acknowledge
     mark("Overview")                         → for tables: a key, translated where it is drawn
+    heard("bin full")                        → what a station words itself, by its [heard]
 
 The English text is the key. A language is a file words/<code>.toml here, and one in each app
 for the app's own words; to add one, copy de.toml and translate. A text that a catalogue does
 not have stays English: texts of alarms and devices come from outside.
 """
 
+import re
+import string
 import tomllib
 from contextvars import ContextVar
 from functools import lru_cache
@@ -19,6 +22,8 @@ from common.errors import ConfigError
 
 ENGLISH = "en"
 _FOLDERS = [Path(__file__).with_name("words")]
+MOST_HEARD = 300
+"""Characters; a longer text is no short message, and would take long to look at."""
 _signs = {ENGLISH: "."}
 """What stands before the decimals, by language."""
 _language: ContextVar[str] = ContextVar("language", default=ENGLISH)
@@ -28,8 +33,8 @@ def add_words(folder: Path) -> None:
     """Also look into the catalogues of `folder`: an app's own words."""
     if folder not in _FOLDERS:
         _FOLDERS.append(folder)
-        _catalogue.cache_clear()
-        languages.cache_clear()
+        for kept in (_catalogue, _patterns, languages):
+            kept.cache_clear()
 
 
 @lru_cache(maxsize=1)
@@ -87,6 +92,20 @@ def place_text(place: str) -> str:
     return f"{tr(kind)} {name}" if name and " " not in name else tr(place)
 
 
+def heard(text: str) -> str:
+    """A station's own words, by the catalogues' `[heard]`: {places} stand for any value there.
+
+    A value may be such words again; what no catalogue knows stays as it is.
+    """
+    patterns = _patterns(_language.get()) if len(text) <= MOST_HEARD else []
+    for pattern, said in patterns:
+        if found := pattern.fullmatch(text):
+            return said.format(
+                **{name: heard(value) for name, value in found.groupdict().items()}
+            )
+    return text
+
+
 def mark(text: str) -> str:
     """`text` itself: says that it is a key of the catalogues."""
     return text
@@ -102,8 +121,27 @@ def _catalogue(code: str) -> dict[str, str]:
     return words
 
 
-def _words(path: Path) -> dict[str, str]:
-    words = _read(path).get("words", {})
+@lru_cache(maxsize=16)
+def _patterns(code: str) -> list[tuple[re.Pattern[str], str]]:
+    """What stations may say and how it is said in that language; the longest keys first."""
+    paths = (folder / f"{code}.toml" for folder in _FOLDERS)
+    known: dict[str, str] = {}
+    for path in filter(Path.exists, paths):
+        known |= _words(path, "heard")
+    return [(_pattern(key), known[key]) for key in sorted(known, key=len, reverse=True)]
+
+
+def _pattern(key: str) -> re.Pattern[str]:
+    parts = string.Formatter().parse(key)
+    return re.compile(
+        "".join(
+            re.escape(text) + (f"(?P<{name}>.+?)" if name else "") for text, name, *_ in parts
+        )
+    )
+
+
+def _words(path: Path, table: str = "words") -> dict[str, str]:
+    words = _read(path).get(table, {})
     wrong = [key for key, value in words.items() if not isinstance(value, str)]
     if wrong:
         raise ConfigError(f"{path}: {wrong[0]!r} must be a text")

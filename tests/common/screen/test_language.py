@@ -46,9 +46,9 @@ def model_keys(app: Path) -> Iterator[str]:
         yield from tomllib.loads(card.read_text("utf-8")).get("labels", ())
 
 
-def words(folder: Path) -> dict[str, str]:
+def words(folder: Path, table: str = "words") -> dict[str, str]:
     path = folder / "words" / "de.toml"
-    found = tomllib.loads(path.read_text("utf-8"))["words"]
+    found = tomllib.loads(path.read_text("utf-8")).get(table, {})
     return dict(found)
 
 
@@ -75,12 +75,21 @@ def test_the_catalogue_of_an_app_is_complete_and_has_nothing_left_over(app: Path
     assert sorted(known - used) == [], "German words that nothing says"
 
 
+@pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
+def test_what_a_catalogue_hears_is_what_the_station_says(app: Path) -> None:
+    code = "".join(path.read_text("utf-8") for path in app.glob("*.py"))
+    for key in words(app, "heard"):
+        texts = [text for text, *_ in string.Formatter().parse(key)]
+        assert max(texts, key=len) in code, key
+
+
 @pytest.mark.parametrize("folder", [ROOT / "common/screen", *APPS], ids=lambda f: f.name)
 def test_a_translation_keeps_every_place_for_a_value(folder: Path) -> None:
     def places(text: str) -> list[str]:
         return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
-    different = [key for key, said in words(folder).items() if places(key) != places(said)]
+    all_words = words(folder) | words(folder, "heard")
+    different = [key for key, said in all_words.items() if places(key) != places(said)]
     assert different == []
 
 
@@ -133,6 +142,32 @@ def test_place_and_text_of_an_alarm_are_translated_apart(
     german: None, text: str, place: str, said: str
 ) -> None:
     assert language.alarm_text(text, place) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("took 481 ms, allowed 300 ms", "brauchte 481 ms, erlaubt sind 300 ms"),
+        ("till 2: 4 or more for 20 s", "till 2: seit 20 s 4 oder mehr"),
+        ("velocity 4.64 mm/s, limit 4.5", "Schwinggeschwindigkeit 4.64 mm/s, Grenze 4.5"),
+        ("bearing (BPFO at 92.1 Hz) 9 dB, limit 6", "Lager (BPFO at 92.1 Hz) 9 dB, Grenze 6"),
+        ("took {allowed} ms, allowed ( ms", "brauchte {allowed} ms, erlaubt sind ( ms"),
+        ("PLC 10.0.0.7: no answer", "PLC 10.0.0.7: no answer"),
+        ("", ""),
+        (" " * 99_999 + ", limit ", " " * 99_999 + ", limit "),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_stations_own_words_are_said_with_their_values(
+    german: None, text: str, said: str
+) -> None:
+    for app in APPS:
+        language.add_words(app / "words")
+    assert language.heard(text) == said
+
+
+def test_a_stations_own_words_stay_english_in_english() -> None:
+    assert language.heard("took 481 ms, allowed 300 ms") == "took 481 ms, allowed 300 ms"
 
 
 def test_what_no_catalogue_knows_stays_as_it_is(german: None) -> None:
