@@ -7,7 +7,7 @@ missing is "–" and never zero: "not known" must not look like "none".
 from common.screen import charts
 from common.screen.alarms import Alarm, worst
 from common.screen.document import MISSING, Document, count, measure, milliseconds, share
-from common.screen.language import mark, tr
+from common.screen.language import heard, mark, tr
 from common.screen.links import link_state, link_text
 from common.screen.markup import joined
 from common.screen.tiles import Tile
@@ -83,7 +83,7 @@ def streak_tile(line: Document, alarms: Alarms) -> Tile:
     return Tile(
         tr("Rejects in a row"),
         tr("{n} of {limit}", n=count(streak), limit=count(limit)),
-        (tr("Line stop: {why}", why=stop) if stop else tr("then the line stops"),),
+        (tr("Line stop: {why}", why=heard(stop)) if stop else tr("then the line stops"),),
         chart,
         abnormal=bool(stop) or (limit is not None and streak is not None and streak >= limit),
         priority=worst(alarms, "line_stopped"),

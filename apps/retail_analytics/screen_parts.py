@@ -8,7 +8,7 @@ from common.screen.alarms import Alarm
 from common.screen.app_screen import model_of
 from common.screen.document import MISSING, Document, count, measure
 from common.screen.freshness import Freshness, age_text
-from common.screen.language import THIN, decimal, mark, tr
+from common.screen.language import THIN, decimal, heard, mark, tr
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import priority_mark
@@ -153,7 +153,7 @@ def _camera_row(camera: Document, priority: int | None) -> tuple[object, ...]:
     good = state == GOOD_VIEW
     word = tr(STATES.get(state, state or MISSING))
     old = age_text(age) if age is not None and age >= OLD_S else ""
-    detail = camera.text("reason") if not good else old
+    detail = heard(camera.text("reason")) if not good else old
     sign = priority_mark(priority) if priority and not good else EMPTY
     view = element(
         "div", sign, element("span", element("span" if good else "b", word),
