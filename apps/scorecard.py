@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.model_bench.report import most
+
 ROOT = Path(__file__).parents[1]
 INSPECTION = "apps/defect_inspection/models/pcb/results.json"
 VIBRATION = "apps/predictive_maintenance/models/vibration/results.json"
@@ -71,9 +73,19 @@ def _more_sensitive(found: Any) -> float:
     return _method("model", key)(found) / _method("news2", key)(found)
 
 
+def _own_process(found: Any) -> float:
+    return most(found, "own_process")
+
+
+def _wrapper_percent(found: Any) -> float:
+    measured = [row for row in found["rows"] if row["runs"]]
+    shares = [row["overhead_ms"]["wrapper"] / row["steady_ms"]["p50"] for row in measured]
+    return float(100 * max(shares))
+
+
 LINE, PLANT = "defect inspection", "predictive maintenance"
 SHOP, WARD = "retail analytics", "patient monitoring"
-TELEMETRY, SCREENS = "telemetry", "screens"
+TELEMETRY, SCREENS, DEVICES = "telemetry", "screens", "any device"
 BENCH, MACHINES, CHARTS = "bench", "maintenance-bench", "ward-accuracy"
 CLIPS = "retail-clips"
 AIMS = (
@@ -109,6 +121,7 @@ AIMS = (
         at("shop", "dropped")),
     Aim(SHOP, "everything but the model, per picture, p50", LESS, 1.5, "retail-bench",
         at("beside_model_ms", "p50"), " ms"),
+    Aim(SHOP, "pipeline / bare runtime call", LESS, 1.15, "retail-bench", at("overhead_ratio")),
     Aim(WARD, "patients held out, AUROC above NEWS2's", MORE, 0.05, CHARTS, _above_news2),
     Aim(WARD, "sensitivity / NEWS2's, equally many alarms", MORE, 1.2, CHARTS,
         _more_sensitive),
@@ -130,6 +143,12 @@ AIMS = (
         at("event_to_visible_ms", "p95"), " ms"),
     Aim(SCREENS, "server with one open overview", LESS, 0.15, "screen-bench",
         at("server_cpu_share"), " cores"),
+    Aim(SCREENS, "server's memory, an overview left open", LESS, 5, "screen-bench",
+        at("memory", "server_mb_per_h"), " MB/h"),
+    Aim(DEVICES, "our wrapper, share of a call, at most", LESS, 3, "models-pcb",
+        _wrapper_percent, " %"),
+    Aim(DEVICES, "a process of its own, at 640×640×3, at most", LESS, 0.5, "models-pcb",
+        _own_process, " ms"),
 )  # fmt: skip
 
 
