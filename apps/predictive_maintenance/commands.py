@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apps.predictive_maintenance import decide as rules
 from apps.predictive_maintenance import memory as memories
@@ -30,8 +30,17 @@ ROLES = {
     "baseline_back": "engineer",
     "resend": dead_letters.ROLE,
 }
-Done = tuple[Any, str, str]
-"""What the asker gets (or a write in the store, or a future), the target and the reason."""
+
+
+class Deed(NamedTuple):
+    """What one command does."""
+
+    result: Any
+    """What the asker gets, or a write in the store that gives it, or a future of it."""
+    target: str
+    reason: str
+    after: Callable[[], None] | None = None
+    """In the loop's thread, once a write is durable; not, where it was not kept."""
 
 
 class Commands:
@@ -47,7 +56,7 @@ class Commands:
         """
         if name in alarm_commands.ROLES:
             return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
-        result, target, reason = getattr(self, f"_{name}")(arguments, user)
+        result, target, reason, after = getattr(self, f"_{name}")(arguments, user)
         store = self._station.parts.store
         act = audit.Act(user.name, user.role, name, target, reason)
         if isinstance(result, Future):
@@ -65,26 +74,45 @@ class Commands:
             audit.append(connection, act, wall_time)
             return answer
 
-        return store.submit(both)
+        stored = store.submit(both)
+        return stored if after is None else self._and_then(stored, after)
+
+    def _and_then(self, stored: "Future[Any]", after: Callable[[], None]) -> "Future[Any]":
+        """The answer, once the loop has done the rest."""
+        answered: Future[Any] = Future()
+
+        def finish() -> None:
+            error = stored.exception()
+            if error is not None:
+                answered.set_exception(error)
+                return
+            after()
+            answered.set_result(stored.result())
+
+        stored.add_done_callback(lambda _: self._station.later(finish))
+        return answered
 
     # ------------------------------------------------------------------ verdicts and orders
 
-    def _acknowledge_stop(self, arguments: dict[str, Any], user: User) -> Done:
+    def _acknowledge_stop(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
         asset, pipeline = self._asset(arguments), self._station.pipeline
+        comment = _comment(arguments)
         memory = pipeline.state.get(asset)
         if memory is None or not memory.unacknowledged:
             raise ValueError(f"{asset}: there is no stop to acknowledge")
-        pipeline.state = rules.acknowledge(pipeline.state, asset)
-        body = memories.as_json(pipeline.state[asset])
+        body = memories.as_json(rules.acknowledge(pipeline.state, asset)[asset])
 
         def keep(connection: sqlite3.Connection) -> str:
             meta.put(connection, memories.KEY + asset, body)
             return "acknowledged; the stop goes when its evidence goes"
 
-        return keep, asset, text(arguments, "comment", "")
+        def after() -> None:
+            pipeline.state = rules.acknowledge(pipeline.state, asset)
 
-    def _close_order(self, arguments: dict[str, Any], user: User) -> Done:
+        return Deed(keep, asset, comment, after)
+
+    def _close_order(self, arguments: dict[str, Any], user: User) -> Deed:
         key, reason = text(arguments, "key"), text(arguments, "reason")
         repaired = arguments.get("repaired", True)
         if type(repaired) is not bool:
@@ -92,9 +120,11 @@ class Commands:
         order = self._station.act.desk.close(key, user.name, reason)
         if repaired:  # what was found before no longer holds: look anew
             self._station.forget(order.asset)
-        return f"closed; revision {order.revision} goes to the CMMS", f"order/{key}", reason
+        return Deed(
+            f"closed; revision {order.revision} goes to the CMMS", f"order/{key}", reason
+        )
 
-    def _note(self, arguments: dict[str, Any], user: User) -> Done:
+    def _note(self, arguments: dict[str, Any], user: User) -> Deed:
         asset, words = self._asset(arguments), text(arguments, "text")
         store = self._station.parts.store
         body = {"asset": asset, "text": words, "by": user.name}
@@ -106,17 +136,15 @@ class Commands:
             records.add(connection, record)
             return "noted"
 
-        return keep, asset, words
+        return Deed(keep, asset, words)
 
-    def _resend(
-        self, arguments: dict[str, Any], user: User
-    ) -> tuple[Callable[[sqlite3.Connection], Any], str, str]:
+    def _resend(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
-        return dead_letters.resend, "dead letters", text(arguments, "reason")
+        return Deed(dead_letters.resend, "dead letters", text(arguments, "reason"))
 
     # -------------------------------------------------------------------------- the wizard
 
-    def _baseline_choose(self, arguments: dict[str, Any], user: User) -> Done:
+    def _baseline_choose(self, arguments: dict[str, Any], user: User) -> Deed:
         """Learn from a time; what comes of it is a proposal until somebody accepts it."""
         del user
         asset = self._asset(arguments)
@@ -125,29 +153,29 @@ class Commands:
         if not start < end:
             raise ValueError("start must be before end (UTC, seconds since 1970)")
         learned = self._station.learning.learn(asset, start, end)
-        return then(learned, summary), asset, ""
+        return Deed(then(learned, summary), asset, "")
 
-    def _baseline_learn(self, arguments: dict[str, Any], user: User) -> Done:
+    def _baseline_learn(self, arguments: dict[str, Any], user: User) -> Deed:
         """The same from all the time there is."""
         return self._baseline_choose({"asset": arguments.get("asset")}, user)
 
-    def _baseline_accept(self, arguments: dict[str, Any], user: User) -> Done:
+    def _baseline_accept(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
         asset, reason = self._asset(arguments), text(arguments, "reason")
         despite = arguments.get("despite", False)
         if type(despite) is not bool:
             raise ValueError("despite must be true or false")
         accepted = self._station.learning.accept(asset, despite=despite)
-        return then(accepted, self._in_use), asset, reason
+        return Deed(then(accepted, self._in_use), asset, reason)
 
-    def _baseline_back(self, arguments: dict[str, Any], user: User) -> Done:
+    def _baseline_back(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
         asset, version = self._asset(arguments), whole(arguments, "version")
         reason = text(arguments, "reason")
         if not version:
             raise ValueError("version must be a number from 1")
         chosen = self._station.learning.back(asset, version)
-        return then(chosen, self._in_use), f"{asset} baseline {version}", reason
+        return Deed(then(chosen, self._in_use), f"{asset} baseline {version}", reason)
 
     def _in_use(self, baseline: Baseline) -> str:
         self._station.later(lambda: self._station.use(baseline))
@@ -158,3 +186,10 @@ class Commands:
         if asset not in self._station.settings.machines:
             raise ValueError(f"there is no machine {asset}")
         return asset
+
+
+def _comment(arguments: dict[str, Any]) -> str:
+    """What was said with it; a field left blank says nothing."""
+    said = arguments.get("comment", "")
+    blank = isinstance(said, str) and not said.strip()
+    return "" if blank else text(arguments, "comment")

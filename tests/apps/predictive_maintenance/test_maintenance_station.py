@@ -10,6 +10,7 @@ import pytest
 
 from apps.predictive_maintenance.domain import Verdict
 from apps.predictive_maintenance.learning import then
+from apps.predictive_maintenance.remembered import Memory
 from common import audit, meta
 from common.clock import HeldClock
 from common.errors import ConfigError, RuntimeFailure
@@ -228,6 +229,34 @@ def test_a_stop_stays_until_a_person_acknowledges_it_also_over_a_restart(learned
     assert learned.machine()["verdict"] == "run"
     with pytest.raises(ValueError, match="no stop to acknowledge"):
         learned.command("acknowledge_stop", ANNA, asset="m0")
+
+
+STOPPED = Memory(Verdict.STOP, unacknowledged=True)
+NO_AUDIT = (
+    "CREATE TRIGGER no_audit BEFORE INSERT ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'the audit is refused'); END"
+)
+
+
+def test_a_stop_is_acknowledged_with_the_comment_left_blank(rig):
+    rig.station.pipeline.state = {"m0": STOPPED}
+    rig.command("acknowledge_stop", ANNA, asset="m0", comment=" ")
+    assert not rig.station.pipeline.state["m0"].unacknowledged
+
+
+def test_a_stop_whose_comment_is_refused_stays_latched(rig):
+    rig.station.pipeline.state = {"m0": STOPPED}
+    with pytest.raises(ValueError, match="comment must be"):
+        rig.command("acknowledge_stop", ANNA, asset="m0", comment="x" * 501)
+    assert rig.station.pipeline.state["m0"].unacknowledged
+
+
+def test_a_stop_stays_latched_when_its_acknowledgement_is_not_kept(rig):
+    rig.station.pipeline.state = {"m0": STOPPED}
+    rig.store.submit(lambda connection: connection.execute(NO_AUDIT)).result()
+    with pytest.raises(Exception, match="the audit is refused"):
+        rig.command("acknowledge_stop", ANNA, asset="m0")
+    assert rig.station.pipeline.state["m0"].unacknowledged
 
 
 def test_verdicts_are_recorded_when_they_change_and_rows_for_every_window(learned):
