@@ -54,9 +54,10 @@ class Plant:
             status.ran_unjudged_since = health.at_s
 
     def forget(self, asset: str) -> None:
-        """Nothing of before holds: it was repaired, or has a new baseline."""
-        status = self.machines[asset]
-        status.decision = status.judged_decision = None
+        """Nothing of before holds: it was repaired, has a new baseline, or is here no more."""
+        status = self.machines.get(asset)
+        if status is not None:
+            status.decision = status.judged_decision = None
 
     def condition(self, asset: str, verdict: Verdict, age_s: float | None) -> MachineCondition:
         """One machine as the alarms see it."""

@@ -22,6 +22,8 @@ from tests.apps.predictive_maintenance.maintenance_rig import (
     FakeLight,
     FakeSource,
     build,
+    decision,
+    evidence,
     of_window,
     open_store,
     reading,
@@ -96,6 +98,12 @@ class Rig:
         accepted = self.command("baseline_accept", asset=asset, reason="after the overhaul")
         self.turn()
         return learned, accepted
+
+    def audited(self):
+        self.settle()
+        with closing(open_readonly(self.store.path)) as connection:
+            rows = connection.execute(audit.SELECT_AUDIT).fetchall()
+        return [(row[2], row[4], row[5]) for row in rows]
 
     def read(self, kind):
         self.settle()
@@ -215,6 +223,16 @@ def test_closing_an_order_looks_anew_and_a_fault_that_stays_opens_the_next(learn
     assert learned.machine()["verdict"] == "run"
     learned.feed(30, damage="outer_race", severity=0.5)
     assert learned.machine()["orders"] == ["m0/VIB/2"]
+
+
+def test_the_order_of_a_machine_that_left_the_settings_is_closed_and_audited(rig):
+    rig.station.act.desk.take(decision("m0", evidence()))
+    rig.stop()
+    del rig.rotors.machines["m0"]
+    rig.start()
+    rig.command("close_order", ANNA, key="m0/VIB/1", reason="scrapped")
+    assert rig.station.act.desk.open_orders() == []
+    assert rig.audited() == [("anna", "close_order", "order/m0/VIB/1")]
 
 
 def test_a_stop_stays_until_a_person_acknowledges_it_also_over_a_restart(learned):
@@ -376,10 +394,7 @@ def test_a_failing_model_is_a_fault_and_never_a_good_verdict(rig, monkeypatch):
 def test_what_people_do_is_audited(rig):
     rig.feed(1)
     assert rig.command("note", ANNA, asset="m0", text="sounds rough") == "noted"
-    rig.settle()
-    with closing(open_readonly(rig.store.path)) as connection:
-        rows = connection.execute(audit.SELECT_AUDIT).fetchall()
-    assert [(row[2], row[4], row[5]) for row in rows] == [("anna", "note", "m0")]
+    assert rig.audited() == [("anna", "note", "m0")]
     (record,) = rig.read("note")
     assert record.body == {"asset": "m0", "by": "anna", "text": "sounds rough"}
 
