@@ -46,6 +46,8 @@ def carried_out(port: int, user: str, name: str, arguments: dict[str, Any]) -> d
         said = reply.json()
     except (httpx.HTTPError, ValueError) as error:
         raise LinesideError(f"the station on port {port} does not answer ({error})") from error
+    if reply.status_code == httpx.codes.GATEWAY_TIMEOUT:  # it may still be under way
+        raise LinesideError(f"not known to be done: {said.get('detail', '')}")
     if not reply.is_success:
         raise LinesideError(f"not done: {said.get('detail', reply.status_code)}")
     return dict(said)

@@ -113,7 +113,7 @@ def _understood(name: str, reply: httpx.Response) -> Answer:
         404: tr("This station does not know it: {why}.", why=detail),
         409: tr("Not done: {why}.", why=detail),
         422: tr("Not done: {why}.", why=detail),
-        504: tr("The station did not carry it out in time; look before you repeat it."),
+        504: tr("The station is late and may still be at it; look before you repeat it."),
     }
     reason = detail or tr("no reason given")
     fallback = tr(

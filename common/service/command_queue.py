@@ -29,14 +29,15 @@ class CommandQueue:
     def carry_out(self, one: Callable[[str, dict[str, Any], User], Any]) -> None:
         """Do all that waits with `one`, in the thread that owns the station's state.
 
-        What it returns may be a future: the asker is told when that is done.
+        What it returns may be a future: the asker is told when that is done. From here on
+        the command can no longer be given up.
         """
         while not self._later.empty():
             self._later.get()()
         while not self._waiting.empty():
             name, arguments, user, future = self._waiting.get()
             if not future.set_running_or_notify_cancel():
-                continue  # the asker was told that it took too long
+                continue  # the asker was told that it will not be done
             try:
                 result = one(name, arguments, user)
             except Exception as error:  # noqa: BLE001 - the asker gets it, the loop goes on

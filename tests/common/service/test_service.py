@@ -13,12 +13,14 @@ import httpx
 import numpy as np
 import pytest
 
+from common.arguments import Unchanged
 from common.errors import ConfigError, RuntimeFailure
 from common.inference.limits import DecodeLimits
 from common.service import ApiServer, build_api
 from common.service import body as service_body
 from common.service import commands as service_commands
 from common.service import inference as service_inference
+from common.service.command_queue import CommandQueue
 from common.users import ALLOWED_FAILURES, LOCK_S, Users
 
 SECRET = "correct horse"  # noqa: S105
@@ -34,7 +36,7 @@ class FakeStation:
 
     def __init__(self):
         self.state = {"healthy": True, "faults": [], "parts": 7}
-        self.done = []
+        self.done, self.asked = [], []
         self.hangs = False
         self.raises = None
 
@@ -46,6 +48,7 @@ class FakeStation:
 
     def command(self, name, arguments, user):
         future = Future()
+        self.asked.append(future)
         if self.hangs:
             return future
         if self.raises:
@@ -53,6 +56,20 @@ class FakeStation:
         else:
             self.done.append((name, arguments, user.name, user.role))
             future.set_result(f"{name} done")
+        return future
+
+
+class AtWork(FakeStation):
+    """Its loop takes every command at once and hands it to `work`."""
+
+    def __init__(self, work):
+        super().__init__()
+        self._work = work
+
+    def command(self, name, arguments, user):
+        queued = CommandQueue()
+        future = queued.put(name, arguments, user)
+        queued.carry_out(lambda *_: self._work)
         return future
 
 
@@ -300,12 +317,47 @@ def test_what_the_station_says_no_to_is_told(client, station, error, status, tex
     assert text in detail(reply)
 
 
-def test_a_station_that_does_not_answer_is_504(client, station, monkeypatch):
+def test_a_station_that_does_not_answer_is_504(client, station, trail, monkeypatch):
     monkeypatch.setattr(service_commands, "COMMAND_TIMEOUT_S", 0.01)
     station.hangs = True
     reply = post(client)
     assert reply.status_code == 504
-    assert detail(reply) == "the station did not carry it out in time"
+    assert detail(reply) == "the station did not get to it in time, and will not do it"
+    assert station.asked[0].cancelled()
+    assert [(act.action, act.reason) for act in trail] == [("command refused", detail(reply))]
+
+
+@pytest.mark.parametrize(
+    ("comes_of_it", "written"),
+    [
+        ("learned", []),
+        (Unchanged("known already"), [("command without effect", "known already")]),
+        (ConfigError("too few rows"), [("command refused", "too few rows")]),
+        (TypeError("bug"), [("command failed", "TypeError, see the station's log")]),
+    ],
+)
+def test_what_is_under_way_when_the_asker_stops_waiting_is_not_called_refused(
+    users, trail, monkeypatch, comes_of_it, written
+):
+    monkeypatch.setattr(service_commands, "COMMAND_TIMEOUT_S", 0.01)
+    work = Future()
+    client = Client(build_api(AtWork(work), users, audit=trail.append))
+    reply = post(client)
+    assert reply.status_code == 504
+    assert "still at it; look what came of it before you repeat it" in detail(reply)
+    assert not work.cancelled()
+    assert trail == []
+    if isinstance(comes_of_it, Exception):
+        work.set_exception(comes_of_it)
+    else:
+        work.set_result(comes_of_it)
+    assert [(act.action, act.reason) for act in trail] == written
+    assert {(act.user, act.target) for act in trail} <= {("operator", "command/acknowledge")}
+
+
+def test_a_deed_whose_own_time_runs_out_has_failed_and_is_not_under_way(client, station):
+    station.raises = TimeoutError("the camera")
+    assert post(client).status_code == 500
 
 
 def test_five_wrong_passwords_lock_the_user_for_half_a_minute(client, clock):
