@@ -20,7 +20,7 @@ class OpenPart:
 
     trigger: Trigger
     since: float
-    """Monotonic seconds when the trigger was seen."""
+    """Monotonic seconds when the trigger can first have risen: our look before it."""
 
 
 class Handshake:
@@ -59,7 +59,7 @@ class Handshake:
 
     def see(self, plc: PlcBlock, now: float) -> Trigger | None:
         """One reading at monotonic time `now`; a trigger that is to be taken, if any."""
-        was_ready = self.ready and self._fresh(now)
+        was_ready, before = self.ready and self._fresh(now), self._looked_at
         self.plc, self._looked_at = plc, now
         self.watch.see(plc.heartbeat, now)
         self._see_acknowledge(plc.control)
@@ -67,7 +67,7 @@ class Handshake:
             self.error = self._missed_trigger = self._overrun = False
         if self.reject_all:
             self._withdraw_pass()
-        return self._see_trigger(plc, now, was_ready and self.ready)
+        return self._see_trigger(plc, before, was_ready and self.ready)
 
     def abandon(self) -> bool:
         """Give up an unanswered part: the PLC rejects it at its deadline. True if any."""
@@ -181,7 +181,9 @@ class Handshake:
             self._valid = self._passed = False
         self._ack_high = high
 
-    def _see_trigger(self, plc: PlcBlock, now: float, is_ready: bool) -> Trigger | None:
+    def _see_trigger(
+        self, plc: PlcBlock, before: float | None, is_ready: bool
+    ) -> Trigger | None:
         high = Control.TRIGGER in plc.control
         rising, self._trigger_high = high and not self._trigger_high, high
         if not high:
@@ -192,17 +194,23 @@ class Handshake:
             return None
         if plc.part_id == self._stale_id:
             return None
-        if not is_ready:  # by the time we are ready this part may be gone
-            self._stale_id, self._missed_trigger = plc.part_id, True
+        if before is None or not is_ready:  # by the time we are ready this part may be gone
+            self._stale_id = plc.part_id
+            self._miss()
             return None
-        return self._take(plc, now)
+        return self._take(plc, before)
 
     def _refuse(self, rising: bool) -> None:
         if rising:  # the level of a part already taken is no fault
             self.refused += 1
-            self._missed_trigger = True
+            self._miss()
 
-    def _take(self, plc: PlcBlock, now: float) -> Trigger:
+    def _miss(self) -> None:
+        """Another part is there, and the last one's PASS is none of it."""
+        self._missed_trigger = True
+        self._withdraw_pass()
+
+    def _take(self, plc: PlcBlock, since: float) -> Trigger:
         self.missed += len(missed_ids(self._last_id, plc.part_id))
         trigger = Trigger(
             part_id=plc.part_id,
@@ -214,7 +222,7 @@ class Handshake:
         self._overrun = self._overrun or self._valid  # the last result was never fetched
         self._valid = self._passed = self._exposed = False
         self._last_id, self._trig_ack, self._looked_at = plc.part_id, True, None
-        self.open = OpenPart(trigger, now)
+        self.open = OpenPart(trigger, since)
         return trigger
 
     def _withdraw_pass(self) -> None:

@@ -32,6 +32,9 @@ __all__ = ["ModbusGate", "ModbusSettings", "Registers", "open_gate"]
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 0.1
+"""What stands unchanged in the PLC is written anew this often."""
+
 
 class Registers(Protocol):
     """Where the map lives: in the PLC (we are the client) or in us (we are the server).
@@ -99,6 +102,7 @@ class ModbusGate:
         self._status: Status | None = None
         self._coils = _ALL_OFF
         self._heartbeat = 0
+        self._again_at = 0.0
 
     @property
     def missed(self) -> int:
@@ -234,21 +238,33 @@ class ModbusGate:
         with self._connected():
             words = self._registers.read(0, PLC_WORDS)
             plc = PlcBlock.parse(words, self._settings.word_order)
-            trigger = self._handshake.see(plc, self._clock.monotonic())
-            self._publish([trigger.part_id] if trigger else [])
+            now = self._clock.monotonic()
+            trigger = self._handshake.see(plc, now)
+            if trigger:
+                self._publish([trigger.part_id, int(ResultCode.NONE)])
+            else:
+                self._publish(again=now >= self._again_at)
         return trigger
 
-    def _publish(self, echo: list[int] | None = None) -> None:
-        """Bring STATUS (and the id that TrigAck echoes) and the coils to the PLC."""
+    def _publish(self, echo: list[int] | None = None, again: bool = False) -> None:
+        """Bring STATUS (and the id that TrigAck echoes) and the coils to the PLC.
+
+        What did not change is written `again` now and then: a request that a slow device
+        carries out after its connection was given up must not stand for ever.
+        """
         status, coils = self._handshake.status(), self._handshake.coils()
-        self._write_coils(tuple(a and b for a, b in zip(self._coils, coils, strict=True)))
-        if status != self._status or echo:
+        self._write_coils(
+            tuple(a and b for a, b in zip(self._coils, coils, strict=True)), again
+        )
+        if status != self._status or echo or again:
             self._registers.write(STATUS, [int(status), *(echo or [])])
             self._status = status
         self._write_coils(coils)
+        if again:
+            self._again_at = self._clock.monotonic() + AGAIN_S
 
-    def _write_coils(self, coils: tuple[bool, ...]) -> None:
-        if self._settings.coils and coils != self._coils:
+    def _write_coils(self, coils: tuple[bool, ...], again: bool = False) -> None:
+        if self._settings.coils and (again or coils != self._coils):
             self._registers.write_coils(0, list(coils))
             self._coils = coils
 

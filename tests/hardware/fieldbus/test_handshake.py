@@ -98,6 +98,41 @@ def test_the_warm_up_really_takes_a_part():
     assert Status.PASS in replay.hand.status()
 
 
+def test_a_part_that_is_missed_ends_the_pass_of_the_one_before():
+    replay = Replay()
+    for event in WARM_UP:
+        replay.play(event)
+    replay.answer(ResultCode.PASS)
+    replay.see(READY, 1, 1)
+    assert replay.hand.coils()[Coil.PASS_PULSE]
+    replay.hand.recipe_refused = 0  # not ready: the next trigger is missed
+    replay.see(READY | Control.TRIGGER, 2, 1)
+    assert Status.MISSED_TRIGGER in replay.hand.status()
+    assert not replay.hand.coils()[Coil.PASS_PULSE]
+    assert Status.PASS not in replay.hand.status()
+
+
+def test_a_part_with_the_id_of_the_last_one_does_not_inherit_its_pass():
+    replay = Replay()
+    for event in WARM_UP:
+        replay.play(event)
+    replay.answer(ResultCode.PASS)
+    replay.see(READY, 1, 1)
+    replay.see(READY | Control.TRIGGER, 1, 1)
+    assert not replay.hand.coils()[Coil.PASS_PULSE]
+
+
+def test_a_pass_is_in_time_by_when_its_trigger_can_have_risen():
+    replay = Replay()
+    for event in WARM_UP[:-1]:
+        replay.play(event)
+    replay.wait(0.7)  # the trigger rose somewhere in this
+    replay.see(READY | Control.TRIGGER, 1, 1)
+    replay.wait(0.4)
+    replay.answer(ResultCode.PASS)
+    assert not replay.hand.released
+
+
 def test_a_heartbeat_is_believed_only_after_a_change():
     watch = HeartbeatWatch(0.5)
     assert not watch.see(7, 0.0)

@@ -5,7 +5,7 @@ import pytest
 from common.errors import PlcError
 from common.ports import PartGate, PartResult, ResultCode, Trigger
 from hardware.fieldbus.blocks import PlcBlock, VisionBlock
-from hardware.fieldbus.modbus import ModbusSettings, open_gate
+from hardware.fieldbus.modbus import AGAIN_S, ModbusSettings, open_gate
 from hardware.fieldbus.register_server import GRANTED, Memory, RegisterServer
 from hardware.fieldbus.registers import Coil, Control, Status
 
@@ -347,6 +347,24 @@ def test_an_unknown_recipe_withdraws_ready_until_the_plc_runs_another(gate, plc)
     plc.say(ENABLED, recipe_id=4)
     gate.wait_for_part(0)
     assert Status.TRIG_READY in plc.vision.status
+
+
+def test_what_a_dead_request_wrote_late_is_written_over(gate, plc, clock):
+    plc.memory.write_coils(0, [True] * 4)
+    plc.memory.write(101, [int(Status.RESULT_VALID | Status.PASS)])
+    clock.sleep(2 * AGAIN_S)
+    gate.wait_for_part(0)
+    assert not plc.coils[Coil.PASS_PULSE]
+    assert Status.PASS not in plc.vision.status
+
+
+def test_the_acknowledge_of_a_part_takes_the_code_of_the_last_one_away(gate, plc):
+    take(gate, plc, 1)
+    gate.answer(PartResult(1, ResultCode.PASS))
+    settle(gate, plc)
+    take(gate, plc, 2)
+    told = plc.vision
+    assert (told.part_id, told.code) == (2, ResultCode.NONE)
 
 
 def test_requests_stand_until_taken_back(gate, plc):
