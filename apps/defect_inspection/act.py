@@ -5,6 +5,7 @@ PLC reject the part.
 """
 
 from apps.defect_inspection.domain import Decision, Verdict
+from common.errors import PlcError
 from common.pipeline import Fault
 from common.ports import PartGate, PartResult, ResultCode
 
@@ -17,10 +18,12 @@ WIRE = {
     Verdict.NO_RESULT: ResultCode.NO_RESULT,
 }
 """What the PLC is told. A hold is a FAIL on the wire."""
+LOOKED = (Verdict.PASS, Verdict.HOLD, Verdict.REJECT, Verdict.LATE)
+"""The network has worked for these: a beat says so."""
 
 
 class Act:
-    """Answers the PLC; raises PlcError when it cannot be told."""
+    """Answers the PLC; raises PlcError when it cannot be told the verdict."""
 
     def __init__(self, gate: PartGate, labels: tuple[str, ...]) -> None:
         self._gate = gate
@@ -31,11 +34,16 @@ class Act:
 
     def __call__(self, decision: Decision) -> None:
         """Tell the PLC the verdict, and that the line must stop if it must."""
-        if decision.part_id:
-            self._gate.answer(self._result(decision))
-            if decision.verdict is not Verdict.NO_RESULT:  # a beat says that work was done
+        if not decision.part_id:
+            self.request(bool(decision.line_stop))
+            return
+        self._gate.answer(self._result(decision))
+        try:
+            if decision.verdict in LOOKED:
                 self._gate.beat()
-        self.request(bool(decision.line_stop))
+            self.request(bool(decision.line_stop))
+        except PlcError as error:  # this part's verdict is told, and stays what it is
+            self._gate.safe_state(str(error))
 
     def ask_challenge(self) -> None:
         """Have the PLC feed challenge pieces.

@@ -13,6 +13,7 @@ import numpy as np
 
 from apps.defect_inspection.config import Recipe
 from apps.defect_inspection.domain import Defect, Inspection, Shot
+from common.errors import RuntimeFailure
 from common.inference.asking import answer_of, asker
 from common.inference.bundle import Model
 from common.inference.guard import FrameGuard
@@ -22,12 +23,15 @@ from common.quality import Quality
 
 
 class Perceive:
-    """Sample of a Shot → Inspection; raises RuntimeFailure when inference fails."""
+    """Sample of a Shot → Inspection; raises RuntimeFailure when inference fails or is blind."""
+
+    blind = ""
+    """Why its answers are no verdicts: what `golden.py` has found out."""
 
     def __init__(
         self, model: Model, recipes: Mapping[int, Recipe], clock: Clock, depth: int = 1
     ) -> None:
-        self._detector = Detector(model, depth)
+        self._detector, self.labels = Detector(model, depth), model.card.labels
         self._recipes, self._clock = recipes, clock
         self._guards = {key: FrameGuard(recipe.frame) for key, recipe in recipes.items()}
 
@@ -37,6 +41,8 @@ class Perceive:
 
     def begin(self, sample: Sample[Shot]) -> Callable[[], Inspection]:
         """Ask the network; what it returns waits for the answer. In order, `depth` at most."""
+        if self.blind:
+            raise RuntimeFailure("model", self.blind)
         shot, trigger = sample.data, sample.data.trigger
         recipe = self._recipes.get(trigger.recipe_id)
         quality, reason, answer = Quality.BAD, "recipe not known", _nothing
@@ -67,7 +73,7 @@ class Perceive:
         """The same in two halves: what it returns waits for the answer."""
         lowest = min(rule.hold_score for rule in (recipe.default, *recipe.kinds.values()))
         answer = self._detector.begin(prepare(frame, recipe), lowest)
-        return lambda: to_defects(answer(), self._detector.labels, recipe.mm_per_px)
+        return lambda: to_defects(answer(), self.labels, recipe.mm_per_px)
 
     def close(self) -> None:
         """End what is under way."""

@@ -1,5 +1,6 @@
 """From the PLC's trigger to a picture that is tied to its part."""
 
+import logging
 from collections import deque
 
 from apps.defect_inspection.domain import Shot, sample_id
@@ -7,6 +8,8 @@ from common.errors import CameraError, PlcError
 from common.part_ids import missed_ids
 from common.pipeline import Fault
 from common.ports import Camera, Clock, PartGate, Sample, Trigger
+
+log = logging.getLogger(__name__)
 
 
 class Sense:
@@ -41,6 +44,9 @@ class Sense:
             self._gate.exposed()
         except (CameraError, PlcError) as error:
             return Fault("sense", error.device, str(error), sample)
+        except Exception as error:  # whatever a driver raises, the part counts
+            log.exception("the camera's driver failed")
+            return Fault("sense", self._camera.name, f"{type(error).__name__}: {error}", sample)
         return Sample(sample, Shot(trigger, frame), self._sequence, wall, monotonic)
 
     def _missed(self, part_id: int) -> Fault:

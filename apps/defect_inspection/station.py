@@ -29,6 +29,7 @@ from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Outcome, Pipeline
 from common.ports import Camera, PartGate, PlcView
+from common.quality import Quality
 from common.service.command_queue import CommandQueue
 from common.station_parts import StationParts
 from common.users import User
@@ -57,6 +58,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
     )  # fmt: skip
 
     depth = _depth(settings, parts.gate)
+    _check_kinds(settings, model.card.labels)
     perceive = Perceive(model, recipes, parts.clock, depth)
     line = Overlap(Sense(parts.gate, parts.camera, parts.clock), perceive.begin, depth)
     decide = Rules(settings.line, recipes)
@@ -85,6 +87,17 @@ def _depth(settings: Settings, gate: PartGate) -> int:
             f"part; allowed: 1 … {gate.most_open}"
         )
     return depth
+
+
+def _check_kinds(settings: Settings, labels: tuple[str, ...]) -> None:
+    """A rule for a kind that the model never says would be a rule for nothing."""
+    for name, recipe in settings.recipes.items():
+        for kind in recipe.kinds:
+            if kind not in labels:
+                raise ConfigError(
+                    f"recipes.{name}.kinds.{kind}: the model knows no such kind; "
+                    f"allowed: {', '.join(labels)}"
+                )
 
 
 class Station:
@@ -133,9 +146,9 @@ class Station:
         outcome = self.pipeline.step(POLL_S)
         if outcome is None:
             self.failures.pop("plc", None)
-            self._prove_sight()
         else:
             self._note(outcome)
+        self._prove_sight(idle=outcome is None)
         self._look_around()
         if outcome is not None and not outcome.decision.part_id:
             self.parts.clock.sleep(REST_S)
@@ -143,12 +156,13 @@ class Station:
 
     # ------------------------------------------------------------ what a turn consists of
 
-    def _prove_sight(self) -> None:
-        """While no part comes, inspect a known board; only the right answer beats."""
-        now = self.parts.clock.monotonic()
-        if now < self._golden_due:
+    def _prove_sight(self, idle: bool) -> None:
+        """Inspect the known board, best while no part comes; only the right answer beats."""
+        now, period = self.parts.clock.monotonic(), self.settings.station.golden_period_s
+        patience = 0.0 if idle or self.golden.perceive.blind else period
+        if now < self._golden_due + patience:
             return
-        self._golden_due = now + self.settings.station.golden_period_s
+        self._golden_due = now + period
         try:
             self.golden.check()
             self.parts.gate.beat()
@@ -167,9 +181,11 @@ class Station:
             if source != "plc" or percept.stage == "act" or not decision.part_id:
                 self.failures[source] = percept.cause  # else: one missed part, no dead PLC
         else:
-            for source in ("plc", "camera", "inference"):
-                self.failures.pop(source, None)
-            self._worked()
+            self.failures.pop("plc", None)
+            self.failures.pop("camera", None)
+            if percept.quality is Quality.GOOD:  # no network was asked of a bad picture
+                self.failures.pop("inference", None)
+                self._worked()
         if decision.part_id:
             self.tally.add(decision, self.parts.clock.monotonic())
             reason = decision.reasons[0] if decision.reasons else ""

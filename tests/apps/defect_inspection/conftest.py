@@ -117,14 +117,16 @@ class FakeCamera:
 
 
 class FakeRuntime:
-    """common.ports.Runtime that sees one open in every picture."""
+    """common.ports.Runtime that sees one defect of each kind in every picture."""
 
     name, device = "fake", "none"
 
     def __init__(self, card):
         self.inputs, self.outputs = card.inputs, card.outputs
         self._output = np.zeros(card.outputs[0].shape, np.float32)
-        self._output[0, :5, 0] = 320, 320, 24, 24, 0.9
+        for kind in range(len(card.labels)):
+            self._output[0, :4, kind] = 100 + 80 * kind, 320, 24, 24
+            self._output[0, 4 + kind, kind] = 0.9
 
     def run(self, _arrays):
         return {self.outputs[0].name: self._output}
@@ -202,11 +204,15 @@ def station(shipped, gate, camera, store, clock, board):
 
 @pytest.fixture
 def see(station):
-    """Let the station find this from now on, in the golden board too if it is asked there."""
+    """Let the station find this on parts from now on; the known board stays what it is."""
+    perceive = station.golden.perceive
+    real = perceive.look
 
     def show(defects):
-        perceive = station.golden.perceive
-        perceive.look = lambda *_: lambda: defects
+        known = station.golden._frame
+        perceive.look = lambda frame, recipe: (
+            real(frame, recipe) if frame is known else lambda: defects
+        )
         perceive.guard(1).check = lambda _: (Quality.GOOD, "")
 
     return show

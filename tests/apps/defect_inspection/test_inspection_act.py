@@ -60,9 +60,18 @@ def test_without_a_defect_and_for_a_kind_it_does_not_know_the_class_is_none(act,
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_beat_follows_completed_work_only(act, gate, verdict):
     act(decision(verdict))
-    assert gate.beats == (verdict is not Verdict.NO_RESULT)
+    looked = verdict not in (Verdict.NO_RESULT, Verdict.BAD_IMAGE)
+    assert gate.beats == looked
     if gate.beats:
         assert gate.calls.index("answer") < gate.calls.index("beat")
+
+
+@pytest.mark.parametrize("step", ["beat", "request"])
+def test_a_verdict_that_was_told_stays_told_when_what_follows_fails(act, gate, step):
+    gate.broken = {step}
+    act(decision(Verdict.PASS))
+    assert [told.code for told in gate.answers] == [ResultCode.PASS]
+    assert len(gate.reasons) == 1  # the safe state: the PLC may not have heard the rest
 
 
 def test_no_beat_when_the_answer_failed(act, gate):

@@ -174,15 +174,29 @@ def test_another_answer_than_at_start_is_a_failure(golden, perceive, monkeypatch
 
 def test_a_board_on_which_nothing_is_found_proves_nothing(perceive, shipped):
     with pytest.raises(RuntimeFailure, match="no defect on the known board"):
-        Golden(perceive, WHITE, shipped.recipe(2))
+        Golden(perceive, WHITE, shipped.recipe(2), [])
+
+
+def test_a_network_that_finds_only_some_kinds_is_refused(perceive, shipped):
+    frame, recipe, kinds = known_board(shipped)
+    with pytest.raises(
+        RuntimeFailure, match="which has copper, mousebite, open, open, pinhole"
+    ):
+        Golden(perceive, frame, recipe, sorted([*kinds, "open"]))
+
+
+def test_kinds_that_the_network_does_not_know_are_not_asked_of_it(perceive, shipped):
+    frame, recipe, kinds = known_board(shipped)
+    Golden(perceive, frame, recipe, [*kinds, "scratch"]).check()
 
 
 def test_the_known_board_may_be_a_picture_of_ones_own(shipped, tmp_path):
     path = tmp_path / "golden.png"
     cv2.imwrite(str(path), BOARD.frame)
     station = replace(shipped.station, golden=str(path))
-    frame, recipe = known_board(replace(shipped, station=station))
+    frame, recipe, kinds = known_board(replace(shipped, station=station))
     assert np.array_equal(frame, BOARD.frame)
+    assert kinds == []
     assert recipe is shipped.recipe(1)
 
 

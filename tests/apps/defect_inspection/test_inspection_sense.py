@@ -96,6 +96,17 @@ def test_a_failing_camera_costs_this_part_only(sense, gate, camera):
     assert sense(0.01).data.trigger.part_id == 3
 
 
+def test_whatever_a_camera_raises_its_part_is_told(sense, gate, camera, monkeypatch):
+    def broken(_trigger):
+        raise ValueError("a buffer of 7 bytes")
+
+    monkeypatch.setattr(camera, "capture", broken)
+    gate.triggers.extend([Trigger(1, recipe_id=1), Trigger(2, recipe_id=1)])
+    found = come_out(sense)
+    assert names(found) == [-1, -2]
+    assert (found[0].device, found[0].cause) == (camera.name, "ValueError: a buffer of 7 bytes")
+
+
 def test_a_plc_that_fails_at_the_exposure_costs_this_part_only(sense, gate):
     gate.triggers.extend([Trigger(1), Trigger(2)])
     gate.broken = {"exposed"}

@@ -79,20 +79,67 @@ def test_the_known_board_beats_while_no_part_comes(station, gate, shipped):
     assert gate.beats == station.beats == pytest.approx(elapsed / period, abs=1)
 
 
-def test_only_the_right_answer_beats(station, gate, see):
-    see(())  # a network that sees nothing looks like a good board
+@pytest.fixture
+def blind(station):
+    """From its call on the network sees nothing; what it returns gives it its sight back."""
+
+    def go_blind():
+        perceive = station.golden.perceive
+        real, perceive.look = perceive.look, lambda *_: lambda: ()
+        return lambda: setattr(perceive, "look", real)
+
+    return go_blind
+
+
+def test_only_the_right_answer_beats(station, gate, blind):
+    blind()  # a network that sees nothing looks like a good board
     settle(station)
     assert gate.beats == 0
-    assert "another answer than at start" in station.failures["inference"]
+    assert "another answer" in station.failures["inference"]
     assert alarms(station) == {"inference_failed": State.UNACK}
     assert any("another answer" in reason for reason in gate.reasons)
 
 
-def test_a_network_that_works_again_ends_the_alarm(station, see):
-    real = station.golden.perceive.look
-    see(())
+def test_a_network_known_to_be_blind_gives_no_verdict_until_it_sees_again(station, gate, blind):
+    see_again = blind()
     settle(station)
-    station.golden.perceive.look = real
+    outcomes = feed(station, gate, 1, 2, 3)
+    assert [o.decision.verdict for o in outcomes] == [Verdict.NO_RESULT] * 3
+    assert "inference" in station.failures
+    assert gate.beats == 0
+    see_again()
+    settle(station)
+    (outcome,) = feed(station, gate, 4)
+    assert outcome.decision.verdict is Verdict.REJECT
+
+
+def test_the_known_board_has_its_turn_on_a_line_that_never_rests(station, gate, clock, blind):
+    settle(station)
+    blind()
+    released = 0
+    for part_id in range(1, 100):
+        (outcome,) = feed(station, gate, part_id)
+        released += outcome.decision.verdict is Verdict.PASS
+        clock.sleep(0.04)
+    assert released * 0.04 <= 2 * station.settings.station.golden_period_s + 0.1
+    assert "inference" in station.failures
+
+
+def test_bad_pictures_prove_no_network(station, gate, camera, blind):
+    blind()
+    camera.frame = np.zeros_like(camera.frame)
+    before = gate.beats
+    for part_id in range(1, 40):
+        feed(station, gate, part_id)
+        station.parts.clock.sleep(0.1)
+    assert gate.beats == before
+    assert "inference" in station.failures
+
+
+def test_a_network_that_works_again_ends_the_alarm(station, blind):
+    see_again = blind()
+    settle(station)
+    see_again()
     settle(station)
     assert station.failures == {}
     assert alarms(station) == {"inference_failed": State.RTNUN}
@@ -108,6 +155,14 @@ def test_a_failed_inference_costs_its_part_and_says_so(station, gate):
     assert gate.answers[0].code is ResultCode.NO_RESULT
     assert gate.beats == 0
     assert set(station.failures) == {"inference"}
+
+
+def test_a_rule_for_a_kind_that_the_model_does_not_know_is_refused(station, shipped):
+    recipe = shipped.recipe(1)
+    wrong = replace(recipe, kinds={"shrot": recipe.default})
+    settings = replace(shipped, recipes={**shipped.recipes, "1": wrong})
+    with pytest.raises(ConfigError, match=r"recipes\.1\.kinds\.shrot: .* allowed: open, short"):
+        build(settings, station.parts)
 
 
 # --- devices come and go --------------------------------------------------------------
