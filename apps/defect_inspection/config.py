@@ -51,8 +51,8 @@ class Zone:
     name: str = setting()
     left_mm: float = setting(low=0.0, unit="mm")
     top_mm: float = setting(low=0.0, unit="mm")
-    width_mm: float = setting(low=0.0, unit="mm")
-    height_mm: float = setting(low=0.0, unit="mm")
+    width_mm: float = setting(low=0.001, unit="mm")
+    height_mm: float = setting(low=0.001, unit="mm")
     rule: str = setting(choices=("critical", "ignore"))
 
     def holds(self, point_mm: tuple[float, float]) -> bool:

@@ -127,7 +127,7 @@ def grade(defect: Defect, recipe: Recipe) -> Grade:
         return Grade.REJECT
     if "ignore" in zones:
         return Grade.NONE
-    if defect.size_mm <= rule.tolerated_size_mm:
+    if 0 < defect.size_mm <= rule.tolerated_size_mm:  # what has no size was not measured
         return Grade.TOLERATED
     return Grade.REJECT if defect.score >= rule.reject_score else Grade.HOLD
 

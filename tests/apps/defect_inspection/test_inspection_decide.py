@@ -241,6 +241,8 @@ SMALL_ALLOWED = Recipe("board", default=KindRule(0.25, 0.4, 0.5, 2))
         ([0.5, 0.4, 0.1], Verdict.REJECT),
         ([0.51], Verdict.REJECT),
         ([nan], Verdict.REJECT),
+        ([0.0], Verdict.REJECT),
+        ([-0.1], Verdict.REJECT),
     ],
 )
 def test_small_defects_are_tolerated_up_to_a_number(sizes, verdict):
