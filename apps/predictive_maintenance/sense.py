@@ -18,7 +18,7 @@ from common.ports import Clock, Sample, VibrationReading, VibrationSource
 from common.quality import Quality
 
 MOST_UNKNOWN = 100
-"""Names of unknown assets that are remembered; all are counted."""
+"""Unknown assets that are remembered at a time; the records of all are counted."""
 BESIDE = ("rpm", "load", "temperature_c")
 
 
@@ -57,8 +57,8 @@ class Sense:
         """What came and what became of it, since the start."""
         self.faults: Counter[tuple[str, str]] = Counter()
         """(asset, what was wrong) of records that were marked here."""
-        self.unknown: Counter[str] = Counter()
-        """Records of assets that are not configured."""
+        self._unknown: dict[str, float] = {}
+        """Asset that is not configured → monotonic, when it was last heard."""
 
     def __call__(self, timeout_s: float) -> Sample[Batch] | Fault | None:
         """The next batch; None when nothing came; a Fault when every source is away."""
@@ -85,6 +85,12 @@ class Sense:
         seen = self._seen.get(asset)
         return seen.at if seen else None
 
+    def unknown(self) -> tuple[str, ...]:
+        """Assets that send and are not configured; one that is silent for long is forgotten."""
+        recent = self._clock.monotonic() - self._rules.silent_s
+        self._unknown = {asset: at for asset, at in self._unknown.items() if at >= recent}
+        return tuple(self._unknown)
+
     # ------------------------------------------------------------------------ receiving
 
     def _receive(self, timeout_s: float) -> None:
@@ -104,7 +110,7 @@ class Sense:
     def _take(self, reading: VibrationReading, now: float) -> None:
         self.counts["records"] += 1
         if reading.asset not in self._machines:
-            self._take_unknown(reading.asset)
+            self._take_unknown(reading.asset, now)
             return
         seen = self._seen.setdefault(reading.asset, Seen(now))
         if not reading.fault and not reading.acceleration.size:
@@ -121,10 +127,10 @@ class Sense:
             self.faults[reading.asset, fault[:80]] += 1
         self._put(now, self._window(reading, seen, fault, now))
 
-    def _take_unknown(self, asset: str) -> None:
+    def _take_unknown(self, asset: str, now: float) -> None:
         self.counts["unknown_asset"] += 1
-        if asset in self.unknown or len(self.unknown) < MOST_UNKNOWN:
-            self.unknown[asset] += 1
+        if asset in self._unknown or len(self.unknown()) < MOST_UNKNOWN:
+            self._unknown[asset] = now
 
     def _fault(self, reading: VibrationReading, seen: Seen, now: float) -> str:
         """Why a record may not be believed; empty when it may."""

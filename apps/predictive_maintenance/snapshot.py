@@ -71,7 +71,7 @@ class Snapshots:
             "waiting": sense.waiting,
             "dropped": sense.dropped,
             "sources_away": dict(sense.failures),
-            "unknown_assets": dict(sense.unknown),
+            "unknown_assets": list(sense.unknown()),
         }
 
     def _machine(self, asset: str, machine: Machine, status: Status) -> dict[str, Any]:

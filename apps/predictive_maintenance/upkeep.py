@@ -131,7 +131,7 @@ class Upkeep:
             machines[asset] = station.plant.condition(asset, verdict, age)
         return Condition(
             machines, station.settings.sense.silent_s, now - self._started,
-            dict(station.sense.failures), tuple(station.sense.unknown), lost,
+            dict(station.sense.failures), station.sense.unknown(), lost,
             station.failure, station.act.desk.failure,
             link.get("webhook", {}).get("dead", 0), station.act.light_failure,
             "" if store.healthy else store.last_error, _offline(link),

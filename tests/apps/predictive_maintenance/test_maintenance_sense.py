@@ -99,14 +99,33 @@ def test_an_unknown_asset_is_counted_and_named_and_never_looked_at(source, sense
     source.put(reading("ghost"), reading("m1"), reading("ghost"))
     assert set(looked(sense, perceive)) == GOOD
     assert sense.counts["unknown_asset"] == 2
-    assert sense.unknown == {"ghost": 2}
+    assert sense.unknown() == ("ghost",)
 
 
-def test_names_of_unknown_assets_do_not_fill_the_memory(source, sense):
+def test_an_unknown_asset_that_is_silent_is_named_no_longer(clock, source, sense):
+    silent_s = SenseRules().silent_s
+    source.put(reading("renamed"), reading("ghost"))
+    sense(0.0)
+    clock.sleep(silent_s)
+    source.put(reading("ghost"))
+    sense(0.0)
+    assert sense.unknown() == ("renamed", "ghost")
+    clock.sleep(1.0)
+    assert sense.unknown() == ("ghost",)
+    clock.sleep(silent_s)
+    assert sense.unknown() == ()
+    assert sense.counts["unknown_asset"] == 3
+
+
+def test_names_of_unknown_assets_do_not_fill_the_memory(clock, source, sense):
     source.put(*(reading(f"ghost-{n}") for n in range(MOST_UNKNOWN + 50)))
     assert sense(0.0) is None
-    assert len(sense.unknown) == MOST_UNKNOWN
+    assert len(sense.unknown()) == MOST_UNKNOWN
     assert sense.counts["unknown_asset"] == MOST_UNKNOWN + 50
+    clock.sleep(SenseRules().silent_s + 1.0)
+    source.put(reading("new"))
+    assert sense(0.0) is None
+    assert sense.unknown() == ("new",)
 
 
 def test_time_that_goes_back_is_marked(source, sense, perceive):

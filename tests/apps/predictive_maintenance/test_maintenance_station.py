@@ -359,6 +359,19 @@ def test_a_silent_machine_is_said(rig):
     assert {"machine_silent.m0", "machine_silent.m1"} <= ids
 
 
+def test_the_alarm_of_an_unknown_asset_goes_when_it_is_silent(rig):
+    def state():
+        rig.machine()
+        alarms = {alarm["id"]: alarm["state"] for alarm in rig.station.snapshot()["alarms"]}
+        return alarms["unknown_asset"]
+
+    rig.source.put(reading("ghost"))
+    rig.turn()
+    assert state() == "UNACK"
+    rig.clock.sleep(rig.station.settings.sense.silent_s)
+    assert state() == "RTNUN"  # gone; nobody has acknowledged it
+
+
 def test_sources_that_are_away_are_a_fault_and_the_light_knows_nothing(rig):
     rig.feed(2)
     rig.source.away = "no network"
