@@ -9,9 +9,11 @@ what a forger cannot reach: `holds` says whether it is still here.
 """
 
 import hashlib
+import logging
 import sqlite3
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from common.canonical import canonical_json
@@ -24,6 +26,7 @@ FIRST = "0" * 64
 SELECT_AUDIT = (
     "SELECT seq, wall_time, user, role, action, target, reason, prev_hash, hash FROM audit"
 )
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,19 @@ def append(connection: sqlite3.Connection, act: Act, wall_time: float) -> AuditR
 
 
 def submit(store: "Store", act: Act) -> Future[AuditRow]:
-    """Append `act` by itself; the future resolves when it is durable."""
+    """Append `act` by itself; the future resolves when it is durable.
+
+    A row that the store does not take is logged, counted as lost and told upstream.
+    """
     wall_time = store.clock.wall()
-    return store.submit(lambda connection: append(connection, act, wall_time))
+    future = store.submit(partial(append, act=act, wall_time=wall_time), of_class="audit")
+    future.add_done_callback(partial(_log_failure, act))
+    return future
+
+
+def _log_failure(act: Act, future: Future[AuditRow]) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        log.error("not audited: %r (%s)", act.action, error)  # a name may be a password
 
 
 def verify(connection: sqlite3.Connection) -> int | None:

@@ -9,8 +9,7 @@ import base64
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Header, HTTPException
 
@@ -19,7 +18,7 @@ from common.ports import Clock
 from common.sessions import Sessions
 from common.users import Proof, User, Users
 
-Audit = Callable[[Act], "Future[Any] | None"]
+Audit = Callable[[Act], object]
 """Appends an act to the trail, e.g. partial(audit.submit, store)."""
 REFUSALS_PER_MINUTE = 30
 SHOWN_NAME = 64
@@ -43,7 +42,7 @@ class Trail:
 
     def write(self, act: Act) -> None:
         """Append what somebody did."""
-        self._append(act)
+        self._audit(act)
 
     def refuse(self, user: str, role: str, action: str, target: str, why: str) -> None:
         """Append that somebody was refused, or count it."""
@@ -57,17 +56,7 @@ class Trail:
             self._room -= 1
             unwritten, self._unwritten = self._unwritten, 0
         more = f"; {unwritten} refusals before this were only counted" if unwritten else ""
-        self._append(Act(user[:SHOWN_NAME], role, action, target, why + more))
-
-    def _append(self, act: Act) -> None:
-        future = self._audit(act)
-        if future is not None:
-            future.add_done_callback(_log_failure)
-
-
-def _log_failure(future: "Future[Any]") -> None:
-    if not future.cancelled() and future.exception() is not None:
-        log.error("not audited: %s", future.exception())
+        self._audit(Act(user[:SHOWN_NAME], role, action, target, why + more))
 
 
 class Door:

@@ -188,7 +188,7 @@ class RemoteDesk:
             meta.put(connection, NONCES, nonces.document())
             audit.append(connection, act, wall_time)
 
-        self._awaited(command.name, self._store.submit(both))
+        self._awaited(command.name, self._store.submit(both, of_class="audit"))
         self._nonces = nonces
 
     def _known_nonces(self, wall_time: float) -> Nonces:

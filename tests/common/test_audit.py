@@ -1,4 +1,6 @@
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,8 +10,8 @@ import pytest
 from common import audit
 from common.audit import FIRST, Act
 from common.clock import HeldClock
-from common.storage.queries import audit_tail, open_readonly
-from common.store import Store, StoreSettings
+from common.storage.queries import Refusal, audit_tail, open_readonly, refusals
+from common.store import Store, StoreRefused, StoreSettings
 
 WAIT_S = 10.0
 
@@ -61,6 +63,27 @@ def test_the_trail_is_append_only(store: Store) -> None:
     for statement in ("DELETE FROM audit", "UPDATE audit SET user = 'eve'"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             store.submit(lambda c, s=statement: c.execute(s)).result(WAIT_S)
+
+
+def test_a_row_that_the_store_does_not_take_is_logged_counted_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    held, few = threading.Event(), StoreSettings(queue_operations=1, group_ms=0.0)
+    with closing(Store(tmp_path / "full.db", HeldClock(), few)) as store:
+        store.submit(lambda _: held.wait(WAIT_S))
+        while len(store._queue):
+            time.sleep(0.001)
+        kept = audit.submit(store, Act("mia", "operator", "acknowledge", "alarm/a"))
+        lost = audit.submit(store, Act("ben", "operator", "shelve", "alarm/b"))
+        assert isinstance(lost.exception(0), StoreRefused)
+        held.set()
+        assert kept.result(WAIT_S).action == "acknowledge"
+        for operation in store._upkeep:
+            store.submit(operation).result(WAIT_S)
+        with closing(open_readonly(store.path)) as connection:
+            assert refusals(connection) == [Refusal("audit", "queue", 1)]
+    assert "not audited: 'shelve'" in caplog.text
+    assert "acknowledge" not in caplog.text
 
 
 def test_an_act_that_fails_leaves_no_row_and_no_gap(store: Store) -> None:

@@ -214,11 +214,3 @@ def test_refusals_beyond_a_number_are_counted_and_told(clock):
     assert written[-1].reason == "wrong; 17 refusals before this were only counted"
     trail.refuse("mia", "", "login refused", "api", "wrong")
     assert written[-1].reason == "wrong"
-
-
-def test_a_trail_that_cannot_be_written_is_in_the_log(clock, caplog):
-    future = Future()
-    trail = Trail(lambda _: future, clock)
-    trail.refuse("mia", "", "login refused", "api", "wrong")
-    future.set_exception(OSError("disk full"))
-    assert "not audited: disk full" in caplog.text

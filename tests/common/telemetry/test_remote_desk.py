@@ -12,7 +12,7 @@ import pytest
 from common import audit, meta
 from common.clock import HeldClock
 from common.errors import ConfigError, LinesideError
-from common.storage.queries import audit_tail, open_readonly
+from common.storage.queries import Refusal, audit_tail, open_readonly, refusals
 from common.store import Store, StoreSettings
 from common.telemetry import remote_desk
 from common.telemetry.event import iso_time
@@ -126,6 +126,18 @@ def test_what_cannot_be_written_down_is_not_carried_out(store: Store, keys) -> N
     assert plant.asked == []
     store.submit(lambda c: c.execute("DROP TRIGGER no").close()).result(WAIT_S)
     assert ask(desk, a_call(store)) == {"result": "acknowledged"}, "its nonce was not used up"
+
+
+def test_a_command_that_cannot_be_written_down_is_counted_as_lost(store: Store, keys) -> None:
+    desk = RemoteDesk(store, CommandSettings(acknowledge=keys), Plant())
+    hold = "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
+    store.submit(lambda c: c.execute(hold).close()).result(WAIT_S)
+    ask(desk, a_call(store))
+    for operation in store._upkeep:
+        store.submit(operation).result(WAIT_S)
+    with closing(open_readonly(store.path)) as connection:
+        asked_and_refused = [Refusal("audit", "invalid", 2)]
+        assert refusals(connection) == asked_and_refused
 
 
 @pytest.mark.parametrize(
