@@ -16,7 +16,7 @@ from apps.defect_inspection.domain import Defect, Inspection, Shot
 from common.errors import RuntimeFailure
 from common.inference.asking import answer_of, asker
 from common.inference.bundle import Model
-from common.inference.guard import FrameGuard
+from common.inference.guard import FrameGuard, LastFrame
 from common.inference.images import Detections, Letterbox, TensorWriter, binarise, decode_yolo
 from common.ports import Clock, Sample
 from common.quality import Quality
@@ -33,7 +33,8 @@ class Perceive:
     ) -> None:
         self._detector, self.labels = Detector(model, depth), model.card.labels
         self._recipes, self._clock = recipes, clock
-        self._guards = {key: FrameGuard(recipe.frame) for key, recipe in recipes.items()}
+        last = LastFrame()  # there is one camera
+        self._guards = {key: FrameGuard(recipe.frame, last) for key, recipe in recipes.items()}
 
     def __call__(self, sample: Sample[Shot]) -> Inspection:
         """What is on the part; a bad picture is said to be bad and not looked at."""

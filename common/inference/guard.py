@@ -11,15 +11,22 @@ import numpy as np
 from common.inference.limits import FrameLimits
 from common.quality import Quality
 
-__all__ = ["FrameGuard", "FrameLimits", "sharpness"]
+__all__ = ["FrameGuard", "FrameLimits", "LastFrame", "sharpness"]
+
+
+class LastFrame:
+    """A copy of a camera's last frame, for all the guards that look at this camera."""
+
+    def __init__(self) -> None:
+        self.frame: np.ndarray | None = None
 
 
 class FrameGuard:
-    """Checks frame after frame of one camera; keeps a copy of the last one."""
+    """Checks frame after frame of one camera."""
 
-    def __init__(self, limits: FrameLimits) -> None:
-        self.limits = limits
-        self._last: np.ndarray | None = None
+    def __init__(self, limits: FrameLimits, last: LastFrame | None = None) -> None:
+        """Guards of one camera share `last`, so that a camera is frozen under each of them."""
+        self.limits, self._last = limits, last or LastFrame()
 
     def check(self, frame: np.ndarray) -> tuple[Quality, str]:
         """GOOD and "", or BAD and the reason, for a frame [H, W] or [H, W, 3]; never raises.
@@ -46,7 +53,7 @@ class FrameGuard:
     def _frozen(self, frame: np.ndarray) -> str:
         if not self.limits.detect_frozen:
             return ""
-        last, self._last = self._last, frame.copy()
+        last, self._last.frame = self._last.frame, frame.copy()
         # a few rows settle it for almost every frame; only equal ones are compared in full
         if (
             last is not None

@@ -116,6 +116,13 @@ def test_a_bad_frame_is_bad_with_a_reason_and_has_no_defects(perceive, frame, re
     assert found.defects == ()
 
 
+def test_a_frozen_camera_stays_frozen_when_the_product_changes(choice, shipped, clock):
+    recipe = shipped.recipe(1)
+    perceive = Perceive(choice.model, {1: recipe, 3: recipe}, clock)
+    assert perceive(shot(BOARD.frame)).quality is Quality.GOOD
+    assert perceive(shot(BOARD.frame, recipe_id=3)).reason.startswith("frozen")
+
+
 def test_a_frozen_camera_is_noticed_and_the_next_new_frame_is_good_again(perceive):
     other = make_board(np.random.default_rng(5), defective=False).frame
     frames = (BOARD.frame, BOARD.frame, BOARD.frame.copy(), other)
