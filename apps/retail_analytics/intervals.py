@@ -3,9 +3,10 @@
 An interval is 1, 5, 15 or 60 minutes of wall time, aligned to UTC, and appears once. What
 cannot go into its own interval any more (the clock stepped back over a border, or the
 station was restarted after the interval was closed) goes into the next one that is open,
-which says so: nothing is counted twice and nothing is lost. Time is measured monotonically;
-the wall clock only names the interval. Raw counts live here, in memory, until the border;
-what comes out went through suppression.
+which says so: nothing is counted twice. An interval that has not begun is never published:
+ended before its time, it is given up, and the seconds that it had are counted. Time is
+measured monotonically; the wall clock only names the interval. Raw counts live here, in
+memory, until the border; what comes out went through suppression.
 """
 
 import math
@@ -36,6 +37,8 @@ class _Open:
     """Per zone: s, person-seconds, and most people at a time."""
     observed_s: float = 0.0
     blind_s: float = 0.0
+    dropped_s: float = 0.0
+    """Seen of it before its time, by an earlier set-up, and given up with that."""
     lost_views: int = 0
     marks: set[str] = field(default_factory=set)
     reasons: dict[str, float] = field(default_factory=dict)
@@ -51,11 +54,16 @@ class CameraIntervals:
         zones: tuple[str, ...],
         rules: Privacy,
         closed_until: float = -math.inf,
+        dropped_s: float = 0.0,
     ) -> None:
-        """`closed_until`: end of the last interval that the store has (UTC, s)."""
+        """`closed_until`: end of the last interval that the store has (UTC, s).
+
+        `dropped_s`: what an earlier set-up gave up of the next one.
+        """
         self._camera, self._lines, self._zones, self._rules = camera, lines, zones, rules
         self._width = rules.interval_min * 60.0
-        self._closed_until = closed_until
+        self.closed_until, self.dropped_s = closed_until, dropped_s
+        """For whoever goes on after `finish`."""
         self._open: _Open | None = None
         self._last: tuple[float, float] | None = None
         self._held: dict[tuple[str, str], Held] = {}
@@ -67,9 +75,7 @@ class CameraIntervals:
         self._last = (decision.monotonic, wall)
         closed = []
         if self._open is None:
-            self._open = self._begin(max(start, self._next()), wall, "started")
-            if start < self._open.start:
-                self._open.marks.add("carried")
+            self._open = self._first(start, wall)
         elif start > self._open.start:
             full = not stepped and start == self._open.start + self._width
             if not full:
@@ -84,10 +90,15 @@ class CameraIntervals:
         return closed
 
     def finish(self) -> list[dict[str, Any]]:
-        """Close what is open, as partial: the station stops."""
-        if self._open is None:
+        """Close what is open, as partial, or give it up if it has not begun yet."""
+        now = self._open
+        if now is None:
             return []
-        self._open.marks.add("partial")
+        if self._last is not None and now.start > self._last[1]:
+            self._open, self.closed_until = None, now.start
+            self.dropped_s = now.dropped_s + now.observed_s + now.blind_s
+            return []
+        now.marks.add("partial")
         return [self._close()]
 
     @property
@@ -96,8 +107,12 @@ class CameraIntervals:
         now = self._open
         return None if now is None else (now.start, now.observed_s, now.blind_s)
 
-    def _next(self) -> float:
-        return self._closed_until if math.isfinite(self._closed_until) else -math.inf
+    def _first(self, start: float, wall: float) -> _Open:
+        opened = self._begin(max(start, self.closed_until), wall, "started")
+        opened.dropped_s, self.dropped_s = self.dropped_s, 0.0
+        if opened.dropped_s:
+            opened.marks |= {"partial", "setup_changed"}
+        return opened
 
     def _begin(self, start: float, wall: float, why: str) -> _Open:
         opened = _Open(start)
@@ -142,7 +157,7 @@ class CameraIntervals:
         usable = total > 0 and now.observed_s >= self._rules.usable_share * self._width
         if "partial" in now.marks:  # judged by the part that there was
             usable = total > 0 and now.observed_s >= self._rules.usable_share * total
-        self._closed_until = end
+        self.closed_until = end
         return {
             "schema": SCHEMA,
             "camera": self._camera,
@@ -158,6 +173,7 @@ class CameraIntervals:
                 "observed_s": round(now.observed_s, 1),
                 "uptime_pct": round(100 * min(1.0, total / self._width), 1),
                 "blocked_pct": round(100 * now.blind_s / total, 1) if total else 100.0,
+                "dropped_s": round(now.dropped_s, 1),
                 "views_unusable": now.lost_views,
                 "reasons": {why: round(s, 1) for why, s in sorted(now.reasons.items())},
             },

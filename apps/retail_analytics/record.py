@@ -55,12 +55,18 @@ class _Heat:
 class Book:
     """One camera's open interval: its counts and its heat map, in memory."""
 
-    def __init__(self, camera: CameraSettings, rules: Privacy, closed_until: float) -> None:
+    def __init__(
+        self,
+        camera: CameraSettings,
+        rules: Privacy,
+        closed_until: float,
+        dropped_s: float = 0.0,
+    ) -> None:
         self._rules, self._known = rules, camera.floor().known
         lines = tuple(line.name for line in camera.line)
         zones = tuple(zone.name for zone in camera.zone)
         until = _aligned(closed_until, rules.interval_min * 60.0)
-        self.intervals = CameraIntervals(camera.name, lines, zones, rules, until)
+        self.intervals = CameraIntervals(camera.name, lines, zones, rules, until, dropped_s)
         self._heat, self._marks = self._empty(), Marks()
 
     def add(self, decision: Decision, wall: float) -> list[tuple[dict[str, Any], _Heat]]:
@@ -72,7 +78,7 @@ class Book:
         return closed
 
     def finish(self) -> list[tuple[dict[str, Any], _Heat]]:
-        """Close what is open, as partial."""
+        """Close what is open, as partial; nothing if that has not begun yet."""
         return [(body, self._take_heat()) for body in self.intervals.finish()]
 
     def _empty(self) -> HeatMap:
@@ -126,20 +132,25 @@ class Recorder:
             self._publish(body, heat)
 
     def change(self, camera: CameraSettings, version: int) -> None:
-        """Another set-up: what was counted by the old one is closed, as partial."""
-        until = -math.inf
-        for body, heat in self.books[camera.name].finish():
+        """Another set-up: what was counted by the old one is closed, as partial.
+
+        Of an interval that has not begun yet nothing is told: the new set-up counts it.
+        """
+        old = self.books[camera.name]
+        for body, heat in old.finish():
             body["marks"] = sorted({*body["marks"], "setup_changed"})
-            until = body["interval_end"]
             self._publish(body, heat)
         self.version = version
-        self.books[camera.name] = Book(camera, self._rules, until)
+        until, dropped_s = old.intervals.closed_until, old.intervals.dropped_s
+        self.books[camera.name] = Book(camera, self._rules, until, dropped_s)
 
     def finish(self, occupancy: dict[str, Any]) -> None:
         """Close what is open, as partial: the station stops."""
         for book in self.books.values():
             for body, heat in book.finish():
                 self._publish(body, heat)
+            if book.intervals.dropped_s:
+                self._store.submit(self._given_up)
         self.remember(occupancy)
 
     def remember(self, occupancy: dict[str, Any]) -> None:
@@ -173,6 +184,10 @@ class Recorder:
             subject, when = f"camera/{camera}", body["interval_end"]
             message = Message("verdict", EVENT, subject, body, when, self._sinks)
             self._outbox.append(connection, message)
+
+    def _given_up(self, connection: sqlite3.Connection) -> None:
+        now = self._store.clock.wall()
+        records.count_drop(connection, "interval", "retail", "not begun", now, count=1)
 
     def _stored(self, body: dict[str, Any], stored: "Future[None]") -> None:
         """In the store's thread."""

@@ -13,7 +13,7 @@ from common.inference.images import PAD_GREY
 from common.service import ApiServer, build_api
 from common.store import StoreUnavailable
 from common.users import Users
-from tests.apps.retail_analytics.retail_rig import ANNA, ERIC, VERA, Rig, standing
+from tests.apps.retail_analytics.retail_rig import ANNA, ERIC, NOON, VERA, Rig, standing
 
 SQUARE = [[100, 100], [200, 100], [200, 200], [100, 200]]
 DRAWING = {
@@ -109,6 +109,46 @@ def test_what_was_counted_by_the_old_set_up_is_closed_as_partial(rig):
     assert first["lines"][0]["in"] == 4
     assert (first["config_version"], second["config_version"]) == (0, 1)
     assert [zone["zone"] for zone in second["zones"]] == ["shelf"]
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_several_set_ups_in_one_interval_use_up_no_interval_to_come(rig, times):
+    rig.enter(4)
+    for _ in range(times):
+        apply(rig)
+        rig.watch("door", 1.0)
+    rig.settle()
+    (now,) = rig.intervals()
+    assert now["interval_start"] <= rig.clock.wall()
+    rig.to_border()
+    rig.to_border()
+    first, second = rig.intervals()
+    assert (first["interval_start"], second["interval_start"]) == (NOON, NOON + 60)
+    assert {"partial", "setup_changed"} <= set(first["marks"])
+    assert {"partial", "setup_changed", "carried"} <= set(second["marks"])
+    assert second["quality"]["dropped_s"] == pytest.approx(0.9 * (times - 1))
+    assert second["config_version"] == times
+    assert rig.station.recorder.refused == 0
+
+
+def test_a_set_up_before_the_first_view_of_the_last_one_publishes_nothing_twice(rig):
+    rig.enter(4)
+    apply(rig)
+    apply(rig)
+    rig.to_border()
+    rig.to_border()
+    assert [one["interval_start"] for one in rig.intervals()] == [NOON, NOON + 60]
+    assert rig.station.recorder.refused == 0
+
+
+def test_a_stop_after_a_set_up_counts_the_interval_that_it_gives_up(rig):
+    rig.watch("door", 2.0)
+    apply(rig)
+    rig.watch("door", 2.0)
+    rig.station.recorder.finish(rig.station.crowd.document())
+    assert [one["interval_start"] for one in rig.intervals()] == [NOON]
+    found = rig.query("SELECT what, class, reason, count FROM drops")
+    assert found == [("interval", "retail", "not begun", 1)]
 
 
 def test_a_set_up_outlives_a_restart(tmp_path):
