@@ -51,7 +51,7 @@ class Commands:
             audit.append(connection, act, wall_time)
             return answer
 
-        return store.submit(both)
+        return store.submit(both, of_class="audit")
 
     def _reset_line(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
         del user

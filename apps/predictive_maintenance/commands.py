@@ -74,7 +74,7 @@ class Commands:
             audit.append(connection, act, wall_time)
             return answer
 
-        stored = store.submit(both)
+        stored = store.submit(both, of_class="audit")
         return stored if after is None else self._and_then(stored, after)
 
     def _and_then(self, stored: "Future[Any]", after: Callable[[], None]) -> "Future[Any]":

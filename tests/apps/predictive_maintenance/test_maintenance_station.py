@@ -15,7 +15,7 @@ from common import audit, meta
 from common.clock import HeldClock
 from common.errors import ConfigError, RuntimeFailure
 from common.ports import LightState
-from common.storage.queries import latest, open_readonly
+from common.storage.queries import Refusal, latest, open_readonly, refusals
 from common.users import User
 from tests.apps.predictive_maintenance.conftest import Rotors
 from tests.apps.predictive_maintenance.maintenance_rig import (
@@ -410,6 +410,17 @@ def test_what_people_do_is_audited(rig):
     assert rig.audited() == [("anna", "note", "m0")]
     (record,) = rig.read("note")
     assert record.body == {"asset": "m0", "by": "anna", "text": "sounds rough"}
+
+
+def test_a_refused_audit_is_counted(rig):
+    rig.store.submit(lambda connection: connection.execute(NO_AUDIT)).result()
+    with pytest.raises(Exception, match="the audit is refused"):
+        rig.command("note", ANNA, asset="m0", text="sounds rough")
+    rig.clock.sleep(rig.store.settings.upkeep_s)
+    rig.settle()
+    rig.settle()  # the counts are written after what was waiting
+    with closing(open_readonly(rig.store.path)) as connection:
+        assert refusals(connection) == [Refusal("audit", "invalid", 1)]
 
 
 @pytest.mark.parametrize(
