@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from common.errors import ConfigError
 from common.ports import Clock
+from common.whole_file import write_whole
 
 ROLES = ("viewer", "operator", "engineer")  # each may do all that those before it may
 ALLOWED_FAILURES = 5
@@ -93,12 +93,7 @@ class Users:
         salt = secrets.token_bytes(16)
         entry = {"role": role, "salt": _text(salt), "hash": _text(_hash(password, salt))}
         table = {**self._table(), name: entry}
-        new = self._path.with_name(self._path.name + ".new")
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600, exist_ok=False)
-        os.chown(new, self._path.parent.stat().st_uid, -1)  # the station's, also by sudo
-        new.write_text(json.dumps(table, indent=1), "utf-8")
-        os.replace(new, self._path)  # noqa: PTH105 - whole or not at all, on every system
+        write_whole(self._path, json.dumps(table, indent=1).encode())
 
     def authenticate(self, name: str, password: str) -> User | None:
         """The user, or None when the proof is not right."""

@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from common.errors import ConfigError
+from common.whole_file import sync_folder, write_whole
 
 KEY_BYTES, NONCE_BYTES = 64, 12
 """Half of the key is the pseudonyms', half the file's."""
@@ -57,6 +58,7 @@ def read_key(path: Path) -> bytes:
             file.write(secrets.token_bytes(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(path.parent)
     try:
         mode, key = path.stat().st_mode, path.read_bytes()
     except OSError as error:
@@ -154,11 +156,4 @@ class KeyMap:
         known = {name: asdict(one) for name, one in self._known.items()}
         plain = json.dumps({"known": known, "aliases": self._aliases}).encode()
         nonce = secrets.token_bytes(NONCE_BYTES)
-        new = self._path.with_name(self._path.name + ".new")
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600)
-        with new.open("wb") as file:
-            file.write(nonce + self._cipher.encrypt(nonce, plain, MADE_FOR))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._path)  # noqa: PTH105 - whole or not at all
+        write_whole(self._path, nonce + self._cipher.encrypt(nonce, plain, MADE_FOR))

@@ -4,8 +4,8 @@ One folder per machine, one file per version (arrays and text, never a pickle), 
 that names the version in use. What is read is checked: a baseline decides verdicts.
 """
 
+import io
 import json
-import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.config import ASSET
 from apps.predictive_maintenance.scatter import Scatter
 from common.errors import ConfigError
+from common.whole_file import write_whole
 
 SCATTER = ("noise", "middle", "spread", "precision", "components")
 ARRAYS = ("used", "centres", "velocity_mm_s", "acceleration_m_s2")
@@ -24,6 +25,8 @@ FACTS = (
     "asset", "version", "axes", "smooth", "limits", "acceleration_spread", "kurtosis",
     "windows", "first_wall_time", "last_wall_time", "model",
 )  # fmt: skip
+MODE = 0o644
+"""A baseline is no secret."""
 
 
 class Shelf:
@@ -38,7 +41,7 @@ class Shelf:
         numbered = replace(baseline, version=known[-1] + 1 if known else 1)
         folder = self._of(baseline.asset)
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / f"{numbered.version:04d}.npz", lambda path: _write(path, numbered))
+        write_whole(folder / f"{numbered.version:04d}.npz", _packed(numbered), MODE)
         self.use(numbered.asset, numbered.version)
         return numbered
 
@@ -50,8 +53,7 @@ class Shelf:
     def use(self, asset: str, version: int) -> Baseline:
         """Take a version into use, as it were a going back; returns it."""
         chosen = self.get(asset, version)
-        text = f"{version}\n"
-        _replace(self._of(asset) / "in-use", lambda path: path.write_text(text))
+        write_whole(self._of(asset) / "in-use", f"{version}\n".encode(), MODE)
         return chosen
 
     def get(self, asset: str, version: int) -> Baseline:
@@ -77,13 +79,14 @@ class Shelf:
         return self._folder / asset
 
 
-def _write(path: Path, baseline: Baseline) -> None:
+def _packed(baseline: Baseline) -> bytes:
     facts = {name: getattr(baseline, name) for name in FACTS}
     facts |= {"states": list(baseline.states), "notes": list(baseline.notes)}
     arrays = {name: getattr(baseline, name) for name in ARRAYS}
     arrays |= {name: getattr(baseline.scatter, name) for name in SCATTER}
-    with path.open("wb") as file:
-        np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
+    file = io.BytesIO()
+    np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
+    return file.getvalue()
 
 
 def _read(path: Path, asset: str) -> Baseline:
@@ -112,12 +115,3 @@ def _check(baseline: Baseline, asset: str) -> None:
     limits = list(baseline.limits.values())
     if not all(np.isfinite(array).all() for array in arrays) or not min(limits) > 0:
         raise ValueError("holds NaN, infinity or a limit that is not positive")
-
-
-def _replace(path: Path, write: Any) -> None:
-    """Write beside and rename: a power cut leaves the old file or the new one."""
-    beside = path.with_suffix(".part")
-    write(beside)
-    with beside.open("rb") as file:
-        os.fsync(file.fileno())
-    beside.replace(path)

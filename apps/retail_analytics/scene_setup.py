@@ -5,7 +5,6 @@ win over those of app.toml; deleting it goes back to app.toml.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from apps.retail_analytics.camera import (
 from common.canonical import read_object
 from common.config import from_table
 from common.errors import ConfigError
+from common.whole_file import write_whole
 
 FILE = "setup.json"
 DRAWN = ("lines", "zones", "masks", "homography")
@@ -99,18 +99,8 @@ def laid_over(
 
 def write_setup(folder: Path, setup: Setup) -> None:
     """Keep it, whole or not at all; raises OSError."""
-    path, new = folder / FILE, folder / f"{FILE}.new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(setup), indent=1, sort_keys=True))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder_descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(folder_descriptor)
-    finally:
-        os.close(folder_descriptor)
+    text = json.dumps(asdict(setup), indent=1, sort_keys=True)
+    write_whole(folder / FILE, text.encode())
 
 
 def put_back(folder: Path, setup: Setup) -> None:

@@ -142,10 +142,10 @@ def test_a_damaged_file_lets_nobody_in_and_is_named(users, tmp_path, text):
 def test_a_write_that_breaks_off_leaves_the_file_as_it_was(users, monkeypatch):
     before = users._path.read_bytes()
 
-    def full_disk(source, target):
+    def full_disk(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "replace", full_disk)
+    monkeypatch.setattr("common.whole_file.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         users.add("tom", "viewer", RIGHT)
     assert users._path.read_bytes() == before
