@@ -174,7 +174,8 @@ class Upkeep:
             self._learning.discard(asset)
             return
         accepted = station.learning.accept(asset, despite=False)
-        then(accepted, lambda baseline: station.later(lambda: station.use(baseline)))
+        used = then(accepted, lambda baseline: station.later(lambda: station.use(baseline)))
+        used.add_done_callback(partial(self._given_up, asset))
 
 
 def _offline(link: dict[str, Any]) -> str:

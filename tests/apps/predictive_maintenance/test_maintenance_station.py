@@ -8,9 +8,11 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from apps.predictive_maintenance.config import Simulation
 from apps.predictive_maintenance.domain import Verdict
 from apps.predictive_maintenance.learning import then
 from apps.predictive_maintenance.remembered import Memory
+from apps.predictive_maintenance.upkeep import RELEARN_ROWS
 from common import audit, meta
 from common.clock import HeldClock
 from common.errors import ConfigError, RuntimeFailure
@@ -37,8 +39,8 @@ HEALTHY = 60
 class Rig:
     """A station, its world and its clock."""
 
-    def __init__(self, folder):
-        self.folder, self.clock = folder, HeldClock()
+    def __init__(self, folder, **changes):
+        self.folder, self.clock, self.changes = folder, HeldClock(), changes
         self.rotors = Rotors(2)
         self.light = FakeLight()
         self.number = 0
@@ -49,7 +51,7 @@ class Rig:
         self.source = FakeSource(self.clock)
         self.station = build(
             self.folder, self.store, self.clock, [self.source],
-            settings_for(self.rotors.machines), light=self.light,
+            settings_for(self.rotors.machines, **self.changes), light=self.light,
         )  # fmt: skip
 
     def stop(self):
@@ -104,6 +106,12 @@ class Rig:
         with closing(open_readonly(self.store.path)) as connection:
             rows = connection.execute(audit.SELECT_AUDIT).fetchall()
         return [(row[2], row[4], row[5]) for row in rows]
+
+    def let_learn(self):
+        for _ in range(3):  # it learns, it puts on the shelf, it says what came of it
+            self.turn()
+            self.station.learning._thread.submit(lambda: None).result()
+        self.turn()
 
     def read(self, kind):
         self.settle()
@@ -171,6 +179,23 @@ def test_a_baseline_from_a_faulty_machine_is_refused(rig):
     learned = rig.command("baseline_learn", ANNA, asset="m0")
     assert any("full of shocks" in note for note in learned["notes"])
     assert rig.machine()["baseline"]["proposal"]["accepted"] is False
+
+
+def test_a_first_baseline_that_the_shelf_does_not_take_is_said_and_tried_again(
+    tmp_path, caplog
+):
+    rig = Rig(tmp_path, simulation=Simulation(auto_baseline=True))
+    in_the_way = tmp_path / "baselines" / "m0"
+    in_the_way.parent.mkdir()
+    in_the_way.write_text("")
+    rig.feed(40, ("m0",))
+    rig.let_learn()
+    assert "m0: no first baseline" in caplog.text
+    in_the_way.unlink()
+    rig.feed(RELEARN_ROWS, ("m0",))
+    rig.let_learn()
+    assert rig.machine()["baseline"]["version"] == 1
+    rig.stop()
 
 
 def test_healthy_time_can_be_chosen_and_one_may_go_back(learned):
