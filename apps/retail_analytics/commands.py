@@ -112,28 +112,32 @@ class Commands:
 
     def _reset(self, arguments: dict[str, Any], user: User) -> Deed:
         reason = text(arguments, "reason")
-        self._station.crowd.correct(0, self._station.parts.clock.wall(), user.name)
-        keep = self._occupancy("reset", user, reason, "nobody is inside")
-        return Deed(keep, "occupancy", reason)
+        body = {"act": "reset", "by": user.name, "reason": reason}
+        return self._inside(0, body, "nobody is inside")
 
     def _correct(self, arguments: dict[str, Any], user: User) -> Deed:
         inside, reason = whole(arguments, "inside"), text(arguments, "reason")
         if inside is None or inside > MOST_INSIDE:
             raise ValueError(f"inside must be a whole number from 0 to {MOST_INSIDE}")
-        self._station.crowd.correct(inside, self._station.parts.clock.wall(), user.name)
-        return Deed(self._occupancy("correct", user, reason, "taken over"), "occupancy", reason)
+        body = {"act": "correct", "by": user.name, "reason": reason}
+        return self._inside(inside, body, "taken over")
 
-    def _occupancy(self, act: str, user: User, reason: str, answer: str) -> Write:
-        body = {"act": act, "by": user.name, "reason": reason}
+    def _inside(self, inside: int, body: dict[str, str], answer: str) -> Deed:
+        """Keep that so many are inside, then count from there; not kept, nothing changes."""
+        crowd, wall, by = self._station.crowd, self._station.parts.clock.wall(), body["by"]
         record = self._record("occupancy", "occupancy", body)
-        document = self._station.crowd.document()
+        document = crowd.corrected(inside, wall, by).document()
 
         def keep(connection: sqlite3.Connection) -> str:
             records.add(connection, record)
             meta.put(connection, OCCUPANCY, document)
             return answer
 
-        return keep
+        def after(kept: bool) -> None:
+            if kept:
+                crowd.correct(inside, wall, by)
+
+        return Deed(keep, "occupancy", body["reason"], after)
 
     # ------------------------------------------------------------------------------- set-up
 

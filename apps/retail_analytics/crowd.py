@@ -6,6 +6,7 @@ minutes only, and below k it is "few". What a restart finds in the file is that 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -93,6 +94,12 @@ class Crowd:
         self._state = occupancy.said(self._state, inside)
         self.reset_at, self.reset_by = wall, by
         self._told = self._tell(self._told.minute)
+
+    def corrected(self, inside: int, wall: float, by: str) -> "Crowd":
+        """A crowd as this one would be after `correct`; this one stays as it is."""
+        after = copy(self)
+        after.correct(inside, wall, by)
+        return after
 
     @property
     def told(self) -> Told:

@@ -1,6 +1,7 @@
 """What people may ask: roles, set-up, mosaic, occupancy; refused means nothing changed."""
 
 import json
+import sqlite3
 import stat
 
 import httpx
@@ -273,6 +274,21 @@ def test_an_operator_says_how_many_are_inside(rig):
     assert rig.station.crowd._state.inside == 1
     assert [row[2] for row in audited(rig)] == ["occupancy.correct", "occupancy.reset"]
     assert [r.body["act"] for r in rig.records("occupancy")] == ["correct", "reset"]
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("occupancy.reset", {}), ("occupancy.correct", {"inside": 23})]
+)
+def test_a_correction_that_cannot_be_kept_changes_no_count(rig, name, more):
+    rig.enter(4)
+    before = rig.station.crowd.document()
+    refusing = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'x'); END"
+    rig.store.submit(lambda connection: connection.execute(refusing)).result()
+    with pytest.raises(sqlite3.IntegrityError):
+        rig.command(name, ANNA, reason="counted", **more)
+    assert rig.station.crowd._state.inside == 4
+    assert rig.station.crowd.document() == before
+    assert rig.records("occupancy") == []
 
 
 @pytest.mark.parametrize("inside", [-1, 1.5, "ten", True, 10**7, None])
