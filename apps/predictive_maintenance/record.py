@@ -1,9 +1,9 @@
 """What is kept of each machine, what leaves, and what never does.
 
-Kept: every change of a verdict or of what it rests on (kind "verdict"), every change of what
-is wrong with a machine's records ("quality"), and a row of figures and features now and then
-("health"): trends, and later baselines, are made of these. Leaves: verdicts, and rows as
-metrics. Never leaves: waveforms.
+Kept: every change of a verdict or of what it rests on (kind "verdict"), what is wrong with a
+machine's records where that has changed, at most once in QUALITY_PERIOD_S ("quality"), and a
+row of figures and features now and then ("health"): trends, and later baselines, are made of
+these. Leaves: verdicts, quality, and rows as metrics. Never leaves: waveforms.
 """
 
 import sqlite3
@@ -32,7 +32,8 @@ VERDICT_EVENT = "lineside.maintenance.verdict.v1"
 HEALTH_EVENT = "lineside.maintenance.health.v1"
 QUALITY_EVENT = "lineside.maintenance.quality.v1"
 QUALITY_PERIOD_S = 10.0
-"""A sensor that flickers is told once in so long; each change still counts."""
+"""A sensor that flickers is told at most once in so long, as it is then; what it was between
+is not kept."""
 SOON = 0.99
 """Of the period: a record that comes a moment early is not worth waiting for the next."""
 Turn = Outcome[Batch, tuple[Health, ...], tuple[Decision, ...]]

@@ -11,6 +11,7 @@ import pytest
 from apps.predictive_maintenance.config import Simulation
 from apps.predictive_maintenance.domain import Verdict
 from apps.predictive_maintenance.learning import then
+from apps.predictive_maintenance.record import QUALITY_PERIOD_S
 from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.upkeep import RELEARN_ROWS
 from common import audit, meta
@@ -357,6 +358,17 @@ def test_a_broken_sensor_is_a_technical_alarm_and_no_score(rig):
     assert "machine_sensor.m0" in alarms
     assert rig.machine("m1")["judged"]
     assert [r.subject for r in rig.read("quality")] == ["m0"] * len(rig.read("quality"))
+
+
+def test_a_sensor_that_flickers_is_told_once_in_a_while_as_it_is_then(rig):
+    flat = {"acceleration": np.ones((2, 4096), np.float32)}
+    for changes in (flat, {}) * 4:
+        rig.feed(1, ("m0",), **changes)
+    (told,) = rig.read("quality")
+    assert "flat line" in told.body["reason"]
+    rig.clock.sleep(QUALITY_PERIOD_S)
+    rig.feed(1, ("m0",))
+    assert [record.body["reason"] for record in rig.read("quality")][1:] == [""]
 
 
 def test_a_machine_that_never_stops_ramping_is_never_judged_and_said(rig):
