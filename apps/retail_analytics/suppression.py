@@ -4,11 +4,11 @@ A cell is a count of distinct people in one interval. It is published when it is
 least k; a smaller one waits and is added to the next, for at most `merge_up_to_min` and
 never over the border of that time, and what is still too small then is never told. So
 published windows never overlap and no published number is the sum of a smaller one and
-something known. Sums over several cells (all doors, a day) are sums of what is published.
-Where a true total must be told beside its parts, one small part takes the others with it.
+something known. Sums over several cells (all doors, a day) are sums of what is published: no
+true total is ever told, so there is nothing to subtract told parts from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -58,23 +58,6 @@ def released(
 def spoiled(held: Held, end: float, longest_s: float) -> Held:
     """After an interval of which nothing is known: what waited stays untold."""
     return Held() if held.since is None or not longest_s or end % longest_s == 0 else held
-
-
-def complementary(cells: Mapping[str, int], k: int) -> dict[str, int | None]:
-    """Cells that may be told beside their true total; None is suppressed.
-
-    One small cell takes all others with it but those of nobody. Taking out only as many as
-    are needed tells who knows the rule which were small: with a choice to explain, 4 beside
-    two unknown of a total of 10 can only be 3 and 3.
-    """
-    small = any(0 < count < k for count in cells.values())
-    return {name: None if small and count else count for name, count in cells.items()}
-
-
-def total_may_be_told(cells: Mapping[str, int], k: int) -> bool:
-    """Whether the total itself is 0 or of k people and more."""
-    total = sum(cells.values())
-    return total == 0 or total >= k
 
 
 def known_sum(counts: Sequence[int | None]) -> tuple[int, int]:

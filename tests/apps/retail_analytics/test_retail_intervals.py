@@ -17,10 +17,8 @@ from apps.retail_analytics.ledger import IntervalRefused
 from apps.retail_analytics.marks import Marks
 from apps.retail_analytics.suppression import (
     Held,
-    complementary,
     known_sum,
     released,
-    total_may_be_told,
 )
 
 NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
@@ -246,31 +244,6 @@ def test_published_windows_never_overlap_and_none_is_small():
         assert all(count == 0 or count >= k for _, _, count in published)
         for (_, end, _), (since, _, _) in itertools.pairwise(published):
             assert since >= end
-
-
-def test_subtracting_told_parts_from_a_told_total_never_gives_a_small_count():
-    k, most = 4, 17
-    alike = defaultdict(list)
-    for counts in itertools.product(range(most + 1), repeat=3):
-        cells = dict(zip("abc", counts, strict=True))
-        told = complementary(cells, k)
-        total = sum(counts) if total_may_be_told(cells, k) else None
-        if total is not None:
-            alike[tuple(told.values()), total].append(counts)
-        missing = sum(count for name, count in cells.items() if told[name] is None)
-        if total is not None:
-            assert missing == 0 or missing >= k
-    for (_, total), shops in alike.items():
-        for cell in range(3 if total <= most else 0):
-            values = {shop[cell] for shop in shops}
-            assert len(values) > 1 or not any(0 < value < k for value in values)
-
-
-@given(st.dictionaries(st.text(max_size=3), st.integers(0, 60), max_size=8), st.integers(3, 20))
-def test_what_is_told_is_true_and_never_small(cells, k):
-    told = complementary(cells, k)
-    assert all(value is None or value == cells[name] for name, value in told.items())
-    assert not any(value is not None and 0 < value < k for value in told.values())
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=30), st.integers(3, 12))
