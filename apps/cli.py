@@ -134,7 +134,10 @@ def _quantize_options(command: argparse.ArgumentParser) -> None:
 
 def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", type=Path, help="a bundle's folder")
-    command.add_argument("--runtime", default="", help="auto, openvino, onnxruntime")
+    command.add_argument(
+        "--runtime", default="", help="auto, openvino, onnxruntime, litert, tensorrt, hailo; "
+        "with a device: openvino:GPU",
+    )  # fmt: skip
     command.add_argument("--artefact", default="", help="auto, fp32, fp16, int8")
     command.add_argument("--json", action="store_true")
     _config_options(command)

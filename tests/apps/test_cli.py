@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from apps.cli import main
+from hardware.runtimes.presence import DEVICES
 
 APP = Path(__file__).parents[2] / "apps" / "defect_inspection"
 SHIPPED = APP / "models" / "pcb"
@@ -134,3 +135,11 @@ def test_training_without_its_environment_says_how_to_get_it(capsys, data, monke
     code, error = failed(capsys, "train", "defect_inspection", "--data", data)
     assert code == 2
     assert "make setup-train" in error
+
+
+def test_the_help_names_every_runtime(capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    told = capsys.readouterr().out
+    families = {name.partition(":")[0] for names in DEVICES.values() for name in names}
+    assert [name for name in sorted(families) if name not in told] == []
