@@ -55,6 +55,7 @@ class Baseline:
 
     asset: str
     version: int
+    """1 until the shelf has numbered it."""
     axes: int
     used: NDArray[np.bool_]
     """[axes × features]: the p features that every healthy window had."""
@@ -111,7 +112,6 @@ def learn(
     asset: str,
     healthy: Healthy,
     rules: BaselineRules,
-    version: int = 1,
     sequence: SequenceDistance | None = None,
 ) -> Baseline:
     """The baseline of healthy windows; `wizard.propose` says whether they are fit.
@@ -133,7 +133,7 @@ def learn(
         limits[name] = rules.margin * _typical(found)
         held_out[name] = np.concatenate(found) / limits[name]
     return Baseline(
-        asset, version, axes, used, names, centres,
+        asset, 1, axes, used, names, centres,
         fit(_residuals(values, keys, names, centres), rules.smooth_windows),
         rules.smooth_windows, limits,
         velocity_mm_s=_medians(healthy.velocity_mm_s, keys, names),

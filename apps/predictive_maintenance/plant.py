@@ -46,11 +46,6 @@ class PlantSource:
         self._next = next(self._windows)
 
     @property
-    def now_s(self) -> float:
-        """Simulated time of the record that comes next."""
-        return self._next.at_s
-
-    @property
     def has_history(self) -> bool:
         """Whether what comes next is still history."""
         return self._next.at_s < self._first * self._settings.step_s

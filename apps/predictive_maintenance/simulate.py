@@ -5,7 +5,7 @@ come from seeds, so the truth at every moment is known, and any window can be ma
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from apps.predictive_maintenance.rotor import Rotor, Running, draw_rotor, wavefo
 STEP_S = 600.0
 """Schedules are drawn on this grid."""
 WEEK_S = 7 * 86_400.0
+SCHEDULE_WEEKS = 8
 DAY_STEPS = int(86_400 / STEP_S)
 DEFAULT_FS_HZ = 25_600.0
 RAMP_SHARE = 0.15
@@ -51,17 +52,15 @@ class Conditions:
 
 
 class SimulatedMachine:
-    """One machine over `weeks`; later times begin again, without their damage undone."""
+    """One machine over some weeks; then its schedule begins again, its damage goes on."""
 
-    def __init__(
-        self, seed: int, number: int, damage: Damage | None = None, weeks: float = 8.0
-    ) -> None:
+    def __init__(self, seed: int, number: int, damage: Damage | None = None) -> None:
         rng = np.random.default_rng([seed, number])
         self.asset = f"machine-{number + 1:02d}"
         self.rotor: Rotor = draw_rotor(rng)
         self.damage = damage
         self._seed, self._number = seed, number
-        steps = max(2, math.ceil(weeks * WEEK_S / STEP_S))
+        steps = math.ceil(SCHEDULE_WEEKS * WEEK_S / STEP_S)
         self._schedule = _schedule(rng, steps, self.rotor.nominal_rpm)
 
     def settings(self) -> config.Machine:
@@ -117,11 +116,6 @@ class SimulatedPlant:
     def truth(self, at_s: float) -> dict[str, Running]:
         """How every machine really runs, by asset."""
         return {m.asset: m.conditions(at_s).running for m in self.machines}
-
-
-def resampled(window: Window, at_s: float, wall_time: float) -> Window:
-    """The same measurement with other times: simulated time may run faster than ours."""
-    return replace(window, at_s=at_s, wall_time=wall_time)
 
 
 def _schedule(rng: np.random.Generator, steps: int, nominal_rpm: float) -> np.ndarray:

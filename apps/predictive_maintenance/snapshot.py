@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.predictive_maintenance import zones
 from apps.predictive_maintenance.config import Machine
+from apps.predictive_maintenance.decide import zone_reason
 from apps.predictive_maintenance.domain import Health, Verdict
 from apps.predictive_maintenance.learning import summary
 from apps.predictive_maintenance.memory import evidence_as_json
@@ -105,7 +106,7 @@ class Snapshots:
             "temperature_alarm_c": machine.temperature_alarm_c or None,
             "zone": decision.zone if decision else "",
             "zone_reason": decision.zone_reason if decision else "",
-            "velocity": _velocity(judged, machine),
+            "velocity": velocity(judged, machine),
             "acceleration": _acceleration(judged, station.settings.decide.plan_ratio),
             "kurtosis": rounded(judged.kurtosis) if judged else None,
             "crest": rounded(judged.crest) if judged else None,
@@ -149,15 +150,12 @@ def _why_not(health: Health) -> str:
     return health.reason or f"it is {health.state.motion.value}"
 
 
-def _velocity(health: Health | None, machine: Machine) -> dict[str, Any] | None:
+def velocity(health: Health | None, machine: Machine) -> dict[str, Any] | None:
     """Velocity RMS beside everything it is compared with, mm/s."""
     if health is None:
         return None
-    limits = None
-    if machine.group and not zones.out_of_scope(
-        machine.kind, machine.power_kw, health.rpm, health.duration_s
-    ):
-        limits = zones.limits(machine.group, machine.support)
+    in_scope = not zone_reason(health, machine)
+    limits = zones.limits(machine.group, machine.support) if in_scope else None
     return {
         "value": rounded(health.velocity_mm_s),
         "baseline": rounded(health.velocity_baseline),

@@ -49,7 +49,6 @@ def propose(
     healthy: Healthy,
     machine: Machine,
     rules: BaselineRules,
-    version: int = 1,
     sequence: tuple[str, SequenceDistance] | None = None,
 ) -> Baseline:
     """The baseline of this time; its `notes` are the reasons to refuse it, if any.
@@ -57,7 +56,7 @@ def propose(
     `sequence` is the sequence model's name and distance, where one is loaded.
     """
     name, distance = sequence or ("", None)
-    learned = learn(asset, healthy, rules, version, distance)
+    learned = learn(asset, healthy, rules, distance)
     notes = (
         *_too_little(healthy, rules),
         *_unlike(learned, rules),

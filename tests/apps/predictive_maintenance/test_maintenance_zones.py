@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.predictive_maintenance.config import Machine
+from apps.predictive_maintenance.decide import zone_reason
+from apps.predictive_maintenance.snapshot import velocity
 from apps.predictive_maintenance.zones import LIMITS_MM_S, limits, out_of_scope
+from tests.apps.predictive_maintenance.maintenance_rig import MACHINES, health
 
 
 @pytest.mark.parametrize(
@@ -51,3 +55,17 @@ def test_alarm_never_lies_above_trip(key, baseline):
 def test_out_of_scope_says_why(kind, power, rpm, record, why):
     reason = out_of_scope(kind, power, rpm, record)
     assert (why in reason) if why else reason == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "window", "zones"),
+    [
+        (MACHINES["m0"], health(), [1.4, 2.8, 4.5]),
+        (MACHINES["m0"], health(duration_s=0.5), None),
+        (MACHINES["m0"], health(rpm=None), None),
+        (Machine(), health(), None),
+    ],
+)
+def test_the_snapshot_has_zones_where_a_verdict_has_one(machine, window, zones):
+    assert velocity(window, machine)["zones"] == zones
+    assert bool(zone_reason(window, machine)) == (zones is None)
