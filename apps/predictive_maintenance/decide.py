@@ -168,7 +168,8 @@ class Rules:
         latches = _latched(memory.latches, found, self.rules)
         evidence = _evidence(found, latches, memory.evidence)
         asked = max((e.verdict for e in evidence), key=lambda v: v.rank, default=Verdict.RUN)
-        unacknowledged = memory.unacknowledged or asked is Verdict.STOP
+        news = _stopping(evidence) - _stopping(memory.evidence)
+        unacknowledged = memory.unacknowledged or bool(news)
         verdict = Verdict.STOP if unacknowledged else asked
         after = Memory(
             verdict, latches, evidence, severity(found), unacknowledged,
@@ -214,6 +215,11 @@ def _evidence(
         sentence = "the spectrum has changed and impacts are there: two independent signs"
         held.append(Evidence("agreement", Verdict.PLAN, 2, 2, "signs", sentence))
     return tuple(sorted(held, key=lambda e: -e.verdict.rank))
+
+
+def _stopping(evidence: tuple[Evidence, ...]) -> set[str]:
+    """The kinds that ask for a STOP; one that was there before is known, or waits for it."""
+    return {one.kind for one in evidence if one.verdict is Verdict.STOP}
 
 
 def _said(reading: Reading, verdict: Verdict, limit: float) -> Evidence:

@@ -177,7 +177,21 @@ def test_stop_stays_until_somebody_says_that_they_know():
 def test_acknowledged_but_still_there_is_still_stop():
     bad = replace(GOOD, velocity_mm_s=5.0)
     state, _ = run(*[bad] * 3)
-    assert run(bad, state=acknowledge(state, "fan"))[1][-1].verdict is Verdict.STOP
+    state, decisions = run(bad, state=acknowledge(state, "fan"))
+    assert decisions[-1].verdict is Verdict.STOP
+    assert not decisions[-1].latched
+    state, decisions = run(*[LOW] * 10, state=state)
+    assert decisions[-1].verdict is Verdict.RUN
+    assert run(*[bad] * 3, state=state)[1][-1].latched
+
+
+def test_another_reason_to_stop_is_not_acknowledged_with_the_first():
+    shaken = replace(GOOD, asset="rig", velocity_mm_s=50.0)
+    state, decisions = run(*[shaken] * 3)
+    assert decisions[-1].latched
+    worse = replace(shaken, acceleration_m_s2=100.0)
+    _, decisions = run(*[worse] * 3, state=acknowledge(state, "rig"))
+    assert [d.latched for d in decisions] == [False, False, True]
 
 
 # ------------------------------------------------------------------------ what is not judged
