@@ -222,6 +222,14 @@ def baseline(options: argparse.Namespace) -> None:
     print(json.dumps(baseline.carried_out(options.port, options.user, name, arguments)))
 
 
+def calibrate(options: argparse.Namespace) -> None:
+    """From a picture of a target, the lines of a recipe."""
+    from apps import calibrate  # noqa: PLC0415
+
+    asked = {name: getattr(options, name) for name in ("kind", "columns", "rows", "pitch_mm")}
+    print(calibrate.as_recipe(calibrate.measured(options.picture, asked, options.out)))
+
+
 def replay(options: argparse.Namespace) -> int:
     """An alert's score and risk from its record."""
     from apps import open_ward  # noqa: PLC0415

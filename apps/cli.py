@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     _dead_options(_command(commands, "dead", "events refused for good: list, re-send"))
     _audit_options(_command(commands, "audit", "is the trail of who did what whole?"))
     _baseline_options(_command(commands, "baseline", "a machine's own normal"))
+    _calibrate_options(_command(commands, "calibrate", "px to mm from a picture of a target"))
     _replay_options(_command(commands, "replay", "an alert from its record"))
     statement = _command(commands, "statement", "what a shop tells about its cameras")
     statement.add_argument("--lang", default="en", choices=("en", "de"))
@@ -215,6 +216,16 @@ def _baseline_options(command: argparse.ArgumentParser) -> None:
     todo.add_argument("--back", type=int, metavar="VERSION", help="an older one into use")
     command.add_argument("--reason", default="", help="of going back")
     _var_option(command)
+
+
+def _calibrate_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("picture", type=Path, help="of the target, where the parts lie")
+    command.add_argument("--kind", default="chessboard", choices=("chessboard", "dots"))
+    command.add_argument("--columns", type=int, default=9, help="inner corners, or dots")
+    command.add_argument("--rows", type=int, default=6)
+    command.add_argument("--pitch", type=float, required=True, dest="pitch_mm",
+                         help="mm to the next one")  # fmt: skip
+    command.add_argument("--out", type=Path, required=True, help="keeps the measurement, TOML")
 
 
 def _replay_options(command: argparse.ArgumentParser) -> None:

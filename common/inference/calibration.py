@@ -6,7 +6,6 @@ edge position. Lens distortion is not modelled: it shows as residual.
 """
 
 import hashlib
-import os
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from common import config
 from common.config import setting
 from common.errors import LinesideError
+from common.whole_file import write_whole
 
 
 class CalibrationRefused(LinesideError):
@@ -100,9 +100,7 @@ def load(path: Path) -> Calibration:
 def save(calibration: Calibration, path: Path) -> None:
     """Write the TOML file whole or not at all; raises OSError."""
     text = f"# px → mm calibration {calibration.id}\n{calibration.as_toml()}"
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)  # noqa: PTH105 - one call, atomic on every system
+    write_whole(path, text.encode(), 0o644)
 
 
 def _toml(value: float | str) -> str:
