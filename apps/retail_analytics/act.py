@@ -18,13 +18,9 @@ class Act:
         self._wall = wall
         self.calls: dict[str, dict[str, float]] = {}
         """Camera → queue's zone → since when (UTC, s)."""
-        self.fault = ""
-        """Why the shop is not seen; empty while it is."""
 
     def __call__(self, decision: Decision) -> None:
         """Take calls up and end them."""
-        if decision.usable:
-            self.fault = ""
         for call in decision.calls:
             standing = self.calls.setdefault(decision.camera, {})
             if call.wanted:
@@ -34,7 +30,6 @@ class Act:
 
     def safe_state(self, fault: Fault) -> None:
         """Nothing is known: what stands stands; never raises."""
-        self.fault = f"{fault.device}: {fault.cause}"
 
     def forget(self, camera: str) -> None:
         """Its queues were drawn anew: they call again when they are long."""

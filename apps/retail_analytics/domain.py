@@ -11,8 +11,6 @@ Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 
 IN, OUT = "in", "out"
-UNASSIGNED = -1
-"""The id of a detection that no track has taken: it is never counted."""
 STANDING_M = 1.7
 """The height a person is taken to have where no floor is known."""
 

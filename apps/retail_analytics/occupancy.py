@@ -25,8 +25,6 @@ class Occupancy:
     """Share of who comes in that is not seen going out (< 0: the other way), learned."""
     day: date | None = None
     """The business day it counts, from `reset_at` to `reset_at`; None before the first."""
-    remainder: int = 0
-    """Who was left over at the last reset: 0 were perfect."""
 
     @property
     def inside(self) -> int:
@@ -57,7 +55,7 @@ def on_day(state: Occupancy, local: datetime, rules: OccupancyRules) -> Occupanc
         return replace(state, day=day)
     if day <= state.day:
         return state
-    return Occupancy(drift=learned(state, rules), day=day, remainder=_left_over(state))
+    return Occupancy(drift=learned(state, rules), day=day)
 
 
 def day_start(local: datetime, rules: OccupancyRules) -> datetime:
@@ -70,10 +68,6 @@ def day_start(local: datetime, rules: OccupancyRules) -> datetime:
 def said(state: Occupancy, inside: int) -> Occupancy:
     """After somebody has looked: so many are inside."""
     return replace(state, base=state.base + inside - state.reckoned)
-
-
-def _left_over(state: Occupancy) -> int:
-    return state.base + state.entered + state.corrected - state.left
 
 
 def learned(state: Occupancy, rules: OccupancyRules) -> float:

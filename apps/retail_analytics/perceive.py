@@ -5,7 +5,7 @@ downstream. A picture of another size than the masks were drawn for is not looke
 What comes out is boxes, numbers and places; no picture leaves this file.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -154,11 +154,6 @@ class Eyes:
     def close(self) -> None:
         """Ask the network no more."""
         self._detector.close()
-
-    @property
-    def cameras(self) -> Mapping[str, Perceive]:
-        """By name."""
-        return self._eyes
 
     def _eye(self, camera: CameraSettings) -> Perceive:
         return Perceive(camera, self._detector, self._tracking, self._duty)

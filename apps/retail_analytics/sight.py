@@ -48,11 +48,6 @@ class Sight:
             return f"blocked: grey values differ by {deviation:.1f} only"
         return self._frozen(small, now) or self._look(small, frame.shape[1] / SMALL[0], now)
 
-    def restart(self) -> None:
-        """Take the next views as the right ones: the camera was turned on purpose."""
-        self._reference, self._learned, self._moved = None, 0, 0
-        self._look_at = -math.inf
-
     def _frozen(self, small: np.ndarray, now: float) -> str:
         sums = _sums(small, 0).tobytes()
         if self._same_since is None or self._same_since[0] != sums:

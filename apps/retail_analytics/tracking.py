@@ -1,17 +1,16 @@
 """Detections to tracks: who in this picture is who in the one before.
 
-Written here, behind a small interface, and not taken from a library: the well-kept ones
-match boxes by overlap from frame to frame, which breaks at 5 fps, on heads seen from above
-and after a gap; they need a second build of OpenCV; and they keep what may not be kept.
-Here a person is a place and a speed with their uncertainty (one Kalman filter, in units of
-the person's own size), in real time instead of frames. Nothing of anybody's looks is
-used. `lineside evaluate` runs a library's tracker on the same detections beside it.
+Written here, and not taken from a library: the well-kept ones match boxes by overlap from
+frame to frame, which breaks at 5 fps, on heads seen from above and after a gap; they need a
+second build of OpenCV; and they keep what may not be kept. Here a person is a place and a
+speed with their uncertainty (one Kalman filter, in units of the person's own size), in real
+time instead of frames. Nothing of anybody's looks is used. `lineside evaluate` runs a
+library's tracker on the same detections beside it.
 """
 
 import math
 import secrets
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +35,6 @@ from common.inference.images import iou
 
 UPRIGHT_M = 1.0  # boxes lower than this are heads seen from above: they have no feet
 DOUBLE_IOU = 0.6  # a new box that overlaps a person already matched this much is the same
-
-
-class Tracker(Protocol):
-    """What counting needs of any tracker."""
-
-    def update(self, boxes: Floats, scores: Floats, monotonic: float) -> "Tracked":
-        """Tracks after one picture: boxes [n, 4] px with scores [n], seen at `monotonic` s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,10 @@ class MotionTracker:
         self._next = secrets.randbits(40)
 
     def update(self, boxes: Floats, scores: Floats, monotonic: float) -> Tracked:
-        """Tracks after one picture; a time that does not move on is refused (ValueError)."""
+        """Tracks after one picture: boxes [n, 4] px with scores [n], seen at `monotonic` s.
+
+        A time that does not move on is refused (ValueError).
+        """
         if self._last is not None and monotonic <= self._last:
             raise ValueError("pictures must come in order of time")
         step = 0.0 if self._last is None else monotonic - self._last

@@ -105,10 +105,8 @@ def test_a_call_stands_until_it_is_taken_back():
     act.safe_state(Fault("perceive", "network", "gone"))
     act(Decision("a", 2.0, 0.1, usable=False, reason="dark: 2"))
     assert act.called("a") == ("q",)
-    assert act.fault == "network: gone"
     act(Decision("a", 3.0, 0.1, usable=True, calls=(StaffCall("q", False, "", 3.0),)))
     assert act.called("a") == ()
-    assert act.fault == ""
 
 
 def test_queues_drawn_anew_call_again():
