@@ -110,10 +110,6 @@ def as_parquet(rows: Rows) -> bytes:
     return file.getvalue()
 
 
-def _columns(rows: list[Row], kinds: Mapping[str, type]) -> dict[str, list[Any]]:
-    return {name: [_as(row.get(name), kind) for row in rows] for name, kind in kinds.items()}
-
-
 def _as(value: Any, kind: type) -> Any:
     if value is None or type(value) is kind:
         return value

@@ -95,10 +95,6 @@ class Users:
         table = {**self._table(), name: entry}
         write_whole(self._path, json.dumps(table, indent=1).encode())
 
-    def authenticate(self, name: str, password: str) -> User | None:
-        """The user, or None when the proof is not right."""
-        return self.check(name, password).user
-
     def check(self, name: str, password: str) -> Login:
         """What a proof is worth; after five failures a name is locked for half a minute."""
         with self._lock:

@@ -93,22 +93,6 @@ def count_kinds(connection: sqlite3.Connection, start: float, end: float) -> dic
     return counts
 
 
-def count_values(
-    connection: sqlite3.Connection, kind: str, key: str, start: float, end: float
-) -> dict[str, int]:
-    """Records of a kind by the value of `key` in their body, start <= wall time < end.
-
-    E.g. ("verdict", "verdict", …) gives {"pass": 970, "fail": 30}; a body without the key
-    counts under "".
-    """
-    rows = connection.execute(
-        "SELECT coalesce(json_extract(body, ?), ''), count(*) FROM records"
-        " WHERE kind = ? AND wall_time >= ? AND wall_time < ? GROUP BY 1",
-        (f'$."{key}"', kind, start, end),
-    )
-    return {str(value): count for value, count in rows}
-
-
 def labels(connection: sqlite3.Connection, record_seq: int) -> list[Label]:
     """What people said of a record, oldest first."""
     rows = connection.execute(
@@ -137,15 +121,6 @@ class AlarmView:
 
 def active_alarms(connection: sqlite3.Connection) -> list[AlarmView]:
     """Annunciated alarms: highest priority first, then newest."""
-    return [alarm for alarm in _not_normal(connection) if alarm.state not in HIDDEN]
-
-
-def hidden_alarms(connection: sqlite3.Connection) -> list[AlarmView]:
-    """Alarms shelved, suppressed or out of service: highest priority first, then newest."""
-    return [alarm for alarm in _not_normal(connection) if alarm.state in HIDDEN]
-
-
-def _not_normal(connection: sqlite3.Connection) -> list[AlarmView]:
     rows = connection.execute(
         "SELECT alarm_id, state, priority, wall_time, body FROM alarms"
         " WHERE state <> 'NORM' ORDER BY priority, wall_time DESC"
@@ -153,6 +128,7 @@ def _not_normal(connection: sqlite3.Connection) -> list[AlarmView]:
     return [
         AlarmView(alarm_id, state, priority, wall_time, read_object(body))
         for alarm_id, state, priority, wall_time, body in rows
+        if state not in HIDDEN
     ]
 
 

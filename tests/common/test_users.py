@@ -22,9 +22,14 @@ def users(tmp_path, clock):
     return users
 
 
+def proved(users, name, password):
+    """The user; None when the proof is not right."""
+    return users.check(name, password).user
+
+
 def fail(users, name="mia", times=ALLOWED_FAILURES):
     for _ in range(times):
-        assert users.authenticate(name, WRONG) is None
+        assert proved(users, name, WRONG) is None
 
 
 def test_roles_include_those_below_them():
@@ -37,7 +42,7 @@ def test_roles_include_those_below_them():
 
 
 def test_the_right_password_gives_the_user_with_its_role(users):
-    assert users.authenticate("mia", RIGHT) == User("mia", "operator")
+    assert proved(users, "mia", RIGHT) == User("mia", "operator")
 
 
 @pytest.mark.parametrize(
@@ -45,36 +50,36 @@ def test_the_right_password_gives_the_user_with_its_role(users):
     [("mia", WRONG), ("mia", ""), ("Mia", RIGHT), ("", ""), ("tom", RIGHT)],
 )
 def test_anything_else_gives_nobody(users, name, password):
-    assert users.authenticate(name, password) is None
+    assert proved(users, name, password) is None
 
 
 def test_the_first_start_makes_one_engineer_and_says_the_password_once(tmp_path, clock):
     users = Users(tmp_path / "users.json", clock)
     password = users.first_password()
     assert len(password) >= 12
-    assert users.authenticate("engineer", password) == User("engineer", "engineer")
+    assert proved(users, "engineer", password) == User("engineer", "engineer")
     assert users.first_password() is None
     other = Users(tmp_path / "other.json", clock)
     assert other.first_password() != password
 
 
 def test_without_a_file_nobody_is_known(tmp_path, clock):
-    assert Users(tmp_path / "none.json", clock).authenticate("engineer", RIGHT) is None
+    assert proved(Users(tmp_path / "none.json", clock), "engineer", RIGHT) is None
 
 
 def test_a_user_is_replaced_and_the_others_stay(users):
     users.add("tom", "viewer", RIGHT)
     users.add("mia", "engineer", WRONG)
-    assert users.authenticate("mia", WRONG) == User("mia", "engineer")
-    assert users.authenticate("mia", RIGHT) is None
-    assert users.authenticate("tom", RIGHT) == User("tom", "viewer")
+    assert proved(users, "mia", WRONG) == User("mia", "engineer")
+    assert proved(users, "mia", RIGHT) is None
+    assert proved(users, "tom", RIGHT) == User("tom", "viewer")
 
 
 @pytest.mark.parametrize("name", ["4711", "jürgen", "a_b", "x" * 64])
 @pytest.mark.parametrize("password", ["pässwörter", "a:b:c:d:e", " spaces  ", "x" * 1000])
 def test_names_and_passwords_of_all_languages(users, name, password):
     users.add(name, "viewer", password)
-    assert users.authenticate(name, password) == User(name, "viewer")
+    assert proved(users, name, password) == User(name, "viewer")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,7 @@ def test_shipped_hashes_cost_what_they_should(monkeypatch, tmp_path, clock):
     assert module._COST["n"] * module._COST["r"] * 128 >= 16 * 2**20  # bytes per guess
     users = Users(tmp_path / "users.json", clock)
     users.add("mia", "operator", RIGHT)
-    assert users.authenticate("mia", RIGHT)
+    assert proved(users, "mia", RIGHT)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,7 @@ def test_a_damaged_file_lets_nobody_in_and_is_named(users, tmp_path, text):
     path = tmp_path / "users.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"users\.json: unreadable; remove it to start anew"):
-        users.authenticate("mia", RIGHT)
+        proved(users, "mia", RIGHT)
     with pytest.raises(ConfigError, match="unreadable"):
         users.add("tom", "viewer", RIGHT)
     assert path.read_text() == text
@@ -158,44 +163,44 @@ def test_a_write_that_breaks_off_leaves_the_file_as_it_was(users, monkeypatch):
 
 def test_after_five_failures_even_the_right_password_waits_half_a_minute(users, clock):
     fail(users)
-    assert users.authenticate("mia", RIGHT) is None
+    assert proved(users, "mia", RIGHT) is None
     clock.sleep(LOCK_S - 0.1)
-    assert users.authenticate("mia", RIGHT) is None
+    assert proved(users, "mia", RIGHT) is None
     clock.sleep(0.1)
-    assert users.authenticate("mia", RIGHT)
+    assert proved(users, "mia", RIGHT)
 
 
 def test_four_failures_lock_nothing_and_success_forgets_them(users):
     for _ in range(3):
         fail(users, times=ALLOWED_FAILURES - 1)
-        assert users.authenticate("mia", RIGHT)
+        assert proved(users, "mia", RIGHT)
 
 
 def test_knocking_at_a_locked_door_does_not_keep_it_locked(users, clock):
     fail(users)
     for _ in range(10):
         clock.sleep(LOCK_S / 10)
-        users.authenticate("mia", WRONG)
-    assert users.authenticate("mia", RIGHT)
+        proved(users, "mia", WRONG)
+    assert proved(users, "mia", RIGHT)
 
 
 def test_after_the_lock_five_more_failures_lock_again(users, clock):
     fail(users)
     clock.sleep(LOCK_S)
     fail(users)
-    assert users.authenticate("mia", RIGHT) is None
+    assert proved(users, "mia", RIGHT) is None
 
 
 def test_one_persons_lock_is_not_anothers(users):
     users.add("tom", "viewer", RIGHT)
     fail(users)
-    assert users.authenticate("tom", RIGHT)
+    assert proved(users, "tom", RIGHT)
 
 
 def test_a_jump_of_wall_time_opens_no_lock(users, clock):
     fail(users)
     clock.set_wall(clock.wall() + 86_400)
-    assert users.authenticate("mia", RIGHT) is None
+    assert proved(users, "mia", RIGHT) is None
 
 
 def test_an_unknown_name_takes_the_same_way(users, monkeypatch):
@@ -221,9 +226,7 @@ def test_guesses_sent_side_by_side_are_counted_one_by_one(users, monkeypatch):
         return b""
 
     monkeypatch.setattr(module, "_hash", slow)
-    threads = [
-        threading.Thread(target=users.authenticate, args=("mia", WRONG)) for _ in range(20)
-    ]
+    threads = [threading.Thread(target=users.check, args=("mia", WRONG)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -234,5 +237,5 @@ def test_guesses_sent_side_by_side_are_counted_one_by_one(users, monkeypatch):
 def test_names_made_up_by_the_thousand_do_not_fill_the_memory(users, monkeypatch):
     monkeypatch.setattr(module, "_hash", lambda *_: b"")
     for number in range(2 * module.REMEMBERED_NAMES):
-        users.authenticate(f"guess{number}", WRONG)
+        proved(users, f"guess{number}", WRONG)
     assert len(users._failures) <= module.REMEMBERED_NAMES

@@ -19,7 +19,6 @@ from common.retention import RetentionSettings
 from common.storage.file import StoreError, migrate
 from common.storage.queries import (
     count_kinds,
-    count_values,
     drops,
     epoch,
     labels,
@@ -101,19 +100,6 @@ def test_values_json_cannot_hold_are_refused(store: Store) -> None:
 def count_all(store: Store) -> dict[str, int]:
     with closing(open_readonly(store.path)) as connection:
         return count_kinds(connection, 0.0, 1e12)
-
-
-def test_counts_by_value_over_a_time_range(store: Store, clock: HeldClock) -> None:
-    for number, verdict in enumerate(["pass", "pass", "fail", None]):
-        body = {"verdict": verdict} if verdict else {}
-        add(store, f"part-{number}", body=body, wall_time=1000.0 + number)
-    with closing(open_readonly(store.path)) as connection:
-        assert count_values(connection, "verdict", "verdict", 1000.0, 1004.0) == {
-            "pass": 2,
-            "fail": 1,
-            "": 1,
-        }
-        assert count_values(connection, "verdict", "verdict", 1002.0, 1003.0) == {"fail": 1}
 
 
 def test_latest_gives_what_is_new_oldest_first(store: Store) -> None:
