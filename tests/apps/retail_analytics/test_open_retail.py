@@ -1,8 +1,11 @@
 """What app.toml names is opened, or refused in one line; then pictures cannot be written."""
 
+import re
 import threading
 from contextlib import ExitStack
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import cv2
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from apps import measure_retail, open_retail
 from apps.asked import Asked
 from apps.base import open_base
-from apps.retail_analytics.config import APP
+from apps.retail_analytics.config import APP, Settings
 from common.clock import SystemClock
 from common.errors import BackendMissing, BundleError, ConfigError
 from common.inference.bundle import sha256
@@ -55,6 +58,26 @@ def bundle(tmp_path):
     labels = ", ".join(["'person'", *(f"'other{n}'" for n in range(1, 80))])
     (folder / "model.toml").write_text(CARD.format(labels=labels, digest=sha256(file)))
     return folder
+
+
+def keys_of(kind, seen):
+    """The keys of a settings class and of all that stand below it."""
+    found = set()
+    for key, hint in get_type_hints(kind).items():
+        found.add(key)
+        for one in (hint, *get_args(hint)):
+            if is_dataclass(one) and one not in seen:
+                found |= keys_of(one, seen | {one})
+    return found
+
+
+def test_every_key_of_a_camera_and_of_the_rules_stands_in_app_toml():
+    text = TOML.read_text()
+    keys = keys_of(Settings, frozenset())
+    assert {"k", "nadir", "picture_px", "till", "least_fps"} <= keys
+    told = r"^[# ]*{0} *=|[{{,] *{0} *=|^\[+[a-z.]*\b{0}\]"
+    missing = [key for key in keys if not re.search(told.format(key), text, re.M)]
+    assert sorted(missing) == []
 
 
 def load(*changes):
