@@ -36,6 +36,7 @@ from common.telemetry.uplink import Uplink
 from common.telemetry.webhook import Webhook, WebhookSettings
 from common.users import User
 from hardware.host import HostMonitor
+from hardware.host_clock import clock_quality
 
 
 class RunnableStation(Commanded, Protocol):
@@ -128,8 +129,9 @@ def open_base(
     opened.callback(store.close)
     identity = Identity(who.tenant, who.site, who.area, who.name, app)
     outbox = Outbox(
-        source=identity.source, epoch=store.epoch, boot_id=store.boot_id, clock=clock
-    )
+        source=identity.source, epoch=store.epoch, boot_id=store.boot_id, clock=clock,
+        clock_quality=clock_quality,
+    )  # fmt: skip
     store.add_upkeep(outbox.keep_up)
     store.submit(outbox.begin, of_class="audit")
     ways_out = WaysOut(settings, path, identity, store, opener.ways(settings, store))
