@@ -30,6 +30,7 @@ class Act:
 
     def safe_state(self, fault: Fault) -> None:
         """Nothing is known: what stands stands; never raises."""
+        del fault
 
     def forget(self, camera: str) -> None:
         """Its queues were drawn anew: they call again when they are long."""
