@@ -9,7 +9,8 @@ A command comes on the station's topic `cmd/<name>`, QoS 1, as a JSON object:
 `mac` is HMAC-SHA256 in hex, keyed with the principal's secret, over the canonical JSON of
 the object without `mac` but with "topic": so it serves for one station and one command.
 The answer goes to the message's Response Topic, which is the station's `resp` or lies
-below it, with its Correlation Data: {"result": …} or {"refused": "why"}.
+below it, with its Correlation Data: {"result": …}, {"refused": "why"} or {"under_way":
+"look …"} where it was begun and is not done yet.
 
 `replay` asks for events once more: its args are what a receipt holds, {"<epoch>": [[first,
 last], …]}, and its result is {"<epoch>": {"resent": n, "gone": [[first, last], …]}}. As it
@@ -49,6 +50,10 @@ MISSHAPEN = "is no JSON object of by, reason, time, nonce, args and mac"
 
 class Refused(LinesideError):
     """A command from afar that is not carried out; the text says why."""
+
+
+class UnderWay(LinesideError):
+    """A command from afar that was begun, is not done yet and can no longer be stopped."""
 
 
 @dataclass(frozen=True)
@@ -242,5 +247,6 @@ def answer(result: Any) -> bytes:
 
 
 def refusal(reason: Exception) -> bytes:
-    """The body that says why a command was not carried out."""
-    return json.dumps({"refused": str(reason)}).encode()
+    """The body that says why a command was not carried out, or is not yet."""
+    word = "under_way" if isinstance(reason, UnderWay) else "refused"
+    return json.dumps({word: str(reason)}).encode()

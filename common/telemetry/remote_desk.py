@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from common.telemetry.remote import (
     CommandSettings,
     Nonces,
     Refused,
+    UnderWay,
     answer,
     claimed,
     read_command,
@@ -155,6 +157,8 @@ class RemoteDesk:
         """The body of the answer: what came of it, or why it was refused."""
         try:
             return answer(self._carry_out(call))
+        except UnderWay as error:
+            return refusal(error)
         except (LinesideError, ValueError) as error:
             self._refuse(call, str(error))
             return refusal(error)
@@ -188,7 +192,10 @@ class RemoteDesk:
             meta.put(connection, NONCES, nonces.document())
             audit.append(connection, act, wall_time)
 
-        self._awaited(command.name, self._store.submit(both, of_class="audit"))
+        try:
+            self._awaited(command.name, self._store.submit(both, of_class="audit"))
+        except UnderWay as error:
+            raise Refused(f"{command.name}: the disk is slow, it was not begun") from error
         self._nonces = nonces
 
     def _known_nonces(self, wall_time: float) -> Nonces:
@@ -204,11 +211,13 @@ class RemoteDesk:
 
     @staticmethod
     def _awaited(name: str, future: "Future[Any]") -> Any:
-        try:
+        with suppress(TimeoutError):
             return future.result(PATIENCE_S)
-        except TimeoutError as error:
-            future.cancel()  # what the asker was told did not happen shall not happen later
-            raise Refused(f"{name}: the station did not get to it in time") from error
+        if future.cancel():
+            raise Refused(f"{name}: the station did not get to it in time, and will not do it")
+        if not future.done():
+            raise UnderWay(f"{name}: still at it; look what came of it before you repeat it")
+        return future.result(0)
 
     def _replay(self, command: Command) -> dict[str, Any]:
         if not self._replays.allows(time.monotonic()):
@@ -225,8 +234,21 @@ class RemoteDesk:
     def _ask(self, command: Command) -> Any:
         if self._on_command is None:
             raise Refused(f"{command.name}: only on the station's own API")
-        outcome = self._on_command(command.name, dict(command.args), _user(command.by))
-        return self._awaited(command.name, outcome) if isinstance(outcome, Future) else outcome
+        user = _user(command.by)
+        outcome = self._on_command(command.name, dict(command.args), user)
+        if not isinstance(outcome, Future):
+            return outcome
+        try:
+            return self._awaited(command.name, outcome)
+        except UnderWay:
+            outcome.add_done_callback(partial(self._settled_late, user, command.name))
+            raise
+
+    def _settled_late(self, user: str, name: str, outcome: "Future[Any]") -> None:
+        """What was done, the deed itself audits; that it failed, nobody else would."""
+        if error := outcome.exception():
+            act = audit.Act(user, "remote", f"{name} failed", "command from afar", str(error))
+            audit.submit(self._store, act)
 
     def _refuse(self, call: Call, reason: str) -> None:
         self.refused += 1

@@ -190,6 +190,33 @@ def test_an_outcome_may_take_its_time_but_not_too_long(
     assert never.cancelled(), "it shall not happen after it was told not to have happened"
 
 
+class Impatient(Future[str]):
+    """Whoever waits for it has already waited in vain."""
+
+    def result(self, timeout: float | None = None) -> str:
+        return super().result(timeout and 0.0)
+
+
+@pytest.mark.parametrize("error", [None, LinesideError("the camera is gone")])
+def test_what_is_under_way_is_not_called_refused_and_its_failure_is_audited(
+    store: Store, keys, error: Exception | None
+) -> None:
+    work = Impatient()
+    assert work.set_running_or_notify_cancel()
+    desk = RemoteDesk(store, CommandSettings(acknowledge=keys), Plant(work))
+    assert "still at it" in ask(desk, a_call(store))["under_way"]
+    assert desk.refused == 0
+    assert [row[1] for row in trail(store)] == ["acknowledge asked"]
+    if error is None:
+        work.set_result("acknowledged")
+        assert len(trail(store)) == 1
+    else:
+        work.set_exception(error)
+        assert trail(store)[1] == (
+            "room (remote)", "acknowledge failed", "command from afar", "the camera is gone"
+        )  # fmt: skip
+
+
 def test_without_a_station_behind_it_nothing_is_acknowledged(store: Store, keys) -> None:
     desk = RemoteDesk(store, CommandSettings(acknowledge=keys))
     assert "only on the station's own API" in ask(desk, a_call(store))["refused"]
