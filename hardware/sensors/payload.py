@@ -148,6 +148,8 @@ def _json(asset: str, payload: bytes) -> VibrationReading:
         raise ValueError(f"unknown key {unknown[0]!r}; known: {', '.join(sorted(KEYS))}")
     beside = {name: _number(told, name) for name in NUMBERS}
     if "acceleration_m_s2" not in told:
+        if all(value is None for value in beside.values()):
+            raise ValueError("says nothing: neither acceleration nor a value beside it")
         return VibrationReading(asset, NOTHING, 0.0, _text(told, "sensor"), **beside)  # type: ignore[arg-type]
     rate = _number(told, "fs_hz")
     if rate is None:

@@ -68,6 +68,8 @@ WHOLE = encode(READING)
     [
         (b"", "neither"),
         (b"hello", "neither"),
+        (b"{}", "says nothing"),
+        (b'{"rpm": null, "sensor": "a7"}', "says nothing"),
         (WHOLE[:40], "40 bytes; the header alone has 80"),
         (WHOLE[: len(WHOLE) // 2 + 40], "bytes came"),
         (WHOLE + b"x", "bytes came"),
