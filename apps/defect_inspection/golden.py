@@ -6,6 +6,8 @@ again; only the expected answer lets the heartbeat beat, and until it comes agai
 a verdict.
 """
 
+from collections import Counter
+
 import cv2
 import numpy as np
 
@@ -39,7 +41,8 @@ class Golden:
     ) -> None:
         self.perceive, self._frame, self._recipe = perceive, frame, recipe
         self._expected, there = self._look(), [k for k in kinds if k in perceive.labels]
-        if not self._expected or there not in ([], self._expected):
+        unseen = Counter(there) - Counter(self._expected)
+        if not self._expected or unseen:
             raise RuntimeFailure(
                 "model",
                 f"finds {', '.join(self._expected) or 'no defect'} on the known board, which "
