@@ -11,10 +11,11 @@ what a forger cannot reach: `holds` says whether it is still here.
 import hashlib
 import logging
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common.canonical import canonical_json
 
@@ -91,6 +92,20 @@ def submit(store: "Store", act: Act) -> Future[AuditRow]:
     future = store.submit(partial(append, act=act, wall_time=wall_time), of_class="audit")
     future.add_done_callback(partial(_log_failure, act))
     return future
+
+
+def with_deed(
+    store: "Store", deed: Callable[[sqlite3.Connection], Any], act: Act
+) -> "Future[Any]":
+    """Do `deed` and append `act` in one transaction, or neither; gives the deed's answer."""
+    wall_time = store.clock.wall()
+
+    def both(connection: sqlite3.Connection) -> Any:
+        answer = deed(connection)
+        append(connection, act, wall_time)
+        return answer
+
+    return store.submit(both, of_class="audit")
 
 
 def _log_failure(act: Act, future: Future[AuditRow]) -> None:

@@ -44,14 +44,7 @@ class Commands:
         if not callable(result):
             audit.submit(store, act)
             return result
-        wall_time = store.clock.wall()
-
-        def both(connection: sqlite3.Connection) -> Any:
-            answer = result(connection)
-            audit.append(connection, act, wall_time)
-            return answer
-
-        return store.submit(both, of_class="audit")
+        return audit.with_deed(store, result, act)
 
     def _reset_line(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
         del user

@@ -72,14 +72,8 @@ class Commands:
     def _written(self, name: str, done: Done, user: User) -> "Future[Any]":
         write, target, reason = done
         store = self._station.parts.store
-        act, wall = audit.Act(user.name, user.role, name, target, reason), store.clock.wall()
-
-        def both(connection: sqlite3.Connection) -> Any:
-            answer = write(connection) if callable(write) else write
-            audit.append(connection, act, wall)
-            return answer
-
-        return store.submit(both, of_class="audit")
+        act = audit.Act(user.name, user.role, name, target, reason)
+        return audit.with_deed(store, write if callable(write) else lambda _: write, act)
 
     # ------------------------------------------------------------------- about a patient
 

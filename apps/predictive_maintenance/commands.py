@@ -13,6 +13,7 @@ from common import audit, meta, records
 from common.alarms import commands as alarm_commands
 from common.arguments import number, text, whole
 from common.records import Record
+from common.service.command_queue import and_then
 from common.telemetry import dead_letters
 from common.users import User
 
@@ -39,8 +40,8 @@ class Deed(NamedTuple):
     """What the asker gets, or a write in the store that gives it, or a future of it."""
     target: str
     reason: str
-    after: Callable[[], None] | None = None
-    """In the loop's thread, once a write is durable; not, where it was not kept."""
+    after: Callable[[bool], None] | None = None
+    """In the loop's thread, once a write is durable (True) or was not kept."""
 
 
 class Commands:
@@ -67,30 +68,8 @@ class Commands:
         if not callable(result):
             audit.submit(store, act)
             return result
-        wall_time = store.clock.wall()
-
-        def both(connection: sqlite3.Connection) -> Any:
-            answer = result(connection)
-            audit.append(connection, act, wall_time)
-            return answer
-
-        stored = store.submit(both, of_class="audit")
-        return stored if after is None else self._and_then(stored, after)
-
-    def _and_then(self, stored: "Future[Any]", after: Callable[[], None]) -> "Future[Any]":
-        """The answer, once the loop has done the rest."""
-        answered: Future[Any] = Future()
-
-        def finish() -> None:
-            error = stored.exception()
-            if error is not None:
-                answered.set_exception(error)
-                return
-            after()
-            answered.set_result(stored.result())
-
-        stored.add_done_callback(lambda _: self._station.later(finish))
-        return answered
+        stored = audit.with_deed(store, result, act)
+        return stored if after is None else and_then(stored, after, self._station.later)
 
     # ------------------------------------------------------------------ verdicts and orders
 
@@ -107,8 +86,9 @@ class Commands:
             meta.put(connection, memories.KEY + asset, body)
             return "acknowledged; the stop goes when its evidence goes"
 
-        def after() -> None:
-            pipeline.state = rules.acknowledge(pipeline.state, asset)
+        def after(kept: bool) -> None:
+            if kept:
+                pipeline.state = rules.acknowledge(pipeline.state, asset)
 
         return Deed(keep, asset, comment, after)
 

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from common import audit, meta, records
 from common.alarms import commands as alarm_commands
 from common.arguments import text, whole
 from common.records import Record
+from common.service.command_queue import and_then
 from common.telemetry import dead_letters
 from common.users import User
 
@@ -83,30 +83,10 @@ class Commands:
         deed = self._known[name](arguments, user)
         store = self._station.parts.store
         act = audit.Act(user.name, user.role, name, deed.target, deed.reason)
-        wall_time = store.clock.wall()
-
-        def both(connection: sqlite3.Connection) -> Any:
-            answer = deed.write(connection)
-            audit.append(connection, act, wall_time)
-            return answer
-
-        stored = store.submit(both, of_class="audit")
-        return stored if deed.after is None else self._and_then(stored, deed.after)
-
-    def _and_then(self, stored: "Future[Any]", after: Callable[[bool], None]) -> "Future[Any]":
-        """The answer, once the loop has done the rest."""
-        answered: Future[Any] = Future()
-
-        def finish() -> None:
-            error = stored.exception()
-            after(error is None)
-            if error is None:
-                answered.set_result(stored.result())
-            else:
-                answered.set_exception(error)
-
-        stored.add_done_callback(lambda _: self._station.later(finish))
-        return answered
+        stored = audit.with_deed(store, deed.write, act)
+        return (
+            stored if deed.after is None else and_then(stored, deed.after, self._station.later)
+        )
 
     # ---------------------------------------------------------------------- how many inside
 

@@ -46,17 +46,33 @@ class CommandQueue:
                 _hand_over(result, future)
 
 
+def and_then(
+    stored: "Future[Any]",
+    after: Callable[[bool], None],
+    later: Callable[[Callable[[], None]], None],
+) -> "Future[Any]":
+    """The answer of `stored`, once the loop has done `after(kept)`; `later` is the queue's."""
+    answered: Future[Any] = Future()
+
+    def finish() -> None:
+        after(stored.exception() is None)
+        _copy(stored, answered)
+
+    stored.add_done_callback(lambda _: later(finish))
+    return answered
+
+
 def _hand_over(result: Any, future: "Future[Any]") -> None:
     """Give the asker the result, or, where the disk has to be waited for, later."""
-    if not isinstance(result, Future):
+    if isinstance(result, Future):
+        result.add_done_callback(lambda stored: _copy(stored, future))
+    else:
         future.set_result(result)
-        return
 
-    def done(stored: "Future[Any]") -> None:
-        error = stored.exception()
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(stored.result())
 
-    result.add_done_callback(done)
+def _copy(done: "Future[Any]", future: "Future[Any]") -> None:
+    error = done.exception()
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(done.result())

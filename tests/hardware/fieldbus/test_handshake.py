@@ -98,12 +98,18 @@ def test_the_warm_up_really_takes_a_part():
     assert Status.PASS in replay.hand.status()
 
 
-def test_a_part_that_is_missed_ends_the_pass_of_the_one_before():
+def after_a_pass():
+    """Part 1 has its PASS, and its trigger is gone."""
     replay = Replay()
     for event in WARM_UP:
         replay.play(event)
     replay.answer(ResultCode.PASS)
     replay.see(READY, 1, 1)
+    return replay
+
+
+def test_a_part_that_is_missed_ends_the_pass_of_the_one_before():
+    replay = after_a_pass()
     assert replay.hand.coils()[Coil.PASS_PULSE]
     replay.hand.recipe_refused = 0  # not ready: the next trigger is missed
     replay.see(READY | Control.TRIGGER, 2, 1)
@@ -113,11 +119,7 @@ def test_a_part_that_is_missed_ends_the_pass_of_the_one_before():
 
 
 def test_a_part_with_the_id_of_the_last_one_does_not_inherit_its_pass():
-    replay = Replay()
-    for event in WARM_UP:
-        replay.play(event)
-    replay.answer(ResultCode.PASS)
-    replay.see(READY, 1, 1)
+    replay = after_a_pass()
     replay.see(READY | Control.TRIGGER, 1, 1)
     assert not replay.hand.coils()[Coil.PASS_PULSE]
 
