@@ -1,8 +1,13 @@
 """A page of the screens in a browser, watched from inside: what is painted, what moves."""
 
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from apps.browser import PANEL, ScreenServer
+from apps.browser import PANEL, ScreenServer, open_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -45,6 +50,41 @@ def show(browser: "Browser", server: ScreenServer, path: str, watch: str = WATCH
     page.goto(f"{server.url}/{path}")
     page.locator(".ls-corner").wait_for()
     return page
+
+
+@contextmanager
+def elsewhere(server: ScreenServer, many: int) -> Iterator[None]:
+    """Overviews that stand open on other machines, until the block ends.
+
+    They are here, in a browser that takes what the others leave of the processor.
+    """
+    done = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        opened: Future[None] = Future()
+        closed = thread.submit(_stand_open, server, many, opened, done)
+        try:
+            opened.result()
+            yield
+        finally:
+            done.set()
+            closed.result()
+
+
+def _stand_open(
+    server: ScreenServer, many: int, opened: "Future[None]", done: threading.Event
+) -> None:
+    try:
+        # a thread hands it to what it starts; niceness Chromium sets for itself
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with open_browser() as browser:
+            for _ in range(many):
+                show(browser, server, "")
+            opened.set_result(None)
+            done.wait()
+    except BaseException as error:
+        if opened.done():
+            raise
+        opened.set_exception(error)
 
 
 def signed_in(

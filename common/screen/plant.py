@@ -21,6 +21,8 @@ from common.screen.markup import EMPTY, Html, element
 from common.screen.sound import player
 
 SOUND = "sound"
+BEAT = "ls-beat"
+"""Key of the flashing's half in the session's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,23 @@ def look_around(var: Path) -> Plant:
 def draw_corner(plant: Plant, now: float | None = None) -> None:
     """What every page shows of the plant, the tone of its loudest alarm included."""
     answer = answer_html(session.last_answer())
-    st.html(element("div", corner_html(plant, now), asked_html(plant), answer))
+    corner = corner_html(plant, now, dim=_beat())
+    st.html(element("div", corner, asked_html(plant), answer))
     loud = sounding(plant.alarms) if st.session_state.get(SOUND) else None
     st.html(element("div", player(loud) if loud else EMPTY, cls="ls-sounding"))
 
 
-def corner_html(plant: Plant, now: float | None = None) -> Html:
-    """Alarms by priority, silence, the sound, the person and the time."""
+def _beat() -> bool:
+    """Alternates with every refresh: marks flash because the page is alive, not beside it."""
+    st.session_state[BEAT] = not st.session_state.get(BEAT, False)
+    return bool(st.session_state[BEAT])
+
+
+def corner_html(plant: Plant, now: float | None = None, *, dim: bool = False) -> Html:
+    """Alarms by priority, silence, the sound, the person and the time.
+
+    While one with `dim` is on the page, all that flashes on it is in its dark half.
+    """
     first, second = [headline(plant.alarms)], [_person()]
     if plant.silent:
         first.insert(0, tr("{n} silent", n=len(plant.silent)))  # nobody knows what that hides
@@ -73,7 +85,7 @@ def corner_html(plant: Plant, now: float | None = None) -> Html:
         element("div", *notes, cls="ls-notes"),
         clock(now),
         dead_man(),
-        cls="ls-corner",
+        cls="ls-corner ls-dim" if dim else "ls-corner",
         role="region",
         aria_label=tr("Plant"),
     )

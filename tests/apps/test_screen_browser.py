@@ -145,6 +145,24 @@ def test_an_alarm_is_seen_acknowledged_and_audited(browser: Any, plant: Plant) -
     page.context.close()
 
 
+def test_a_new_alarm_flashes_and_an_acknowledged_one_does_not(
+    browser: Any, plant: Plant
+) -> None:
+    press = plant.stations[0]
+    page = show(browser, plant.server, "alarms")
+    press.command("raise", first=8)
+    mark = ".st-key-al-5-press-event_0008-row .ls-mark"
+    page.locator(mark).wait_for()
+    for opacity in ("0.35", "1", "0.35", "1"):
+        page.wait_for_function(
+            f"getComputedStyle(document.querySelector('{mark}')).opacity === '{opacity}'"
+        )
+    press.command("acknowledge", alarms={"event_0008": None})
+    page.locator(f"{mark}:not(.ls-flash)").wait_for()
+    press.command("clear", first=8)
+    page.context.close()
+
+
 def test_an_alarm_is_shelved_seen_among_the_hidden_and_brought_back(
     browser: Any, plant: Plant
 ) -> None:
