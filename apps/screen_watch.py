@@ -1,6 +1,5 @@
 """A page of the screens in a browser, watched from inside: what is painted, what moves."""
 
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,9 +73,7 @@ def _stand_open(
     server: ScreenServer, many: int, opened: "Future[None]", done: threading.Event
 ) -> None:
     try:
-        # a thread hands it to what it starts; niceness Chromium sets for itself
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        with open_browser() as browser:
+        with open_browser(gives_way=True) as browser:
             for _ in range(many):
                 show(browser, server, "")
             opened.set_result(None)

@@ -6,6 +6,7 @@ Streamlit's test runner knows no layout, no refresh, no theme and no lost connec
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +14,8 @@ import pytest
 
 from apps.bench_client import Station
 from apps.bench_station import USER
-from apps.browser import ScreenServer
-from apps.screen_watch import WATCH, show, signed_in
+from apps.browser import ScreenServer, free_port
+from apps.screen_watch import WATCH, elsewhere, show, signed_in
 from tests.apps.browsing import THEMES, barriers, misfits, violations
 
 PAGES = ("", "station", "alarms", "trends", "health", "reports")
@@ -161,6 +162,16 @@ def test_a_new_alarm_flashes_and_an_acknowledged_one_does_not(
     page.locator(f"{mark}:not(.ls-flash)").wait_for()
     press.command("clear", first=8)
     page.context.close()
+
+
+def test_pages_that_stand_open_elsewhere_yield_and_their_trouble_is_told(
+    browser: Any, plant: Plant
+) -> None:
+    with elsewhere(plant.server, 1):
+        show(browser, plant.server, "").context.close()
+    nowhere = SimpleNamespace(url=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Exception, match="CONNECTION_REFUSED"), elsewhere(nowhere, 1):
+        raise AssertionError("it must not come so far")
 
 
 def test_an_alarm_is_shelved_seen_among_the_hidden_and_brought_back(
