@@ -75,7 +75,7 @@ class Area:
         return flat.reshape(place.shape)
 
     def put(self, arrays: Mapping[str, np.ndarray]) -> tuple[list[Place], bool]:
-        """Copy arrays in, save those that lie at their place already.
+        """Copy arrays in.
 
         Where they now are, and whether the arrays before them lay at the same places.
         """
@@ -87,8 +87,7 @@ class Area:
             self._views = [self.view(place) for place in self._laid]
             self._form = form
         for here, array in zip(self._views, arrays.values(), strict=True):
-            if not _same_memory(here, array):
-                np.copyto(here, array)
+            np.copyto(here, array)
         return self._laid, same
 
     def close(self) -> None:
@@ -105,10 +104,3 @@ class Area:
                 self._map = mmap.mmap(self.descriptor, self._size, prot=self._protection)
         return self._map
 
-
-def _same_memory(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether both are the same bytes, not equal ones."""
-    return (
-        one.__array_interface__["data"][0] == other.__array_interface__["data"][0]
-        and one.strides == other.strides
-    )
