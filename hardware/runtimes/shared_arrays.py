@@ -103,4 +103,3 @@ class Area:
             if self._size:
                 self._map = mmap.mmap(self.descriptor, self._size, prot=self._protection)
         return self._map
-

@@ -6,7 +6,6 @@ good; what is wrong with the server, the way or our credentials is tried again.
 """
 
 import json
-import ssl
 from typing import Any
 
 import httpx
@@ -30,10 +29,10 @@ from apps.patient_monitoring.outgoing.fhir_base import (
 from apps.patient_monitoring.outgoing.settings import FhirSettings
 from apps.patient_monitoring.outgoing.who import Who
 from common.canonical import canonical_json
-from common.errors import ConfigError, LinesideError
 from common.telemetry.courier import TAKEN, Answer
 from common.telemetry.drain import Verdict
 from common.telemetry.event import Event
+from common.telemetry.http_post import HttpPost
 
 JSON = "application/fhir+json"
 CONTENT = (400, 409, 410, 412, 413, 415, 422)
@@ -68,9 +67,7 @@ class Fhir:
 
     def __init__(self, settings: FhirSettings, who: Who) -> None:
         self.name, self._settings, self._who = settings.url, settings, who
-        self._http = httpx.Client(
-            verify=_tls(settings), timeout=settings.timeout_s, trust_env=False
-        )
+        self._server = HttpPost(settings)
 
     def render(self, event: Event) -> Resource | None:
         """The transaction of an event; None where there is nothing in it for a record."""
@@ -78,47 +75,26 @@ class Fhir:
 
     def send(self, message: Resource) -> Answer:
         """Post it, and read the answer."""
-        try:
-            headers = {"Content-Type": JSON, "Accept": JSON, **self._authorisation()}
-            body = canonical_json(message).encode()
-            response = self._http.post(self.name, content=body, headers=headers)
-        except LinesideError as error:
-            return Answer(Verdict.LATER, str(error))
-        except httpx.HTTPError as error:
-            return Answer(Verdict.LATER, f"{self.name}: {error or type(error).__name__}")
-        return self._judged(response, message)
+        body = canonical_json(message).encode()
+        response = self._server.post(body, {"Content-Type": JSON, "Accept": JSON})
+        return response if isinstance(response, Answer) else self._judged(response, message)
 
     def probe(self) -> None:
         """The next transaction tells: a record is told something every few minutes."""
 
     def close(self) -> None:
         """End the connections."""
-        self._http.close()
+        self._server.close()
 
     def _judged(self, response: httpx.Response, message: Resource) -> Answer:
-        status = f"{self.name}: {response.status_code} {response.reason_phrase}".strip()
+        status = self._server.status(response)
         if response.is_success:
             if _answers(response, len(message["entry"])):
                 return TAKEN
             return Answer(Verdict.LATER, f"{status}, but that is no answer to a transaction")
         if response.status_code in CONTENT:
             return Answer(Verdict.NEVER, f"{status} {_outcome(response)}".strip())
-        wait_s = response.headers.get("Retry-After", "")
-        # 500 and 501 may be this message's own doing; all else is the server's or the way's.
-        answered = response.status_code in (500, 501)
-        return Answer(
-            Verdict.LATER, status, float(wait_s) if wait_s.isdecimal() else 0.0, answered
-        )
-
-    def _authorisation(self) -> dict[str, str]:
-        """Read anew for every post, so that a changed token serves at once."""
-        file = self._settings.token_file
-        if file is None:
-            return {}
-        try:
-            return {"Authorization": f"Bearer {file.read_text('ascii').strip()}"}
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file}: the token cannot be read ({error})") from error
+        return self._server.put_off(response)
 
 
 def _answers(response: httpx.Response, entries: int) -> bool:
@@ -148,13 +124,3 @@ def _object(response: httpx.Response) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _tls(settings: FhirSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{settings.url}: TLS files cannot be used ({error})") from error
-    return context

@@ -7,6 +7,7 @@ import httpx
 
 from common.config import setting
 from common.telemetry.courier import BackOffSettings
+from common.telemetry.http_post import HttpSettings
 
 APPLICATION, COMMIT = "application", "commit"
 CEF, RFC5424 = "cef", "rfc5424"
@@ -48,35 +49,23 @@ class Hl7Settings:
 
 
 @dataclass(frozen=True)
-class FhirSettings:
-    """FHIR R4 transactions to the EHR; the bearer token stays in its file."""
+class FhirSettings(HttpSettings):
+    """FHIR R4 transactions to the EHR."""
 
-    enabled: bool = setting(default=False)
     url: str = setting("http://127.0.0.1:8091/fhir")
     """The server's base."""
-    token_file: Path | None = setting(None)
-    ca_file: Path | None = setting(None)
-    cert_file: Path | None = setting(None)
-    key_file: Path | None = setting(None)
+    enabled: bool = setting(default=False)
     identify: bool = setting(default=False)
     """The patient's own number instead of the pseudonym: only where this is the EHR."""
     patient_system: str = setting("")
     """The EHR's name space of those numbers, e.g. "urn:oid:1.2.3"; "": by the authority."""
     free_text: bool = setting(default=False)
     """Comments that people wrote: they may name somebody."""
-    timeout_s: float = setting(10.0, low=0.1, high=120.0, unit="s")
     back_off: BackOffSettings = field(default_factory=BackOffSettings)
 
     def __post_init__(self) -> None:
-        _together(self.cert_file, self.key_file)
-        try:
-            url = httpx.URL(self.url)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"url = {self.url!r}: {error}") from error
-        if url.scheme not in ("http", "https"):
-            raise ValueError(f"url = {self.url!r}: http:// or https:// is needed")
-        if url.userinfo:
-            raise ValueError("url: a password is no part of it; see token_file")
+        super().__post_init__()
+        url = httpx.URL(self.url)
         if self.identify and url.scheme != "https" and url.host not in LOCAL:
             raise ValueError(
                 "identify needs https://: who the patient is must not be overheard"

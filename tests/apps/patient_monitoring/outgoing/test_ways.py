@@ -78,7 +78,7 @@ def ward(keys, manager=None, record=None, desk_port=0, **more) -> OutgoingSettin
     return OutgoingSettings(
         Hl7Settings(manager is not None, port=manager.port if manager else 1, back_off=QUICK,
                     **more.get("hl7", {})),
-        FhirSettings(record is not None, record.url if record else "http://127.0.0.1:1",
+        FhirSettings(record.url if record else "http://127.0.0.1:1", enabled=record is not None,
                      back_off=QUICK, **more.get("fhir", {})),
         SiemSettings(bool(desk_port), port=desk_port or 1, ca_file=keys / "ca.pem",
                      back_off=QUICK),
