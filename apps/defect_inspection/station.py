@@ -23,7 +23,7 @@ from apps.defect_inspection.sense import Sense
 from apps.defect_inspection.snapshot import Snapshots
 from apps.defect_inspection.tally import Tally
 from apps.defect_inspection.watch import Condition, active_alarms
-from common.alarms.device import throttled
+from common.alarms.diagnostics import Diagnostics
 from common.errors import ConfigError, DeviceError
 from common.inference.selection import Choice
 from common.overlap import Overlap
@@ -130,6 +130,7 @@ class Station:
         self._commands = Commands(self)
         self._queue = CommandQueue()
         self._snapshots = Snapshots(self)
+        self._diagnostics = Diagnostics(parts.store)
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop`; then leave the PLC in its safe state."""
@@ -209,21 +210,14 @@ class Station:
         self._snapshots.take(plc)
 
     def _set_alarms(self, plc: PlcView | None, link: dict[str, Any]) -> None:
-        store, mqtt = self.parts.store, link.get("mqtt", {})
-        failures = dict(self.failures)
-        if not store.healthy:
-            failures["store"] = store.last_error
-        elif store.replaced:
-            failures["store"] = f"the file was damaged and is kept as {store.replaced.name}"
         condition = Condition(
             self.pipeline.state,
             plc,
-            failures,
+            dict(self.failures),
             self.bad_pictures,
             self.late,
             self.unknown_recipe,
-            mqtt.get("reason", "") if mqtt.get("state") == "offline" else "",
-            throttled(self._snapshots.last.get("host", {})),
+            self._diagnostics.details(self._snapshots.last.get("host", {}), link),
         )
         for alarm_id, detail in active_alarms(condition).items():
             self.parts.alarms.set(alarm_id, active=bool(detail), detail=detail)

@@ -3,10 +3,11 @@
 Pure, like `decide`: a table that a process engineer can check against alarms.toml.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from apps.defect_inspection.decide import LineState
-from common.alarms.device import HOST_THROTTLED
+from common.alarms.diagnostics import well
 from common.ports import PlcView
 
 REJECT_BIN = 0b0011  # PLC's REJECT_FAULT: bin full, air low
@@ -20,13 +21,12 @@ class Condition:
     line: LineState
     plc: PlcView | None = None
     failures: dict[str, str] = field(default_factory=dict)
-    """Stage or device → cause, as long as it lasts: plc, camera, inference, store."""
+    """Stage or device → cause, as long as it lasts: plc, camera, inference."""
     bad_pictures: str = ""
     late: str = ""
     unknown_recipe: str = ""
-    uplink: str = ""
-    throttled: str = ""
-    """Why the device slows itself down; the rate of pictures is the line's and stays."""
+    diagnostics: Mapping[str, str] = field(default_factory=well)
+    """What the station tells of itself."""
 
 
 def active_alarms(now: Condition) -> dict[str, str]:
@@ -45,10 +45,8 @@ def active_alarms(now: Condition) -> dict[str, str]:
         "inference_failed": now.failures.get("inference", ""),
         "bad_pictures": now.bad_pictures,
         "reject_bin": "bin full" * (faults & 1) or "air low" * bool(faults & REJECT_BIN),
-        "store_failing": now.failures.get("store", ""),
         "late_verdicts": now.late,
-        "uplink_offline": now.uplink,
-        HOST_THROTTLED: now.throttled,
+        **now.diagnostics,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from apps.patient_monitoring.bed_alarms import CLOCK, IDENTITY, alarm_of
 from apps.patient_monitoring.outgoing.ways import failing
 from apps.patient_monitoring.sources import SOURCE
-from common.alarms.device import HOST_THROTTLED, throttled
+from common.alarms.diagnostics import Diagnostics
 
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
@@ -48,6 +48,7 @@ class Watch:
 
     def __init__(self, station: "Station") -> None:
         self._station = station
+        self._diagnostics = Diagnostics(station.parts.store)
         self._told: set[str] = set()
 
     def cleared(self, bed: str) -> None:
@@ -78,10 +79,6 @@ class Watch:
 
     def _whole(self, now: float, link: dict[str, Any]) -> dict[str, str]:
         station = self._station
-        store, mqtt = station.parts.store, link.get("mqtt", {})
-        stored = "" if store.healthy else store.last_error
-        if store.healthy and store.replaced:
-            stored = f"the file was damaged and is kept as {store.replaced.name}"
         silent = [f"{one.name}: {one.wrong}" for one in station.parts.listeners if one.wrong]
         jumped = now - station.intake.jumped_at < CLOCK_TOLD_S
         refused = station.intake.problems(now).get((SOURCE, ""), "")
@@ -89,8 +86,6 @@ class Watch:
             "source_refused": refused,
             "gateway_clock": "the wall clock was set" if jumped else "",
             "listener_down": "; ".join(silent),
-            "store_failing": stored,
-            "uplink_offline": mqtt.get("reason", "") if mqtt.get("state") == "offline" else "",
-            HOST_THROTTLED: throttled(station.snapshot().get("host", {})),
+            **self._diagnostics.details(station.snapshot().get("host", {}), link),
             **failing(link),
         }

@@ -6,7 +6,7 @@ And in software, where nobody watches, the first baseline of each machine.
 import logging
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from apps.predictive_maintenance import watch
 from apps.predictive_maintenance.baseline import Baseline
@@ -16,7 +16,7 @@ from apps.predictive_maintenance.snapshot import SPECTRUM, Snapshots
 from apps.predictive_maintenance.spectra import spectra
 from apps.predictive_maintenance.vibration import Measurer
 from apps.predictive_maintenance.watch import Condition
-from common.alarms.device import throttled
+from common.alarms.diagnostics import Diagnostics
 from common.meta import put
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Upkeep:
 
     def __init__(self, station: "Station", snapshots: Snapshots) -> None:
         self._station, self._snapshots = station, snapshots
+        self._diagnostics = Diagnostics(station.parts.store)
         clock = station.parts.clock
         self._started = clock.monotonic()
         self._alarms_at = self._snapshot_at = self._spectrum_at = self._started
@@ -120,7 +121,6 @@ class Upkeep:
     def _condition(self, now: float) -> Condition:
         station, link = self._station, self._station.parts.link()
         lost, self._lost = station.sense.dropped - self._lost, station.sense.dropped
-        store = station.parts.store
         states = station.pipeline.state
         machines = {}
         for asset in station.settings.machines:
@@ -134,8 +134,7 @@ class Upkeep:
             dict(station.sense.failures), station.sense.unknown(), lost,
             station.failure, station.act.desk.failure,
             link.get("webhook", {}).get("dead", 0), station.act.light_failure,
-            "" if store.healthy else store.last_error, _offline(link),
-            throttled(self._snapshots.last.get("host", {})),
+            self._diagnostics.details(self._snapshots.last.get("host", {}), link),
         )  # fmt: skip
 
     # ------------------------------------------------------------------ the first baselines
@@ -176,13 +175,3 @@ class Upkeep:
         accepted = station.learning.accept(asset, despite=False)
         used = then(accepted, lambda baseline: station.later(lambda: station.use(baseline)))
         used.add_done_callback(partial(self._given_up, asset))
-
-
-def _offline(link: dict[str, Any]) -> str:
-    """Why a way out is away; a webhook that has nothing to post does not know."""
-    away = [
-        f"{name}: {way.get('reason', '')}"
-        for name, way in link.items()
-        if way.get("state") == "offline" and (name == "mqtt" or way.get("queued"))
-    ]
-    return "; ".join(away)

@@ -10,7 +10,7 @@ from pathlib import Path
 from apps.predictive_maintenance.config import APP, Machine
 from apps.predictive_maintenance.domain import Verdict
 from common.alarms.definition import AlarmDefinition, at_place, load_definitions
-from common.alarms.device import HOST_THROTTLED
+from common.alarms.diagnostics import well
 
 EACH = "machine_"
 UNJUDGED_S = 86_400.0
@@ -50,10 +50,8 @@ class Condition:
     refused: int = 0
     """Work orders that the CMMS refused for good."""
     light: str = ""
-    store: str = ""
-    uplink: str = ""
-    throttled: str = ""
-    """Why the device slows itself down."""
+    diagnostics: Mapping[str, str] = field(default_factory=well)
+    """What the station tells of itself."""
 
 
 def definitions(
@@ -88,9 +86,7 @@ def active_alarms(now: Condition) -> dict[str, str]:
         "orders_waiting": now.orders,
         "orders_refused": f"{now.refused} refused for good" if now.refused else "",
         "light_failed": now.light,
-        "store_failing": now.store,
-        "uplink_offline": now.uplink,
-        HOST_THROTTLED: now.throttled,
+        **now.diagnostics,
     }
     for asset, machine in now.machines.items():
         for name, detail in _of_machine(machine, now).items():

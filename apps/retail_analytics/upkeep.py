@@ -9,7 +9,7 @@ from apps.retail_analytics.crowd import local_time
 from apps.retail_analytics.snapshot import Snapshots
 from apps.retail_analytics.statement import LANGUAGES, statement
 from apps.retail_analytics.watch import CameraCondition, Condition
-from common.alarms.device import throttled
+from common.alarms.diagnostics import HOST_THROTTLED, Diagnostics
 from common.meta import put
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Upkeep:
 
     def __init__(self, station: "Station", snapshots: Snapshots) -> None:
         self._station, self._snapshots = station, snapshots
+        self._diagnostics = Diagnostics(station.parts.store)
         self._due = float("-inf")
         self._looks: deque[tuple[float, int, int]] = deque()
         """Of the last minute: when, and pictures taken and dropped until then."""
@@ -105,9 +106,9 @@ class Upkeep:
         return f"{lost} of {came} pictures of the last minute dropped"
 
     def _condition(self, clock: str) -> Condition:
-        station, store = self._station, self._station.parts.store
-        mqtt = station.parts.link().get("mqtt", {})
-        settings = station.settings
+        station, settings = self._station, self._station.settings
+        diagnostics = self._diagnostics.details(self._host, station.parts.link())
+        diagnostics[HOST_THROTTLED] = diagnostics[HOST_THROTTLED] or station.rate.reason
         cameras = {
             name: CameraCondition(
                 station.status.reasons.get(name, ""), station.act.called(name)
@@ -121,17 +122,6 @@ class Upkeep:
             dropped=self._overload(),
             refused=station.recorder.refusal,
             clock=clock,
-            throttled=throttled(self._host) or station.rate.reason,
-            disk_free_mb=self._host.get("disk_free_mb"),
-            store=_store_trouble(store),
-            uplink=mqtt.get("reason", "") if mqtt.get("state") == "offline" else "",
-            closed=not settings.hours.open_at(local_time(store.clock.wall())),
+            diagnostics=diagnostics,
+            closed=not settings.hours.open_at(local_time(station.parts.store.clock.wall())),
         )
-
-
-def _store_trouble(store: Any) -> str:
-    if not store.healthy:
-        return str(store.last_error)
-    if store.replaced:
-        return f"the file was damaged and is kept as {store.replaced.name}"
-    return ""

@@ -5,12 +5,12 @@ alarm tells a count of people; it tells the limit.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from apps.retail_analytics.config import APP, QueueRules
 from common.alarms.definition import AlarmDefinition, at_place, load_definitions
-from common.alarms.device import HOST_THROTTLED
+from common.alarms.diagnostics import well
 
 EACH = ("queue_long", "camera_away", "camera_blind", "camera_moved", "camera_slow")
 """Alarms that every camera has for itself: `camera_away.door`."""
@@ -25,7 +25,6 @@ STATES = {
 }
 """First word of why a view is unusable → the alarm of it."""
 GOOD = "good"
-LEAST_DISK_MB = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,8 @@ class Condition:
     refused: str = ""
     """Why an interval could not be published."""
     clock: str = ""
-    throttled: str = ""
-    """Why the device slows itself down, or is spared."""
-    disk_free_mb: float | None = None
-    """None: not told."""
-    store: str = ""
-    uplink: str = ""
+    diagnostics: Mapping[str, str] = field(default_factory=well)
+    """What the station tells of itself."""
     closed: bool = False
     """Outside opening hours: darkness is what is expected."""
 
@@ -85,10 +80,7 @@ def active_alarms(now: Condition, queue: QueueRules) -> dict[str, str]:
         "overload": now.dropped,
         "intervals_refused": now.refused,
         "clock_stepped": now.clock,
-        HOST_THROTTLED: now.throttled,
-        "disk_low": _low(now.disk_free_mb),
-        "store_failing": now.store,
-        "uplink_offline": now.uplink,
+        **now.diagnostics,
     }
     for name, camera in now.cameras.items():
         for alarm, detail in _of_camera(camera, queue, now.closed).items():
@@ -111,9 +103,3 @@ def _of_camera(camera: CameraCondition, queue: QueueRules, closed: bool) -> dict
         where = ", ".join(camera.called)
         found["queue_long"] = f"{where}: {queue.call_length} or more for {queue.call_s:g} s"
     return found
-
-
-def _low(free_mb: float | None) -> str:
-    return (
-        f"{free_mb:.0f} MB are free" if free_mb is not None and free_mb < LEAST_DISK_MB else ""
-    )

@@ -39,9 +39,3 @@ def passed(limit: Limit, value: float | None, active: bool) -> bool:
     if limit.side == "high":
         return value > limit.value - band
     return value < limit.value + band
-
-
-def describe(limit: Limit, value: float, unit: str = "") -> str:
-    """The detail of an alarm, e.g. "91.5 °C, high limit 90 °C"."""
-    tail = f" {unit}" if unit else ""
-    return f"{value:g}{tail}, {limit.side} limit {limit.value:g}{tail}"

@@ -70,11 +70,6 @@ def test_details_tell_limits_and_never_counts():
     assert found["occupancy_limit"] == "more than 40 inside"
 
 
-def test_a_full_disk_is_told_before_it_is_full():
-    assert active_alarms(Condition({}, disk_free_mb=400.0), QueueRules())["disk_low"]
-    assert not active_alarms(Condition({}, disk_free_mb=None), QueueRules())["disk_low"]
-
-
 @pytest.mark.parametrize(
     ("opens", "closes", "at", "is_open"),
     [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from common.alarms.limits import Limit, describe, passed
+from common.alarms.limits import Limit, passed
 
 VALUES = st.floats(-1e6, 1e6)
 HOT = Limit(90.0, deadband=2.0)
@@ -78,8 +78,3 @@ def test_noise_smaller_than_the_deadband_never_chatters(value, deadband, noise):
 def test_a_limit_that_makes_no_sense_is_refused(value, side, deadband):
     with pytest.raises(ValueError, match=r"side|finite"):
         Limit(value, side, deadband)
-
-
-def test_the_detail_of_an_alarm():
-    assert describe(HOT, 91.5, "°C") == "91.5 °C, high limit 90 °C"
-    assert describe(COLD, 3.0) == "3, low limit 5"

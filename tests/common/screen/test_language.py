@@ -75,10 +75,14 @@ def test_the_catalogue_of_an_app_is_complete_and_has_nothing_left_over(app: Path
     assert sorted(known - used) == [], "German words that nothing says"
 
 
-@pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
-def test_what_a_catalogue_hears_is_what_the_station_says(app: Path) -> None:
-    code = "".join(path.read_text("utf-8") for path in app.glob("*.py"))
-    for key in words(app, "heard"):
+SAID = {app: app.glob("*.py") for app in APPS}
+SAID[ROOT / "common/screen"] = (ROOT / "common").glob("alarms/*.py")
+
+
+@pytest.mark.parametrize("folder", SAID, ids=lambda folder: folder.name)
+def test_what_a_catalogue_hears_is_what_the_station_says(folder: Path) -> None:
+    code = "".join(path.read_text("utf-8") for path in SAID[folder])
+    for key in words(folder, "heard"):
         texts = [text for text, *_ in string.Formatter().parse(key)]
         assert max(texts, key=len) in code, key
 
