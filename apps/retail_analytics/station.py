@@ -160,6 +160,7 @@ class Station:
         finally:
             self.sense.stop()
             self.eyes.close()
+            self._queue.settle(self.parts.store)
             self.recorder.finish(self.crowd.document())
 
     def turn(self) -> Turn | None:

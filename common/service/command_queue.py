@@ -3,9 +3,14 @@
 import queue
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
+from common.errors import LinesideError
+from common.store import Store
 from common.users import User
+
+SETTLE_S = 5.0
 
 
 class CommandQueue:
@@ -32,8 +37,7 @@ class CommandQueue:
         What it returns may be a future: the asker is told when that is done. From here on
         the command can no longer be given up.
         """
-        while not self._later.empty():
-            self._later.get()()
+        self._catch_up()
         while not self._waiting.empty():
             name, arguments, user, future = self._waiting.get()
             if not future.set_running_or_notify_cancel():
@@ -44,6 +48,16 @@ class CommandQueue:
                 future.set_exception(error)
             else:
                 _hand_over(result, future)
+
+    def settle(self, store: Store) -> None:
+        """For a loop that ends: wait for what the disk was given, then do what follows."""
+        with suppress(LinesideError, TimeoutError):
+            store.submit(lambda _: None).result(SETTLE_S)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        while not self._later.empty():
+            self._later.get()()
 
 
 def and_then(

@@ -11,6 +11,7 @@ from apps.retail_analytics.record import EVENT
 from common.errors import ConfigError
 from tests.apps.retail_analytics.retail_rig import (
     DOOR,
+    ERIC,
     NOON,
     TILLS,
     Rig,
@@ -422,6 +423,20 @@ def test_run_turns_until_it_is_stopped_and_closes_what_is_open(tmp_path):
     (interval,) = rig.intervals()
     assert interval["partial"]
     assert interval["lines"][0]["in"] == 4
+    rig.store.close()
+
+
+def test_a_correction_that_the_disk_is_just_taking_is_in_what_a_stop_keeps(tmp_path):
+    rig = Rig(tmp_path, settings_for(DOOR, TILLS))
+    stop = threading.Event()
+    asked = rig.station.command("occupancy.correct", {"inside": 20, "reason": "counted"}, ERIC)
+    rig.station._queue.carry_out(rig.station._commands.carry_out)  # and not one turn more
+    stop.set()
+    rig.station.run(stop)
+    assert asked.result(0) == "taken over"
+    rig.store.close()
+    rig.start()
+    assert rig.station.crowd.document()["inside"] == 20
     rig.store.close()
 
 
