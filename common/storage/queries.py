@@ -5,13 +5,11 @@ with closing(open_readonly(path)) as connection:
 """
 
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from common.alarms.engine import HIDDEN
 from common.audit import SELECT_AUDIT, AuditRow
 from common.canonical import read_object
 from common.records import Label, Record, record_kinds
@@ -101,35 +99,6 @@ def labels(connection: sqlite3.Connection, record_seq: int) -> list[Label]:
         (record_seq,),
     )
     return [Label(*row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmView:
-    """One alarm that is not normal, as last stored."""
-
-    alarm_id: str
-    state: str
-    """See common.alarms.engine.State."""
-    priority: int
-    """1 is the highest."""
-    wall_time: float
-    """When it came into this state: UTC, seconds since 1970."""
-    body: Mapping[str, Any]
-    """See common.alarms.document.body: what the alarm is, its present occurrence, and under
-    "hidden" what hides it."""
-
-
-def active_alarms(connection: sqlite3.Connection) -> list[AlarmView]:
-    """Annunciated alarms: highest priority first, then newest."""
-    rows = connection.execute(
-        "SELECT alarm_id, state, priority, wall_time, body FROM alarms"
-        " WHERE state <> 'NORM' ORDER BY priority, wall_time DESC"
-    )
-    return [
-        AlarmView(alarm_id, state, priority, wall_time, read_object(body))
-        for alarm_id, state, priority, wall_time, body in rows
-        if state not in HIDDEN
-    ]
 
 
 def audit_tail(connection: sqlite3.Connection, limit: int = 50) -> list[AuditRow]:

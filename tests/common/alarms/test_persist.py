@@ -14,7 +14,6 @@ from common.alarms.engine import AlarmState, State
 from common.alarms.persist import StoredAlarms, load, machine_boot, save, stored_board
 from common.alarms.shelving import Moment, Shelving
 from common.storage.queries import (
-    active_alarms,
     between,
     drops,
     latest,
@@ -23,6 +22,7 @@ from common.storage.queries import (
 from common.store import Store, StoreSettings
 from common.telemetry import outbox_rows as rows
 from common.telemetry.outbox import MQTT, Message, Outbox, OutboxSettings
+from tests.common.stored_alarms import stored_alarms
 
 WAIT_S = 10.0
 WANTED = Shelving(100.0, "it flickers")
@@ -103,7 +103,7 @@ def test_a_change_is_a_state_a_record_an_audit_row_and_an_event(store, named, mi
     board.command("held", orders.acknowledge(mia, "on my way"))
     settled(store)
     with closing(open_readonly(store.path)) as connection:
-        (view,) = active_alarms(connection)
+        (view,) = stored_alarms(connection)
         assert (view.alarm_id, view.state, view.priority) == ("held", "ACKED", 2)
         assert view.body["response"] == "Stop the motor."
         assert view.body["cause"] == "Too much load."
@@ -129,7 +129,7 @@ def test_hidden_alarms_are_listed_with_their_reason_and_audited(store, named, mi
     board.command("one", orders.shelve(mia, replace(WANTED, one_shot=True)))
     settled(store)
     with closing(open_readonly(store.path)) as connection:
-        assert active_alarms(connection) == []
+        assert stored_alarms(connection) == []
         stored = connection.execute("SELECT alarm_id, body FROM alarms")
         found = {alarm_id: json.loads(body)["hidden"][0] for alarm_id, body in stored}
         assert audited(connection) == [
@@ -276,7 +276,7 @@ def test_a_flood_of_a_thousand_is_in_the_store_to_the_last(store, named, mia):
         board.tick()
         settled(store)
     with closing(open_readonly(store.path)) as connection:
-        assert {view.alarm_id for view in active_alarms(connection)} == set(names)
+        assert {view.alarm_id for view in stored_alarms(connection)} == set(names)
         assert len(latest(connection, "alarm", limit=9999)) == 2000
         assert len(audited(connection)) == 1000
         assert len(rows.pending(connection, MQTT, 9999)) == 2000

@@ -22,12 +22,13 @@ from common.storage import recovery as store_recovery
 from common.storage.epoch import UNKNOWN, Mark, MarkFile
 from common.storage.failures import StoreError
 from common.storage.file import open_file, suspect
-from common.storage.queries import active_alarms, latest, open_readonly
+from common.storage.queries import latest, open_readonly
 from common.storage.schema import MIGRATIONS, VERSION_1
 from common.store import Store, StoreUnavailable
 from common.telemetry import outbox_rows as rows
 from common.telemetry.event import decode_event
 from common.telemetry.outbox import EPOCH, MQTT, WEBHOOK, Message, Outbox
+from tests.common.stored_alarms import stored_alarms
 
 WAIT_S = 20.0
 EVENTS = 60
@@ -142,7 +143,7 @@ def test_all_that_is_sound_comes_over_with_its_own_ids(station: Path, clock: Hel
         store.submit(an_outbox(store).begin).result(WAIT_S)
         assert payloads(station).items() >= before.items()
         with closing(open_readonly(station)) as connection:
-            (alarm,) = active_alarms(connection)
+            (alarm,) = stored_alarms(connection)
             assert (alarm.alarm_id, alarm.state, alarm.priority) == ("motor", "UNACK", 2)
             assert alarm.body == ALARM
             assert audit.verify(connection) is None
@@ -231,7 +232,7 @@ def test_garbled_alarms_and_counters_do_no_harm(station: Path, clock: HeldClock)
     ruin_a_page_of(station, "records_by_kind")
     with closing(Store(station, clock)) as store:
         with closing(open_readonly(station)) as connection:
-            assert [alarm.alarm_id for alarm in active_alarms(connection)] == ["motor"]
+            assert [alarm.alarm_id for alarm in stored_alarms(connection)] == ["motor"]
         first = store.submit(lambda c: an_outbox(store).append(c, message(1))).result(WAIT_S)
         assert int(first.rpartition("-")[2]) > EVENTS, "the mark and the rows know the number"
 
