@@ -14,7 +14,8 @@ from apps.defect_inspection import evaluate as inspection_evaluate
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.simulate import SimulatedCamera
 from apps.line_bench import run_line
-from apps.open_inspection import load, open_inspection_model
+from apps.open_inspection import load
+from apps.picture_model import open_picture_model
 from apps.train import PYTHON as TRAIN_PYTHON
 from common.errors import ConfigError
 from common.inference.bundle import Artefact, Bundle, open_bundle
@@ -30,7 +31,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         have = ", ".join(settings.recipes)
         raise ConfigError(f"{asked.config}: no recipe {recipe}; there are {have}")
     dataset = inspection_evaluate.open_dataset(asked.folder, asked.split or "val")
-    choice = open_inspection_model(settings, asked.config)
+    choice = open_picture_model(settings.model, asked.config)
     try:
         return inspection_evaluate.evaluate(choice.model, settings.recipes[recipe], dataset)
     finally:
@@ -41,7 +42,7 @@ def bench(asked: Asked) -> dict[str, Any]:
     """Speed of the wanted artefact: pipeline, runtime, Ultralytics, and the line itself."""
     changes, quick = asked.all_changes, asked.quick
     settings = load(asked.config, changes)
-    choice = open_inspection_model(settings, asked.config)
+    choice = open_picture_model(settings.model, asked.config)
     inspection = inspection_bench.Bench(settings, choice)
     figures = inspection.run(20 if quick else inspection_bench.ROUNDS)
     bundle = open_bundle(asked.config.parent / settings.model.bundle)
@@ -57,7 +58,7 @@ def _depths(settings: Settings, asked: Asked, taken: Artefact) -> dict[str, Any]
 
     def at(depth: int) -> Choice:
         deep = replace(settings, model=replace(wanted, depth=depth))
-        return open_inspection_model(deep, asked.config)
+        return open_picture_model(deep.model, asked.config)
 
     return bench_depth.depths(settings, at, quick=asked.quick)
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from apps.asked import Asked
-from apps.open_retail import load, open_person_model
+from apps.open_retail import load
+from apps.picture_model import open_picture_model
 from apps.retail_analytics import bench as retail_bench
 from apps.retail_analytics import evaluate as retail_evaluate
 from apps.retail_analytics.bench_depth import depths
@@ -23,7 +24,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
 def bench(asked: Asked) -> dict[str, Any]:
     """Four cameras in real time, cost per step, beside the bare runtime; memory."""
     settings = load(asked.config, asked.all_changes)
-    choice = open_person_model(settings, asked.config)
+    choice = open_picture_model(settings.model, asked.config)
     try:
         figures = retail_bench.bench(settings, asked.config, choice, asked.quick)
         figures["duty"] = duty(settings, choice.model, quick=asked.quick)
@@ -35,6 +36,6 @@ def bench(asked: Asked) -> dict[str, Any]:
 
     def at(depth: int) -> Choice:
         deep = replace(settings, model=replace(wanted, depth=depth))
-        return open_person_model(deep, asked.config)
+        return open_picture_model(deep.model, asked.config)
 
     return figures | {"depths": depths(settings, at, quick=asked.quick)}

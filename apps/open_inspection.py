@@ -15,11 +15,11 @@ from apps.defect_inspection import config, station
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.perceive import Perceive
 from apps.defect_inspection.simulate import SimulatedCamera
+from apps.picture_model import open_picture_model
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition, load_definitions
 from common.clock import SystemClock
 from common.config import from_table
-from common.inference.selection import Choice, open_model_of
 from common.ports import Camera
 from common.store import Store
 from hardware import catalog
@@ -56,7 +56,7 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
 
 def open_parts(settings: Settings, path: Path, base: Base, opened: ExitStack) -> station.Parts:
     """Everything the station needs; `opened` closes it all again."""
-    choice = open_inspection_model(settings, path)
+    choice = open_picture_model(settings.model, path)
     opened.callback(choice.model.close)
     camera = _open_camera(settings, path, base.clock)
     opened.callback(camera.close)
@@ -67,11 +67,6 @@ def open_parts(settings: Settings, path: Path, base: Base, opened: ExitStack) ->
         alarms=base.alarms, clock=base.clock, sinks=base.sinks, link=base.link,
         host=base.host, notification=base.notifier.state, software=base.software,
     )  # fmt: skip
-
-
-def open_inspection_model(settings: Settings, path: Path) -> Choice:
-    """The model of `settings`."""
-    return open_model_of(settings.model, path, catalog.opener_for(settings.model.depth))
 
 
 def _open_camera(settings: Settings, path: Path, clock: SystemClock) -> Camera:
@@ -86,7 +81,7 @@ def _second_inspector(
 ) -> Callable[[np.ndarray], dict[str, Any]]:
     """Inference for nearby systems on a network of its own: the line never waits for it."""
     recipe = next(iter(settings.recipes.values()))
-    choice = open_inspection_model(settings, path)
+    choice = open_picture_model(settings.model, path)
     opened.callback(choice.model.close)
     perceive = Perceive(choice.model, {}, parts.clock)
 

@@ -5,16 +5,14 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from apps.base import Base, Running, Way
+from apps.picture_model import open_picture_model
 from apps.retail_analytics import guard, simulate, station, watch
 from apps.retail_analytics.camera import CameraSettings
 from apps.retail_analytics.config import Settings, Simulation
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
 from common.config import from_table, setting
-from common.inference.selection import Choice, open_model_of
 from common.ports import Camera, Clock
 from common.store import Store
 from hardware import catalog
@@ -50,7 +48,7 @@ def world(settings: Settings, path: Path) -> AbstractContextManager[None]:
 def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Running:
     """The station with its cameras and model; from here on no picture can be written."""
     guarded = opened.enter_context(guard.sealed(base.folder))
-    choice = open_person_model(settings, path)
+    choice = open_picture_model(settings.model, path)
     opened.callback(choice.model.close)
     parts = station.Parts(
         cameras=open_cameras(settings, path, base.clock, opened), model=choice,
@@ -64,16 +62,6 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
         },
     )  # fmt: skip
     return Running(station.build(settings, parts), f"{choice.reason}; {guarded.says()}")
-
-
-def open_person_model(settings: Settings, path: Path) -> Choice:
-    """The model of `settings`.
-
-    From here on OpenCV works in the thread that asks it: the network's threads want the
-    cores, and on a busy one waiting for a second thread costs more than it brings.
-    """
-    cv2.setNumThreads(1)
-    return open_model_of(settings.model, path, catalog.opener_for(settings.model.depth))
 
 
 def open_cameras(

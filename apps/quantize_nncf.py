@@ -31,7 +31,8 @@ def quantize(job: dict[str, Any]) -> None:
     if job["to"] == "openvino-int8":
         import openvino as ov  # noqa: PLC0415
 
-        network = ov.Core().read_model(job["onnx"])
+        # read_model leaves biases open; NNCF then takes every SiLU apart: a third slower
+        network = ov.convert_model(job["onnx"])
         made = nncf.quantize(network, nncf.Dataset(batches), **options)
         ov.save_model(made, job["out"])
         return

@@ -14,6 +14,7 @@ import pytest
 from apps import measure_retail, open_retail
 from apps.asked import Asked
 from apps.base import open_base
+from apps.picture_model import open_picture_model
 from apps.retail_analytics.config import APP, Settings
 from common.clock import SystemClock
 from common.errors import BackendMissing, BundleError, ConfigError
@@ -166,7 +167,7 @@ def test_the_station_runs_on_a_real_network_and_nothing_can_write_pictures(tmp_p
 def test_no_model_is_one_line(tmp_path):
     settings = load(f"model.bundle={tmp_path}")
     with pytest.raises(BundleError, match=r"model.toml is missing"):
-        open_retail.open_person_model(settings, TOML)
+        open_picture_model(settings.model, TOML)
 
 
 def test_evaluate_says_what_it_lacks(tmp_path):
