@@ -20,7 +20,7 @@ from common.inference import card_text
 from common.inference.bundle import Bundle, open_bundle
 from common.inference.selection import OpenRuntime, open_model
 
-VERSION = "1.1.0"
+VERSION = "1.1.1"
 LICENCE = "AGPL-3.0-only"  # what Ultralytics says of weights trained with its software
 
 
