@@ -202,6 +202,7 @@ SOURCES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "maintenance-bench": partial(bench, "maintenance-bench"),
     "screen-bench": partial(bench, "screen-bench"),
+    "screen-soak": partial(bench, "screen-soak"),
     "telemetry": partial(bench, "telemetry"),
     "ward-accuracy": lambda: ward_figures.accuracy(_figures("ward-accuracy")),
     "ward-bench": lambda: ward_figures.speed(_figures("ward-bench")),

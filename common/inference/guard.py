@@ -53,7 +53,7 @@ class FrameGuard:
     def _frozen(self, frame: np.ndarray) -> str:
         if not self.limits.detect_frozen:
             return ""
-        last, self._last.frame = self._last.frame, frame.copy()
+        last = self._last.frame
         # a few rows settle it for almost every frame; only equal ones are compared in full
         if (
             last is not None
@@ -61,6 +61,10 @@ class FrameGuard:
             and np.array_equal(frame, last)
         ):
             return "frozen: equal to the frame before in every pixel; the camera repeats itself"
+        if last is not None and last.shape == frame.shape:
+            np.copyto(last, frame)  # into memory that the caches know
+        else:
+            self._last.frame = frame.copy()
         return ""
 
     def _unusable(self, frame: np.ndarray) -> str:
