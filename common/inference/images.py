@@ -19,10 +19,11 @@ def binarise(frame: np.ndarray) -> np.ndarray:
     """Grey frame uint8 [H, W] to black (conductor, 0) and white (255), by Otsu's threshold.
 
     The light's slow fall-off over the frame is taken out first, so one threshold serves
-    all of it. The threshold is found on every fourth pixel and then laid over the frame
-    like the light: dividing the whole frame would give the same and take longer.
+    all of it. Both are found on every fourth pixel and then laid over the frame: dividing
+    the whole frame would give the same and take longer.
     """
-    light, sample = _light(frame), np.ascontiguousarray(frame[::4, ::4])
+    sample = np.ascontiguousarray(frame[::4, ::4])
+    light = _light(sample)
     flat = cv2.divide(sample, _resized(light, sample.shape), scale=FLAT_LIGHT)
     level = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0]
     limit = (light * (level + 0.5) / FLAT_LIGHT).clip(0, 255).astype(np.uint8)
@@ -33,17 +34,15 @@ def _resized(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(cv2.resize(small, shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
 
-def _light(frame: np.ndarray) -> np.ndarray:
-    """How much light each place gets, seen where the part is bare; a 16th of [H, W].
+def _light(sample: np.ndarray) -> np.ndarray:
+    """How much light each place gets, seen where the part is bare; a quarter of [H, W].
 
     Under a large pour there is nothing bright to look at; there the bare places around it
     are averaged, weighted by distance.
     """
-    height, width = frame.shape
-    size = (max(1, round(width / 16)), max(1, round(height / 16)))
-    half = (max(1, width // 2), max(1, height // 2))  # two steps are faster than one
-    small = cv2.resize(frame, half, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+    height, width = sample.shape
+    size = (max(1, round(width / 4)), max(1, round(height / 4)))
+    small = cv2.resize(sample, size, interpolation=cv2.INTER_AREA)
     level, bare = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     weight = cv2.GaussianBlur(bare.astype(np.float32), (0, 0), 6) + 1e-3
     seen = cv2.GaussianBlur((small * bare).astype(np.float32), (0, 0), 6)
