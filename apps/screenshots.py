@@ -90,7 +90,7 @@ def _menu(browser: "Browser", url: str) -> list[str]:
 def _shown(browser: "Browser", address: str, size: str = "panel") -> "Page":
     from playwright.sync_api import Error  # noqa: PLC0415 - a developer's tool
 
-    page = browser.new_context(viewport=SIZES[size]).new_page()
+    page = browser.new_context(viewport=SIZES[size], reduced_motion="reduce").new_page()
     try:
         page.goto(address, timeout=PATIENCE_MS)
         page.locator(".ls-corner").wait_for(timeout=PATIENCE_MS)
