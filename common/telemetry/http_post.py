@@ -1,6 +1,5 @@
 """A server that takes HTTP posts: who it is, who we are to it, and what its refusal means."""
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from common.config import setting
 from common.errors import ConfigError, LinesideError
 from common.telemetry.courier import Answer
 from common.telemetry.drain import Verdict
+from common.tls import client_context
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,9 @@ class HttpPost:
     """The connection; raises ConfigError for unusable TLS files."""
 
     def __init__(self, settings: HttpSettings) -> None:
-        self._settings = settings
-        self._http = httpx.Client(
-            verify=_tls(settings), timeout=settings.timeout_s, trust_env=False
-        )
+        self._settings, files = settings, f"{settings.url}: TLS files"
+        tls = client_context(files, settings.ca_file, settings.cert_file, settings.key_file)
+        self._http = httpx.Client(verify=tls, timeout=settings.timeout_s, trust_env=False)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response | Answer:
         """What the server answers; LATER where it was not reached."""
@@ -87,13 +86,3 @@ class HttpPost:
             return {"Authorization": f"Bearer {file.read_text('ascii').strip()}"}
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file}: the token cannot be read ({error})") from error
-
-
-def _tls(settings: HttpSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{settings.url}: TLS files cannot be used ({error})") from error
-    return context

@@ -10,7 +10,6 @@ import re
 import smtplib
 import socket
 import sqlite3
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from common.store import Store
 from common.telemetry.back_off import BackOff
 from common.telemetry.drain import Drain, SinkState, Verdict, sink_state
 from common.telemetry.outbox_rows import EMAIL, NEVER_DROPPED, Row
+from common.tls import client_context
 
 POLL_S = 0.5
 LOOK_S = 1.0
@@ -89,7 +89,7 @@ class Mail:
 
     def __init__(self, store: Store, settings: EmailSettings, compose: Compose) -> None:
         self._settings, self._compose, self._clock = settings, compose, store.clock
-        self._tls = _context(settings)
+        self._tls = client_context(f"{settings.host}: TLS files", settings.ca_file)
         self._drain = Drain(store, EMAIL)
         self._back_off = self._new_back_off()
         self._letters: list[_Letter] = []
@@ -245,10 +245,3 @@ def _said(error: Exception) -> str:
 def _words(text: bytes | str) -> str:
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return " ".join(plain.split())[:SHOWN]
-
-
-def _context(settings: EmailSettings) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{settings.host}: TLS files cannot be used ({error})") from error

@@ -20,6 +20,7 @@ from common.telemetry.notices import Notice
 from common.telemetry.receipt import MAX_BYTES
 from common.telemetry.remote import CommandSettings
 from common.telemetry.topics import Identity
+from common.tls import client_context
 
 PUBACK, RECEIPT = "puback", "receipt"
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
@@ -123,14 +124,9 @@ class _Socket(ssl.SSLSocket):
 
 
 def _tls(settings: UplinkSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        files = (settings.ca_file, settings.cert_file, settings.key_file)
-        named = ", ".join(str(file) for file in files if file)
-        raise ConfigError(f"TLS files {named}: cannot be used ({error})") from error
+    files = (settings.ca_file, settings.cert_file, settings.key_file)
+    named = ", ".join(str(file) for file in files if file)
+    context = client_context(f"TLS files {named}:", *files)
     context.sslsocket_class = _Socket
     return context
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from common.errors import ConfigError, LinesideError
+from common.errors import LinesideError
+from common.tls import client_context
 
 if sys.platform == "linux":
     from fcntl import ioctl
@@ -43,13 +44,8 @@ def tls_context(
     where: Where, ca_file: Path | None, cert_file: Path | None, key_file: Path | None
 ) -> ssl.SSLContext:
     """TLS 1.2 or later, the other side's name checked; raises ConfigError for its files."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if cert_file:
-            context.load_cert_chain(cert_file, key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{where}: TLS files cannot be used ({error})") from error
+    context = client_context(f"{where}: TLS files", ca_file, cert_file, key_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
