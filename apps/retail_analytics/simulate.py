@@ -199,5 +199,5 @@ def _hidden(
     """How much of each edge [n, 4] of those there is hidden, and how much of them is seen."""
     seen = dict(zip([p.number for p in people], hiding.seen(camera, people), strict=True))
     rows = [seen[person.number] for person in there]
-    edges = np.array([edge for edge, _ in rows], np.float64).reshape(-1, 4)
-    return edges, np.array([share for _, share in rows], np.float64)
+    edges = np.array([sight.hidden for sight in rows], np.float64).reshape(-1, 4)
+    return edges, np.array([sight.share for sight in rows], np.float64)

@@ -14,6 +14,8 @@ Colour = tuple[int, int, int]
 STRIDE_M = 0.75
 FURNITURE_M = (0.35, 0.35, 1.1)
 """Half the width and depth of a shelf's block, and its height."""
+BLOCKS = tuple((x + 0.5, y + 0.2) for x, y in (*SHELVES, TILL))
+"""Where on the floor they stand; people come to the shelf or till beside them."""
 GRAIN_ROOM = 64  # px that the grain of a picture is moved about, so that it is never the same
 LIMBS = (  # name, from (side, forward, up), to, thickness in m; up in shares of the height
     ("leg", (0.09, 0.0, 0.50), (0.09, 1.0, 0.03), 0.13),
@@ -37,9 +39,11 @@ class Painter:
     def picture(self, people: list[Person], now: float) -> Picture:
         """uint8 [H, W, 3] BGR at time `now`, in changing light, by a camera that shakes."""
         canvas = self._empty.copy()
-        spots = np.array([[*p.spot, 1.0] for p in people]).reshape(-1, 3)
-        for index in np.argsort(-self._view.depths(spots)):
-            self._person(canvas, people[int(index)])
+        for index in far_first(self._view, people):
+            if index < len(people):
+                self._person(canvas, people[index])
+            else:
+                self._shelf(canvas, index - len(people))
         dx, dy = self._random.normal(0, self._shake, 2)
         matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
         size = (self._view.width, self._view.height)
@@ -59,9 +63,6 @@ class Painter:
             self._line(canvas, (column, -2.0, 0.0), (column, 8.0, 0.0), (135, 142, 145), 1)
         for row in range(-2, 9):
             self._line(canvas, (0.0, row, 0.0), (10.0, row, 0.0), (135, 142, 145), 1)
-        for x, y in (*SHELVES, TILL):
-            colour = (70, 90, 130) if (x, y) != TILL else (60, 60, 70)
-            self._block(canvas, furniture(x, y), FURNITURE_M, colour)
         return canvas
 
     def _line(
@@ -79,6 +80,10 @@ class Painter:
         cv2.line(
             canvas, tuple(ends[0].tolist()), tuple(ends[1].tolist()), colour, max(1, width)
         )
+
+    def _shelf(self, canvas: Picture, index: int) -> None:
+        colour = (70, 90, 130) if index < len(SHELVES) else (60, 60, 70)
+        self._block(canvas, BLOCKS[index], FURNITURE_M, colour)
 
     def _block(
         self,
@@ -107,9 +112,15 @@ class Painter:
         self._block(canvas, (float(x), float(y)), (0.3, 0.4, 0.9), (170, 170, 175))
 
 
-def furniture(x: float, y: float) -> tuple[float, float]:
-    """Where the block of a shelf or till stands that people come to at (x, y)."""
-    return x + 0.5, y + 0.2
+def far_first(view: Pinhole, people: list[Person]) -> list[int]:
+    """In the order in which they hide each other: people by their place in the list, then
+    `BLOCKS` by theirs. From straight above no shelf hides a head.
+    """
+    spots = [(float(p.spot[0]), float(p.spot[1])) for p in people] + list(BLOCKS)
+    depths = view.depths(np.array([[x, y, 0.8] for x, y in spots]))
+    if view.plane_m:
+        depths[len(people) :] = np.inf
+    return [int(index) for index in np.argsort(-depths)]
 
 
 def block(

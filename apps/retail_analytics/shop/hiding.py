@@ -4,31 +4,44 @@ Bodies are drawn as they are in the pictures, the far ones first, as numbers ins
 colours; what is left of a number is what is seen of that person.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.retail_analytics.shop.figures import FURNITURE_M, block, figure, furniture
-from apps.retail_analytics.shop.people import SHELVES, TILL, Person
+from apps.retail_analytics.shop.figures import BLOCKS, FURNITURE_M, block, far_first, figure
+from apps.retail_analytics.shop.people import Person
 from apps.retail_analytics.shop.view import Pinhole
 
 Floats = NDArray[np.float64]
 Body = tuple[NDArray[np.bool_], tuple[slice, slice]]
 """A body's pixels, and which part of the picture they lie in."""
-BLOCKS = tuple(furniture(x, y) for x, y in (*SHELVES, TILL))
 NOBODY = -1
 
 
-def seen(view: Pinhole, people: list[Person]) -> list[tuple[Floats, float]]:
-    """Per person the edges [4] as shares that are hidden, and the share of the body seen.
+@dataclass(frozen=True)
+class Sight:
+    """What is seen of one person."""
 
-    Of left, top, right and bottom: 0 where the body's own edge is seen, 0.4 of the bottom
-    where the legs are hidden up to 0.4 of its height; all are 0 when nothing is seen. What
-    lies beyond the picture's edge is not hidden, but cut by the picture.
-    """
+    box: Floats
+    """[4] left, top, right and bottom in px of what is seen; all 0 when nothing is."""
+    hidden: Floats
+    """[4] the edges as shares that are hidden: 0 where the body's own edge is seen, 0.4 of
+    the bottom where the legs are hidden up to 0.4 of its height. What lies beyond the
+    picture's edge is not hidden, but cut by the picture."""
+    share: float
+    """Of the body in the picture that is seen."""
+
+
+UNSEEN = Sight(np.zeros(4), np.zeros(4), 0.0)
+
+
+def seen(view: Pinhole, people: list[Person]) -> list[Sight]:
+    """What the camera sees of each person."""
     drawing = np.full((view.height, view.width), NOBODY, np.int32)
     bodies: dict[int, Body] = {}
-    for index in _far_first(view, people):
+    for index in far_first(view, people):
         if index < len(people):
             body = _body(view, people[index])
             if body is not None:
@@ -37,13 +50,6 @@ def seen(view: Pinhole, people: list[Person]) -> list[tuple[Floats, float]]:
         else:
             _hide(view, drawing, BLOCKS[index - len(people)])
     return [_seen(drawing, index, bodies.get(index)) for index in range(len(people))]
-
-
-def _far_first(view: Pinhole, people: list[Person]) -> list[int]:
-    """People by their place in the list, then blocks by theirs, sorted by distance."""
-    spots = [(float(p.spot[0]), float(p.spot[1])) for p in people] + list(BLOCKS)
-    depths = view.depths(np.array([[x, y, 0.8] for x, y in spots]))
-    return [int(index) for index in np.argsort(-depths)]
 
 
 def _hide(view: Pinhole, drawing: NDArray[np.int32], spot: tuple[float, float]) -> None:
@@ -68,17 +74,18 @@ def _body(view: Pinhole, person: Person) -> Body | None:
     return canvas > 0, (slice(top, bottom), slice(left, right))
 
 
-def _seen(drawing: NDArray[np.int32], index: int, body: Body | None) -> tuple[Floats, float]:
+def _seen(drawing: NDArray[np.int32], index: int, body: Body | None) -> Sight:
     if body is None or not body[0].any():
-        return np.zeros(4), 0.0
+        return UNSEEN
     own, part = body
     left = own & (drawing[part] == index)
     if not left.any():
-        return np.zeros(4), 0.0
+        return UNSEEN
     whole, rest = _edges(own), _edges(left)
     wide, high = whole[2] - whole[0], whole[3] - whole[1]
     hidden = np.abs(rest - whole) / np.array([wide, high, wide, high])
-    return hidden, float(left.sum() / own.sum())
+    corner = np.array([part[1].start, part[0].start] * 2)
+    return Sight(rest + corner, hidden, float(left.sum() / own.sum()))
 
 
 def _edges(mask: NDArray[np.bool_]) -> Floats:

@@ -193,7 +193,7 @@ class _Phase:
 
 
 def _phase(step: int, recipe: Recipe) -> _Phase:
-    """A short rise, half a cosine down; then a line down while boxes are held too."""
+    """A short rise, half a cosine down; then a line down while more is held."""
     if step > recipe.steps:
         left = (recipe.all_steps + 1 - step) / recipe.settle_steps
         average = min(recipe.average, SETTLE_AVERAGE)
@@ -202,7 +202,7 @@ def _phase(step: int, recipe: Recipe) -> _Phase:
     if step >= recipe.warm_steps:
         way = (step - recipe.warm_steps) / max(1, recipe.steps - recipe.warm_steps)
         share = 0.02 + 0.98 * (1 + math.cos(math.pi * way)) / 2
-    return _Phase(recipe.rate * share, (recipe.anchor, 0.0), recipe.average)
+    return _Phase(recipe.rate * share, recipe.anchors, recipe.average)
 
 
 def _follow(mean: Nano, student: Nano, stays: float) -> None:

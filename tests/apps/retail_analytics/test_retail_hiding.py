@@ -18,38 +18,39 @@ def standing(number, x, y, height_m=1.75):
 
 
 def test_who_stands_alone_is_seen_from_head_to_foot():
-    ((edges, share),) = hiding.seen(LOW, [standing(1, 5.0, 1.0)])
-    assert share == 1.0
-    assert (edges == 0).all()
+    (alone,) = hiding.seen(LOW, [standing(1, 5.0, 1.0)])
+    assert alone.share == 1.0
+    assert (alone.hidden == 0).all()
+    body = LOW.body(np.array([5.0, 1.0]), 1.75)
+    assert alone.box == pytest.approx(body, abs=0.1 * (body[BOTTOM] - body[TOP]))
 
 
 def test_who_stands_behind_loses_the_legs_first():
-    (behind, share), (front, whole) = hiding.seen(
-        LOW, [standing(1, 5.0, 2.0), standing(2, 5.0, 1.0)]
-    )
-    assert whole == 1.0
-    assert (front == 0).all()
-    assert 0.1 < share < 0.9
-    assert behind[BOTTOM] > 0.3
-    assert behind[TOP] == 0
+    behind, front = hiding.seen(LOW, [standing(1, 5.0, 2.0), standing(2, 5.0, 1.0)])
+    assert front.share == 1.0
+    assert (front.hidden == 0).all()
+    assert 0.1 < behind.share < 0.9
+    assert behind.hidden[BOTTOM] > 0.3
+    assert behind.hidden[TOP] == 0
+    assert behind.box[BOTTOM] < front.box[BOTTOM]
 
 
 def test_what_hides_does_not_depend_on_the_order_of_the_list():
     people = [standing(1, 5.0, 2.0), standing(2, 5.1, 1.0), standing(3, 4.7, 1.6)]
     one, other = hiding.seen(LOW, people), hiding.seen(LOW, people[::-1])
-    assert [share for _, share in one] == [share for _, share in other[::-1]]
+    assert [sight.share for sight in one] == [sight.share for sight in other[::-1]]
 
 
 def test_a_shelf_hides_legs():
     x, y = SHELVES[2]
-    ((edges, share),) = hiding.seen(LOW, [standing(1, x + 0.5, y + 0.9)])
-    assert share < 0.8
-    assert edges[BOTTOM] > 0.2
+    (sight,) = hiding.seen(LOW, [standing(1, x + 0.5, y + 0.9)])
+    assert sight.share < 0.8
+    assert sight.hidden[BOTTOM] > 0.2
 
 
 def test_a_child_right_behind_a_grown_up_is_not_seen():
-    (_, share), _ = hiding.seen(LOW, [standing(1, 5.0, 0.6, 0.9), standing(2, 5.0, 0.3, 1.9)])
-    assert share < 0.2
+    child, _ = hiding.seen(LOW, [standing(1, 5.0, 0.6, 0.9), standing(2, 5.0, 0.3, 1.9)])
+    assert child.share < 0.2
 
 
 @pytest.fixture(scope="module")
