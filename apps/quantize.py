@@ -162,8 +162,7 @@ def calibration(bundle: Bundle, data: Path) -> np.ndarray:
     pictures = open_dataset(data, "train").pictures()
     if not pictures:
         raise ConfigError(f"{data}: has no training pictures to calibrate with")
-    height, width = bundle.card.inputs[0].shape[2:]
-    writer, batches = TensorWriter(height, width), []
+    writer, batches = TensorWriter(*bundle.card.inputs[0].shape[1:]), []
     for path in pictures[:: max(1, len(pictures) // CALIBRATION_PICTURES)]:
         picture = cv2.imread(str(path))
         if picture is None:

@@ -43,8 +43,7 @@ class Bench:
         camera = SimulatedCamera(settings.simulation.seed, 0.2, pool=6)
         self._frames = [camera.capture(self._trigger(n)) for n in range(1, 33)]
         self._next = 0
-        shape = choice.model.card.inputs[0].shape
-        writer = TensorWriter(*shape[2:])
+        writer = TensorWriter(*choice.model.card.inputs[0].shape[1:])
         writer.write(prepare(self._frames[0], self._recipe))
         self._arrays = {choice.model.card.inputs[0].name: writer.tensor}
 
@@ -79,7 +78,7 @@ class Bench:
         """Each part of the pipeline by itself, in ms."""
         model, frame = self.choice.model, self._frames[0]
         picture = prepare(frame, self._recipe)
-        writer = TensorWriter(*model.card.inputs[0].shape[2:])
+        writer = TensorWriter(*model.card.inputs[0].shape[1:])
         output = model.run(self._arrays)[model.card.outputs[0].name]
         guard = self._perceive.guard(self._recipe_id)
         part = self._perceive(self._sample())
@@ -179,9 +178,9 @@ def _as_exported(bundle: Bundle, name: str, folder: Path) -> Path:
     made.mkdir()
     for suffix in (".xml", ".bin"):
         shutil.copy(bundle.folder / Path(name).with_suffix(suffix), made / f"model{suffix}")
-    size = list(bundle.card.inputs[0].shape[2:])
+    channels, *size = bundle.card.inputs[0].shape[1:]
     facts = {
-        "task": "detect", "batch": 1, "stride": 32, "imgsz": size,
+        "task": "detect", "batch": 1, "stride": 32, "imgsz": size, "channels": channels,
         "names": dict(enumerate(bundle.card.labels)),
     }  # fmt: skip
     (made / "metadata.yaml").write_text(yaml.safe_dump(facts))

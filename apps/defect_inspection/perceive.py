@@ -13,9 +13,9 @@ import numpy as np
 
 from apps.defect_inspection.config import Recipe
 from apps.defect_inspection.domain import Defect, Inspection, Shot
-from common.errors import RuntimeFailure
+from common.errors import BundleError, RuntimeFailure
 from common.inference.asking import answer_of, asker
-from common.inference.bundle import Model
+from common.inference.bundle import Model, ModelCard
 from common.inference.guard import FrameGuard, LastFrame
 from common.inference.images import Detections, Letterbox, TensorWriter, binarise, decode_yolo
 from common.ports import Clock, Sample
@@ -85,6 +85,10 @@ def _nothing() -> tuple[Defect, ...]:
     return ()
 
 
+LAYOUTS = {"NCHW, grey, 0-1": 1, "NCHW, RGB, 0-1": 3}
+"""How a network may want its picture, and in how many planes."""
+
+
 class Detector:
     """A YOLO network behind its contract: picture in, boxes in that picture out."""
 
@@ -92,9 +96,10 @@ class Detector:
         self._card = card = model.card
         self.labels = card.labels
         self._input, self._output = card.inputs[0], card.outputs[0]
+        _check_layout(card)
         self._asker = asker(model, depth)
-        size = self._input.shape[2:]
-        self._writers = cycle([TensorWriter(*size) for _ in range(depth + (depth > 1))])
+        shape = self._input.shape[1:]
+        self._writers = cycle([TensorWriter(*shape) for _ in range(depth + (depth > 1))])
         self._asked = 0
 
     def detect(self, picture: np.ndarray, threshold: float) -> Detections:
@@ -121,6 +126,17 @@ class Detector:
         height, width = shape[:2]
         boxes = how.undo(found.boxes).clip(0, [width, height, width, height])
         return Detections(boxes.astype(np.float32), found.scores, found.classes)
+
+
+def _check_layout(card: ModelCard) -> None:
+    """Raises BundleError for a network that would be shown something else than it knows."""
+    layout, shape = card.inputs[0].layout, card.inputs[0].shape
+    if len(shape) != 4 or LAYOUTS.get(layout) != shape[1]:
+        shown = " or ".join(f"{name} [1, {planes}, H, W]" for name, planes in LAYOUTS.items())
+        raise BundleError(
+            f"{card.name}: its input is {layout or 'of no named layout'} {list(shape)}; "
+            f"this app shows pictures as {shown}"
+        )
 
 
 def prepare(frame: np.ndarray, recipe: Recipe) -> np.ndarray:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from apps.defect_inspection import evaluate as inspection
+from apps.defect_inspection.perceive import LAYOUTS
 from apps.open_inspection import load
 from apps.openers import default_config
 from common.errors import ConfigError
 from common.inference.bundle import Model
 
 APP = "defect_inspection"
-LAYOUT = "NCHW, RGB, 0-1"
 
 
 def accuracy(model: Model, folder: Path) -> dict[str, float]:
@@ -17,10 +17,11 @@ def accuracy(model: Model, folder: Path) -> dict[str, float]:
     if model.card.task != "detection":
         raise ConfigError(f"{model.card.name}: --data is for detection, not {model.card.task}")
     layout = model.card.inputs[0].layout
-    if layout != LAYOUT:  # other pictures in, other boxes out: figures would mean nothing
+    if layout not in LAYOUTS:  # other pictures in, other boxes out: figures would mean nothing
         raise ConfigError(
-            f"{model.card.name}: --data is for networks that take {LAYOUT}, this one takes "
-            f"{layout or 'an unnamed layout'}; lineside evaluate measures it in its app"
+            f"{model.card.name}: --data is for networks that take {' or '.join(LAYOUTS)}, "
+            f"this one takes {layout or 'an unnamed layout'}; lineside evaluate measures it "
+            "in its app"
         )
     recipe = list(load(default_config(APP), []).recipes.values())[-1]
     found = inspection.evaluate(model, recipe, inspection.open_dataset(folder))

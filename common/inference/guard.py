@@ -11,7 +11,7 @@ import numpy as np
 from common.inference.limits import FrameLimits
 from common.quality import Quality
 
-__all__ = ["FrameGuard", "FrameLimits", "LastFrame", "sharpness"]
+__all__ = ["FrameGuard", "FrameLimits", "LastFrame", "halved", "sharpness"]
 
 
 class LastFrame:
@@ -69,8 +69,8 @@ class FrameGuard:
 
     def _unusable(self, frame: np.ndarray) -> str:
         grey = frame if frame.ndim == 2 else cv2.extractChannel(frame, frame.shape[2] // 2)
-        limits = self.limits
-        mean, deviation = (float(v[0, 0]) for v in cv2.meanStdDev(grey))
+        limits, half = self.limits, halved(grey)
+        mean, deviation = (float(v[0, 0]) for v in cv2.meanStdDev(half))
         if mean < limits.mean_low:
             return f"black: mean grey {mean:.0f} of 255; light off or lens covered"
         blank = deviation < limits.min_contrast
@@ -83,7 +83,7 @@ class FrameGuard:
                 f"no contrast: grey values differ by {deviation:.1f} only "
                 f"(at least {limits.min_contrast:g}); nothing in view, fog or a covered lens"
             )
-        if limits.min_sharpness and (found := sharpness(grey)) < limits.min_sharpness:
+        if limits.min_sharpness and (found := sharpness(half)) < limits.min_sharpness:
             return (
                 f"out of focus: edge sharpness {found:.2f} (at least "
                 f"{limits.min_sharpness:g}); check focus, distance and dirt on the lens"
@@ -91,18 +91,22 @@ class FrameGuard:
         return ""
 
 
-def sharpness(grey: np.ndarray) -> float:
-    """Steepness of the steepest edges of uint8 [H, W]: grey range per 2 px, 0 … 1.
+def halved(grey: np.ndarray) -> np.ndarray:
+    """Each four pixels as one: a quarter of the work, and half of the sensor's noise."""
+    return np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
-    The 99.95th percentile of the step between neighbours at half size, over the grey range
-    there: a share of the contrast and not a sum, so that a board with three thin tracks is
-    as sharp as a full one. Half size because it halves the noise and costs a quarter.
+
+def sharpness(half: np.ndarray) -> float:
+    """Steepness of the steepest edges of a halved picture: grey range per 2 px, 0 … 1.
+
+    The 99.95th percentile of the step between neighbours, over the grey range: a share of
+    the contrast and not a sum, so that a board with three thin tracks is as sharp as a full
+    one. The range, which is the same everywhere, is found on every fourth pixel.
     """
-    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     across = cv2.absdiff(half[:-1, 1:], half[:-1, :-1])
     down = cv2.absdiff(half[1:, :-1], half[:-1, :-1])
     steps = _grey_at(cv2.max(across, down), 0.9995)[0]
-    dark, bright = _grey_at(half, 0.001, 0.999)
+    dark, bright = _grey_at(np.ascontiguousarray(half[::2, ::2]), 0.001, 0.999)
     return steps / max(bright - dark, 1)
 
 

@@ -44,10 +44,10 @@ def _light(sample: np.ndarray) -> np.ndarray:
     size = (max(1, round(width / 4)), max(1, round(height / 4)))
     small = cv2.resize(sample, size, interpolation=cv2.INTER_AREA)
     level, bare = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    weight = cv2.GaussianBlur(bare.astype(np.float32), (0, 0), 6) + 1e-3
-    seen = cv2.GaussianBlur((small * bare).astype(np.float32), (0, 0), 6)
-    mean = float(small[bare > 0].mean()) if bare.any() else max(level, 1.0)
-    return np.asarray(((seen + 1e-3 * mean) / weight).clip(1, 255).astype(np.uint8))
+    both = cv2.merge([small * bare, bare]).astype(np.float32)
+    seen, weight = cv2.split(cv2.GaussianBlur(both, (0, 0), 6))
+    mean = cv2.mean(small, bare)[0] if bare.any() else max(level, 1.0)
+    return np.asarray(((seen + 1e-3 * mean) / (weight + 1e-3)).clip(1, 255).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +65,24 @@ class Letterbox:
 
 
 class TensorWriter:
-    """Writes pictures into one reused network input, float32 [1, 3, H, W], RGB, 0–1."""
+    """Writes pictures into one reused network input, float32 [1, planes, H, W], 0–1.
 
-    def __init__(self, height: int, width: int) -> None:
-        self.tensor = np.zeros((1, 3, height, width), np.float32)
+    A network of three planes sees RGB, one of a single plane sees grey.
+    """
+
+    def __init__(self, planes: int, height: int, width: int) -> None:
+        self.tensor = np.zeros((1, planes, height, width), np.float32)
 
     def write(self, picture: np.ndarray) -> Letterbox:
         """Fit a grey [H, W] or BGR [H, W, 3] uint8 picture in; returns how."""
-        height, width = self.tensor.shape[2:]
-        fitted, how = fit(picture, height, width)
         planes = self.tensor[0]
-        if fitted.ndim == 2:
-            np.multiply(fitted, np.float32(1 / 255), out=planes[0])
-            planes[1:] = planes[0]
-        else:
-            for plane, channel in zip(planes, (2, 1, 0), strict=True):
-                np.multiply(fitted[:, :, channel], np.float32(1 / 255), out=plane)
+        if picture.ndim == 3 and len(planes) == 1:
+            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        fitted, how = fit(picture, *planes.shape[1:])
+        channels = [fitted] if fitted.ndim == 2 else [fitted[:, :, at] for at in (2, 1, 0)]
+        for plane, channel in zip(planes, channels, strict=False):
+            np.multiply(channel, np.float32(1 / 255), out=plane)
+        planes[len(channels) :] = planes[0]
         return how
 
 

@@ -41,7 +41,7 @@ class FrameLimits:
     mean_high: float = setting(245.0, low=0, high=255, unit="grey levels")
     """A brighter mean is over-exposed."""
     min_contrast: float = setting(6.0, low=0, high=127, unit="grey levels")
-    """Standard deviation; sensor noise alone gives 1 … 4."""
+    """Standard deviation at half size, where sensor noise alone gives 0.5 … 2."""
     min_sharpness: float = setting(0.32, low=0, high=1)
     """Edge steepness, see `sharpness`; 0 switches the focus check off."""
     detect_frozen: bool = setting(True)

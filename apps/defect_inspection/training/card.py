@@ -13,14 +13,15 @@ import ultralytics
 
 from apps.defect_inspection.config import Recipe as PartRecipe
 from apps.defect_inspection.evaluate import HELD_OUT, DataSet, evaluate, open_dataset
-from apps.defect_inspection.training.export import artefact_tables, export
+from apps.defect_inspection.perceive import LAYOUTS
+from apps.defect_inspection.training.export import artefact_tables, export, planes
 from apps.defect_inspection.training.train import Recipe
 from common.errors import BackendMissing
 from common.inference import card_text
 from common.inference.bundle import Bundle, open_bundle
 from common.inference.selection import OpenRuntime, open_model
 
-VERSION = "1.1.1"
+VERSION = "1.2.0"
 LICENCE = "AGPL-3.0-only"  # what Ultralytics says of weights trained with its software
 
 
@@ -47,16 +48,19 @@ def publish(
 ) -> None:
     """Export into `folder`, evaluate every artefact on `data`, write the card."""
     dataset = open_dataset(data, "train")
-    export(checkpoint, folder, size, list(facts.pictures))
-    (folder / "model.toml").write_text(model_toml(folder, dataset, facts, size))
+    pictures = list(facts.pictures)
+    shape = [1, planes(pictures), size, size]
+    export(checkpoint, folder, shape, pictures)
+    (folder / "model.toml").write_text(model_toml(folder, dataset, facts, shape))
     results = measure(open_bundle(folder), data, open_runtime)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (folder / "README.md").write_text(readme(open_bundle(folder), results, facts))
 
 
-def model_toml(folder: Path, dataset: DataSet, facts: Facts, size: int) -> str:
+def model_toml(folder: Path, dataset: DataSet, facts: Facts, shape: list[int]) -> str:
     """Contract, origin and artefacts as TOML."""
-    labels, anchors = json.dumps(list(dataset.labels)), anchor_count(size)
+    labels, anchors = json.dumps(list(dataset.labels)), anchor_count(shape[3])
+    layout = next(layout for layout, planes in LAYOUTS.items() if planes == shape[1])
     text = json.dumps  # a JSON string is a TOML string
     split = "val as given; every tenth training picture by name held out"
     head = f"""\
@@ -76,8 +80,8 @@ tool = "ultralytics {ultralytics.__version__}, {facts.recipe.network}"
 
 [[inputs]]
 name = "images"
-shape = [1, 3, {size}, {size}]
-layout = "NCHW, RGB, 0-1"
+shape = {shape}
+layout = "{layout}"
 
 [[outputs]]
 name = "output0"

@@ -14,6 +14,7 @@ import nncf
 import numpy as np
 import onnx
 import openvino as ov
+import torch
 from ultralytics import YOLO
 
 from common.inference import card_text
@@ -24,15 +25,37 @@ OPSET = 17
 FLOAT_TAIL = nncf.IgnoredScope(patterns=[".*/model.23/(dfl|Sigmoid|Sub|Add|Div|Mul|Concat).*"])
 
 
-def export(checkpoint: Path, folder: Path, size: int, pictures: list[Path]) -> None:
-    """Write the four artefacts of `checkpoint` into `folder`, input [1, 3, size, size]."""
+def planes(pictures: list[Path]) -> int:
+    """What the network is shown of each picture: one plane where all are grey, else three."""
+    return 1 if all(_grey(path) for path in _some(pictures)) else 3
+
+
+def _grey(path: Path) -> bool:
+    blue, green, red = cv2.split(cv2.imread(str(path), cv2.IMREAD_COLOR))
+    return np.array_equal(blue, green) and np.array_equal(green, red)
+
+
+def export(checkpoint: Path, folder: Path, shape: list[int], pictures: list[Path]) -> None:
+    """Write the four artefacts of `checkpoint` into `folder`, input [1, planes, size, size]."""
     folder.mkdir(parents=True, exist_ok=True)
-    network = YOLO(checkpoint)
+    network, (_, planes, _, size) = YOLO(checkpoint), shape
+    if planes == 1:
+        _see_grey(network.model)
     made = network.export(format="onnx", imgsz=size, opset=OPSET, simplify=True, device="cpu")
     shutil.move(made, folder / "fp32.onnx")
     _name_no_paths(folder / "fp32.onnx")
     _float_ir(folder)
-    _int8(folder, calibration(pictures, size))
+    _int8(folder, calibration(pictures, shape))
+
+
+def _see_grey(network: torch.nn.Module) -> None:
+    """The first layer's weights summed over red, green and blue.
+
+    Of grey pictures such a network says the same, and a third of its input is to be written.
+    """
+    first = network.model[0].conv
+    first.weight = torch.nn.Parameter(first.weight.detach().sum(1, keepdim=True))
+    first.in_channels = network.yaml["channels"] = 1
 
 
 def _name_no_paths(file: Path) -> None:
@@ -65,15 +88,20 @@ def _int8(folder: Path, batches: list[np.ndarray]) -> None:
     )
 
 
-def calibration(pictures: list[Path], size: int) -> list[np.ndarray]:
-    """Evenly spaced training pictures as network inputs [1, 3, size, size]."""
-    step = max(1, len(pictures) // CALIBRATION_PICTURES)
+def calibration(pictures: list[Path], shape: list[int]) -> list[np.ndarray]:
+    """Evenly spaced training pictures as network inputs of this shape."""
     batches = []
-    for path in pictures[::step][:CALIBRATION_PICTURES]:
-        writer = TensorWriter(size, size)
+    for path in _some(pictures):
+        writer = TensorWriter(*shape[1:])
         writer.write(cv2.imread(str(path), cv2.IMREAD_COLOR))
         batches.append(writer.tensor)
     return batches
+
+
+def _some(pictures: list[Path]) -> list[Path]:
+    """As many as INT8 is calibrated on, evenly spaced."""
+    step = max(1, len(pictures) // CALIBRATION_PICTURES)
+    return pictures[::step][:CALIBRATION_PICTURES]
 
 
 ARTEFACTS = (

@@ -1,7 +1,8 @@
 """Shops that are drawn, by cameras that hang anywhere: labelled pictures without end.
 
-From a corner what is seen of the body is the label; from straight above it is head and shoulders,
-which is what the homography of such a camera is set for and what stays where the person is.
+From a corner what is seen of the body is the label; from straight above it is head and
+shoulders, which is what the homography of such a camera is set for and what stays where the
+person is.
 """
 
 from collections.abc import Iterator

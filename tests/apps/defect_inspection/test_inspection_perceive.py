@@ -11,7 +11,8 @@ from apps.defect_inspection.domain import Shot
 from apps.defect_inspection.golden import Golden, known_board
 from apps.defect_inspection.perceive import Perceive, prepare, to_defects
 from apps.defect_inspection.simulate import golden_board, make_board
-from common.errors import ConfigError, RuntimeFailure
+from common.errors import BundleError, ConfigError, RuntimeFailure
+from common.inference.bundle import Model
 from common.inference.images import Detections, iou
 from common.ports import Sample, Trigger
 from common.quality import Quality
@@ -149,6 +150,19 @@ def test_binarising_makes_black_and_white_of_grey_and_colour():
     assert set(np.unique(grey)) == {0, 255}
     assert np.array_equal(grey, colour)
     assert prepare(BOARD.frame, Recipe("raw", binarise=False)) is BOARD.frame
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape"),
+    [("NHWC, RGB, 0-1", (1, 3, 640, 640)), ("NCHW, grey, 0-1", (1, 3, 640, 640)),
+     ("", (1, 3, 640, 640)), ("NCHW, RGB, 0-1", (3, 640, 640))],
+)  # fmt: skip
+def test_a_network_that_wants_another_picture_is_refused(choice, shipped, clock, layout, shape):
+    model = choice.model
+    wanted = replace(model.card.inputs[0], layout=layout, shape=shape)
+    other = Model(replace(model.card, inputs=(wanted,)), model.artefact, model.runtime)
+    with pytest.raises(BundleError, match="this app shows pictures as NCHW, grey, 0-1"):
+        Perceive(other, {1: shipped.recipe(1)}, clock)
 
 
 def test_a_failed_inference_is_raised_not_empty(perceive, choice, monkeypatch):

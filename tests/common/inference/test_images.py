@@ -81,7 +81,7 @@ def test_a_picture_that_fits_is_not_touched():
 @pytest.mark.parametrize("shape", [(40, 40), (40, 40, 3)])
 def test_the_network_is_given_rgb_from_0_to_1(shape):
     picture = noise(*shape)
-    writer = TensorWriter(40, 40)
+    writer = TensorWriter(3, 40, 40)
     writer.write(picture)
     rgb = np.dstack([picture] * 3) if picture.ndim == 2 else picture[:, :, ::-1]
     expected = rgb.transpose(2, 0, 1)[None].astype(np.float32) / 255
@@ -93,15 +93,24 @@ def test_the_network_is_given_rgb_from_0_to_1(shape):
 @pytest.mark.parametrize("shape", [(30, 50), (30, 50, 3), (70, 20), (1, 90)])
 def test_a_fitted_picture_is_written_as_plain_steps_would(shape):
     picture = noise(*shape)
-    writer = TensorWriter(40, 40)
+    writer = TensorWriter(3, 40, 40)
     writer.write(picture)
     fitted = fit(picture, 40, 40)[0]
     rgb = np.dstack([fitted] * 3) if fitted.ndim == 2 else fitted[:, :, ::-1]
     np.testing.assert_allclose(writer.tensor[0], rgb.transpose(2, 0, 1) / 255, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(30, 50), (30, 50, 3), (40, 40)])
+def test_a_network_of_one_plane_is_given_grey(shape):
+    picture = noise(*shape)
+    writer = TensorWriter(1, 40, 40)
+    writer.write(picture)
+    grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    np.testing.assert_allclose(writer.tensor[0, 0], fit(grey, 40, 40)[0] / 255, atol=1e-6)
+
+
 def test_nothing_of_the_picture_before_stays_in_the_tensor():
-    writer, fresh = TensorWriter(40, 40), TensorWriter(40, 40)
+    writer, fresh = TensorWriter(3, 40, 40), TensorWriter(3, 40, 40)
     writer.write(noise(40, 40, 3))
     last = noise(10, 40)
     writer.write(last)
