@@ -155,7 +155,7 @@ def test_binarising_makes_black_and_white_of_grey_and_colour():
 @pytest.mark.parametrize(
     ("layout", "shape"),
     [("NHWC, RGB, 0-1", (1, 3, 640, 640)), ("NCHW, grey, 0-1", (1, 3, 640, 640)),
-     ("", (1, 3, 640, 640)), ("NCHW, RGB, 0-1", (3, 640, 640))],
+     ("", (1, 3, 640, 640)), ("NCHW, RGB, 0-1", (1, 1, 640, 640))],
 )  # fmt: skip
 def test_a_network_that_wants_another_picture_is_refused(choice, shipped, clock, layout, shape):
     model = choice.model
