@@ -94,7 +94,9 @@ class Fitter:
         self._canvas = np.full(shape, PAD_GREY, np.uint8)
         planes = (1, *shape) if form.channels_last else (1, 3, form.height, form.width)
         self.tensor = np.zeros(planes, form.dtype)
-        self._planes = [np.empty(shape[:2], np.uint8) for _ in range(3)]
+        self._outs = list(self.tensor[0][::-1] if form.rgb else self.tensor[0])
+        bytewise = form.dtype == "uint8" and not form.channels_last
+        self._planes = self._outs if bytewise else list(np.empty((3, *shape[:2]), np.uint8))
         self._shape: tuple[int, ...] = ()
         self._place, self._back = self._canvas, WayBack(*np.zeros((3, 4)))
 
@@ -133,9 +135,9 @@ class Fitter:
             self._convert(canvas[:, :, ::-1] if form.rgb else canvas, self.tensor[0])
             return
         cv2.split(canvas, self._planes)
-        planes = self._planes[::-1] if form.rgb else self._planes
-        for plane, out in zip(planes, self.tensor[0], strict=True):
-            self._convert(plane, out)
+        if self._planes is not self._outs:
+            for plane, out in zip(self._planes, self._outs, strict=True):
+                self._convert(plane, out)
 
     def _convert(self, source: np.ndarray, out: np.ndarray) -> None:
         if self._form.dtype == "int8":  # 0–255 as -128…127

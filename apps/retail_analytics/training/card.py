@@ -89,7 +89,7 @@ def export_all(
     export.to_openvino_int8(folder / "fp32.onnx", folder / "int8.xml", batches)
     (folder / "model.toml").write_text(model_toml(folder, facts), "utf-8")
     coral = folder.with_name(folder.name + CORAL)
-    even = evened(network, torch.tensor(np.concatenate(batches[::EVENED_ON])))
+    even = evened(network, torch.tensor(np.concatenate(batches[::EVENED_ON])).float())
     try:
         export_coral(even, coral, batches, facts, open_runtime)
     except BackendMissing as missing:

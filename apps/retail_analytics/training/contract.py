@@ -12,7 +12,7 @@ from apps.retail_analytics.training.recipe import Recipe
 from common.inference import card_text
 from common.inference.card_text import artefact_of, artefact_table, not_built
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 LICENCE = "Apache-2.0"
 LAYOUT = "BGR, 0-255, top-left"
 READER = "yolox"
@@ -37,7 +37,7 @@ def model_toml(folder: Path, facts: Facts) -> str:
     """Contract, origin and artefacts as TOML."""
     size = (facts.recipe.height, facts.recipe.width)
     tensors = [
-        _tensor("inputs", "images", [1, 3, *size], "float32", f"NCHW, {LAYOUT}"),
+        _tensor("inputs", "images", [1, 3, *size], "uint8", f"NCHW, {LAYOUT}"),
         _tensor("outputs", "output", [1, cells(size), 6], "float32", f"{READER}, {_strides()}"),
     ]
     intel, nvidia = ["GPU", "NPU"], ["CUDA", "TensorRT"]

@@ -42,16 +42,15 @@ class Apart(torch.nn.Module):
 
 
 def to_onnx(network: Nano, path: Path, size: tuple[int, int], apart: bool = False) -> None:
-    """A float ONNX file for pictures of `size` (height, width)."""
-    shown = (
-        (Apart if apart else Shipped)(network).eval().to(memory_format=torch.contiguous_format)
-    )
+    """A float ONNX file for pictures of `size` (height, width), in bytes unless `apart`."""
+    kind, dtype = (Apart, torch.float32) if apart else (Shipped, torch.uint8)
+    shown = kind(network).eval().to(memory_format=torch.contiguous_format)
     names = ["boxes", "scores"] if apart else ["output"]
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is named old; it is enough
         torch.onnx.export(
-            shown, (torch.zeros(1, 3, *size),), str(path), opset_version=OPSET,
+            shown, (torch.zeros(1, 3, *size, dtype=dtype),), str(path), opset_version=OPSET,
             input_names=["images"], output_names=names, dynamo=False,
         )  # fmt: skip
 
@@ -101,9 +100,7 @@ def to_tflite(source: Path, out: Path, batches: list[np.ndarray]) -> None:
 
 
 def calibration(pools: list[list[Example]], size: tuple[int, int]) -> list[np.ndarray]:
-    """Training pictures of all kinds as inputs [1, 3, h, w], as the station fits them."""
+    """Training pictures of all kinds as inputs uint8 [1, 3, h, w], as the station fits them."""
     each = max(1, CALIBRATION_PICTURES // len(pools))
     shown = [one for pool in pools for one in pool[:: max(1, len(pool) // each)][:each]]
-    return [
-        fitted(one, *size).picture.transpose(2, 0, 1)[None].astype(np.float32) for one in shown
-    ]
+    return [fitted(one, *size).picture.transpose(2, 0, 1)[None] for one in shown]

@@ -179,7 +179,7 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 class Shipped(nn.Module):
-    """The network as runtimes see it: one output [1, cells, 6], scores already 0–1."""
+    """The network as runtimes see it: bytes in, one output [1, cells, 6] with scores 0–1."""
 
     def __init__(self, network: Nano):
         super().__init__()
@@ -187,7 +187,7 @@ class Shipped(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Boxes and scores in one."""
-        boxes, logits = self.network(images)
+        boxes, logits = self.network(images.float())
         return torch.cat([boxes, logits.sigmoid()], 2)
 
 

@@ -152,14 +152,10 @@ def test_binarising_makes_black_and_white_of_grey_and_colour():
     assert prepare(BOARD.frame, Recipe("raw", binarise=False)) is BOARD.frame
 
 
-@pytest.mark.parametrize(
-    ("layout", "shape"),
-    [("NHWC, RGB, 0-1", (1, 3, 640, 640)), ("NCHW, grey, 0-1", (1, 3, 640, 640)),
-     ("", (1, 3, 640, 640)), ("NCHW, RGB, 0-1", (1, 1, 640, 640))],
-)  # fmt: skip
-def test_a_network_that_wants_another_picture_is_refused(choice, shipped, clock, layout, shape):
+@pytest.mark.parametrize("layout", ["NCHW, RGB, 0-1", "NHWC, grey, 0-1", ""])
+def test_a_network_that_wants_another_picture_is_refused(choice, shipped, clock, layout):
     model = choice.model
-    wanted = replace(model.card.inputs[0], layout=layout, shape=shape)
+    wanted = replace(model.card.inputs[0], layout=layout)  # the shipped one takes one plane
     other = Model(replace(model.card, inputs=(wanted,)), model.artefact, model.runtime)
     with pytest.raises(BundleError, match="this app shows pictures as NCHW, grey, 0-1"):
         Perceive(other, {1: shipped.recipe(1)}, clock)

@@ -121,7 +121,8 @@ def test_nothing_of_the_picture_before_stays_in_the_tensor():
 # ------------------------------------------------------------------ out of the network
 
 CORNERS = st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(0, 20)] * 2)
-FOUND = st.tuples(CORNERS, st.integers(0, 8), st.integers(0, 2))
+WHOLE = st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 20)] * 2)
+FOUND = st.tuples(WHOLE, st.integers(1, 8), st.integers(0, 2))
 
 
 def naive_iou(one, other):
