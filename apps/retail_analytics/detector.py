@@ -183,7 +183,9 @@ class PersonDetector:
 
     def _finish(self, tag: int, threshold: float, back: WayBack) -> Detections:
         outputs = answer_of(self._asker, tag)
-        raw = READERS[self._reader](outputs, self._options, threshold).only(self._people)
+        raw = READERS[self._reader](outputs, self._options, threshold)
+        if len(self._people) < len(self._card.labels):
+            raw = raw.only(self._people)
         kept = suppress(raw.boxes, raw.scores, raw.classes, self._card.overlap)[:MOST_PEOPLE]
         return Detections(back(raw.boxes[kept]), raw.scores[kept], raw.classes[kept])
 
