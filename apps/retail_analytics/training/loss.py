@@ -17,6 +17,7 @@ MOST_CELLS = 10
 BOX_WEIGHT = 5.0
 FAR = 1e5
 TEACHER_SEES = 0.3
+SEES_NOBODY = 0.2  # weight of what it says where it sees nobody
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,12 @@ def loss(
     found, places = corners(boxes, cells, strides), (cells + 0.5) * strides
     total, people = boxes.sum() * 0, 0
     for index, target in enumerate(targets):
-        part, count = _one(found[index], logits[index], target, places, strides)
-        total, people = total + part, people + count
+        part, answering = _one(found[index], logits[index], target, places, strides)
+        total, people = total + part, people + len(answering)
         if target.taught:
             old_found, old_logits = next(said)
-            total = total + taught.scores_weight * _forgotten(logits[index], old_logits)
+            forgotten = _forgotten(logits[index], old_logits, answering)
+            total = total + taught.scores_weight * forgotten
             total = total + taught.boxes_weight * _moved(found[index], old_found, old_logits)
     return total / max(1, people)
 
@@ -116,27 +118,37 @@ def _moved(found: torch.Tensor, taught: torch.Tensor, logits: torch.Tensor) -> t
     return BOX_WEIGHT * (likely[seen] * (1 - shared**2)).sum()
 
 
-def _forgotten(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """How far the scores of one picture are from the teacher's; 0 where they agree."""
+def _forgotten(
+    logits: torch.Tensor, taught: torch.Tensor, answering: torch.Tensor
+) -> torch.Tensor:
+    """How far the scores of one picture are from the teacher's; 0 where they agree.
+
+    Whom the teacher sees is to be seen as surely. Where it sees nobody it counts for less, and
+    for nothing in the cells that are `answering` for somebody: the labels know of more people.
+    """
     wanted = taught.sigmoid()
-    said = binary_cross_entropy_with_logits(logits, wanted, reduction="sum")
-    return said - binary_cross_entropy_with_logits(taught, wanted, reduction="sum")
+    said = binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    least = binary_cross_entropy_with_logits(taught, wanted, reduction="none")
+    weight = torch.full((len(taught),), SEES_NOBODY)
+    weight[answering] = 0.0
+    weight[wanted.prod(1) > TEACHER_SEES] = 1.0
+    return (weight[:, None] * (said - least)).sum()
 
 
 def _one(
     found: torch.Tensor, logits: torch.Tensor, target: Target, places: torch.Tensor,
     strides: torch.Tensor,
-) -> tuple[torch.Tensor, int]:  # fmt: skip
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """The part of one picture, and which cells answer for somebody."""
     sure, wanted = torch.ones(len(places)), torch.zeros(len(places))
     for box in target.unsure:
         covered = ((places > box[:2]) & (places < box[2:])).all(1)
         sure[covered] = 0.0
-    part, people = found.sum() * 0, 0
+    part, answering = found.sum() * 0, torch.zeros(0, dtype=torch.int64)
     if len(target.boxes):
         with torch.no_grad():
             joint = logits.sigmoid().prod(1).sqrt()
             answering, who = assign(target.boxes, found, joint, places, strides)
-        people = len(answering)
         shared = paired(found[answering], target.boxes[who])
         wanted[answering], sure[answering] = 1.0, 1.0
         kinds = binary_cross_entropy_with_logits(
@@ -144,7 +156,7 @@ def _one(
         )
         part = part + kinds + BOX_WEIGHT * (1 - shared.clamp(0) ** 2).sum()
     things = binary_cross_entropy_with_logits(logits[:, 0], wanted, reduction="none")
-    return part + (things * sure).sum(), people
+    return part + (things * sure).sum(), answering
 
 
 def paired(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

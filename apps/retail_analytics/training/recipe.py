@@ -17,12 +17,12 @@ class Recipe:
     decay: float = 1e-4
     average: float = 0.998
     """Share of the running mean of the weights that stays at each step."""
-    anchors: tuple[float, float] = (0.2, 1.0)
+    anchors: tuple[float, float] = (1.0, 2.0)
     """Weights of YOLOX-nano's scores, and of its boxes, of the same look."""
     settle_steps: int = 400
     """Steps after those, in which `settle_anchors` hold more."""
     settle_rate: float = 1e-4
-    settle_anchors: tuple[float, float] = (0.5, 2.0)
+    settle_anchors: tuple[float, float] = (1.5, 4.0)
     share: float = 0.9
     """Of what was learned; the rest of the weights stays YOLOX-nano's."""
     drawn_pictures: int = 480
