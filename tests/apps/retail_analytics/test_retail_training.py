@@ -270,7 +270,7 @@ def test_our_network_answers_as_the_one_it_was_taken_from_evened_or_not():
 
 TAUGHT = """
 import torch
-from apps.retail_analytics.training.loss import Taught, Target, loss, paired
+from apps.retail_analytics.training.loss import Taught, Target, assign, loss, paired
 from apps.retail_analytics.training.network import Nano, corners, grid
 torch.manual_seed(1)
 cells, strides = grid(64, 96)
@@ -307,6 +307,20 @@ for said, free in ((0.0, True), (2.0, False)):
 moved = Taught(boxes + 0.3, torch.full((1, len(cells), 2), 2.0), 0.0, 1.0)
 cost = loss(boxes, logits, [Target(nobody, everywhere, True)], cells, strides, moved)
 assert float(cost.detach()) > 1.0, "boxes that left the teacher's cost something"
+# nor where the labels know of somebody whom the teacher does not see
+blind, sees = (torch.full((1, len(cells), 2), said) for said in (-4.0, 2.0))
+answering = assign(
+    person, corners(boxes, cells, strides)[0], blind.sigmoid().prod(2)[0],
+    (cells + 0.5) * strides, strides,
+)[0]
+found = blind.clone()
+found[0, answering] = 4.0
+costs = [
+    float(loss(boxes, found, [Target(person, nobody, True)], cells, strides,
+               Taught(boxes, said, weight, 0.0)))
+    for said, weight in ((blind, 0.0), (blind, 1.0), (sees, 1.0))
+]
+assert len(answering) and abs(costs[1] - costs[0]) < 1e-3 < costs[2] - costs[0], costs
 print("learned")
 """
 
