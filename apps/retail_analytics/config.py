@@ -189,6 +189,12 @@ class Settings:
             raise ValueError("duty.beat_s must be below tracking.lost_s, or who stands is lost")
         if any(camera.limits.least_fps > self.cooling.least_fps for camera in self.camera):
             raise ValueError("cooling.least_fps below a camera's limits.least_fps blinds it")
+        slowest = min([self.cooling.least_fps, *(camera.fps for camera in self.camera)])
+        if min(self.tracking.tentative_s, self.tracking.lost_s) * slowest <= 1.0:
+            raise ValueError(
+                "tracking.tentative_s and lost_s must be longer than from picture to picture, "
+                "or nobody is ever followed"
+            )
         if 0 < self.occupancy.limit < self.privacy.k:
             raise ValueError(
                 f"occupancy.limit = {self.occupancy.limit} is below privacy.k: its alarm "

@@ -37,6 +37,8 @@ class CameraState:
 
     last: float | None = None
     """When its last view was, monotonic s."""
+    shown: float | None = None
+    """When it showed the shop last; only what a short gap since then bridges is remembered."""
     lines: dict[str, LineState] = field(default_factory=dict)
     zones: dict[str, ZoneState] = field(default_factory=dict)
     queues: dict[str, QueueState] = field(default_factory=dict)
@@ -90,17 +92,24 @@ class Rules:
         if state.last is not None and now <= state.last:
             raise ValueError(f"{self.scene.name}: views must come in order of time")
         passed = 0.0 if state.last is None else now - state.last
+        state = self._holding(state, now)
         if percept.quality is not Quality.GOOD:
             decision = Decision(
                 self.scene.name, now, passed, usable=False, reason=percept.reason
             )
             return replace(state, last=now), decision
-        observed = passed <= self.counting.longest_gap_s
-        if not observed:
-            state = CameraState(
-                state.last, queues=state.queues
-            )  # ways across a gap are guesses
-        return self._follow(state, percept, passed, observed)
+        return self._follow(state, percept, passed, passed <= self.counting.longest_gap_s)
+
+    def _holding(self, state: CameraState, now: float) -> CameraState:
+        """What still holds: ways, stays and waits across a long gap would be guesses.
+
+        A call goes on standing. Whoever is there afterwards is counted as somebody new.
+        """
+        limit = min(self.counting.longest_gap_s, FORGET_S)
+        if state.shown is None or now - state.shown <= limit:
+            return state
+        queues = {name: QueueState(called=q.called) for name, q in state.queues.items()}
+        return CameraState(state.last, queues=queues)
 
     def _follow(
         self, state: CameraState, view: View, passed: float, observed: bool
@@ -123,7 +132,7 @@ class Rules:
         )  # fmt: skip
         known = {**kept, **seen}
         aliases = {number: a for number, a in aliases.items() if _mixed(number, a) in known}
-        return CameraState(now, lines, zones, queues, known, aliases), decision
+        return CameraState(now, now, lines, zones, queues, known, aliases), decision
 
     def _lines(
         self, state: CameraState, tracks: list[Track], now: float

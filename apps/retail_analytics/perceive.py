@@ -96,7 +96,7 @@ class Perceive:
     def _hold(self, now: float) -> View:
         """Nothing moved: the last view holds. The tracker is not told: it saw nothing."""
         if self._last is None:
-            return _blind(self._camera.name, now, "model: no view that could hold")
+            return self.blind(now, "model: no view that could hold")
         return replace(self._last, monotonic=now, held=True)
 
     def _settled(self) -> bool:
@@ -107,7 +107,12 @@ class Perceive:
     def _bad(self, now: float, reason: str) -> Callable[[], View]:
         self._last = None
         self.motion.restart()
-        return partial(_blind, self._camera.name, now, reason)
+        return partial(self.blind, now, reason)
+
+    def blind(self, now: float, reason: str) -> View:
+        """A view that shows nothing; who was seen before is not remembered through it."""
+        self._tracker.forget(now)
+        return View(self._camera.name, now, (), Quality.BAD, reason)
 
 
 class Eyes:
@@ -145,7 +150,7 @@ class Eyes:
 
     def _failed(self, sample: Sample[Glance], error: RuntimeFailure) -> View:
         self.failure = str(error)
-        return _blind(sample.data.camera, sample.monotonic, f"model: {error}")
+        return self._eyes[sample.data.camera].blind(sample.monotonic, f"model: {error}")
 
     def change(self, camera: CameraSettings) -> None:
         """Look at one camera by a new set-up: its people so far are forgotten."""
@@ -157,10 +162,6 @@ class Eyes:
 
     def _eye(self, camera: CameraSettings) -> Perceive:
         return Perceive(camera, self._detector, self._tracking, self._duty)
-
-
-def _blind(camera: str, now: float, reason: str) -> View:
-    return View(camera, now, (), Quality.BAD, reason)
 
 
 def to_tracks(tracked: Tracked, floor: Floor, person_m: float) -> tuple[Track, ...]:

@@ -73,6 +73,7 @@ class MotionTracker:
             raise ValueError("pictures must come in order of time")
         step = 0.0 if self._last is None else monotonic - self._last
         self._last = monotonic
+        self.forget(monotonic)
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(scores, np.float64)
         if not len(boxes) and not len(self._rows.ids):
@@ -86,6 +87,14 @@ class MotionTracker:
         rows = self._born(rows, taken, found, scores)
         self._rows = _kept(rows, self._gone(rows, monotonic))
         return _tracked(self._rows)
+
+    def forget(self, monotonic: float) -> None:
+        """Drop who was not seen for too long: who comes then is somebody else."""
+        self._rows = _kept(self._rows, self._late(self._rows, monotonic))
+
+    def _late(self, rows: Rows, monotonic: float) -> NDArray[np.bool_]:
+        limit = np.where(rows.confirmed, self._rules.lost_s, self._rules.tentative_s)
+        return np.asarray(monotonic - rows.seen > limit)
 
     def _match(self, rows: Rows, boxes: Floats, scores: Floats) -> NDArray[np.int64]:
         """Which detection each track takes, −1 for none: sure ones first, faint ones then."""
@@ -138,16 +147,14 @@ class MotionTracker:
         return rows.joined(fresh)
 
     def _gone(self, rows: Rows, monotonic: float) -> NDArray[np.bool_]:
-        unseen = monotonic - rows.seen
-        limit = np.where(rows.confirmed, self._rules.lost_s, self._rules.tentative_s)
-        gone = unseen > limit
+        unseen, gone = monotonic - rows.seen, self._late(rows, monotonic)
         width, height = self._size
         if width and height:  # who has walked out is not looked for among who walks in
             x, top = rows.place[:, 0], rows.place[:, 1] - rows.size[:, 1]
             gone |= (unseen > 0) & (
                 (x < 0) | (x > width) | (top > height) | (rows.place[:, 1] < 0)
             )
-        return np.asarray(gone)
+        return gone
 
 
 def _without(wanted: NDArray[np.bool_], taken: NDArray[np.int64]) -> NDArray[np.int64]:

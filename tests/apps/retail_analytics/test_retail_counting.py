@@ -248,6 +248,26 @@ def test_a_bad_view_does_not_end_a_track():
     assert directions(views) == ["in"]
 
 
+def dark(views):
+    return [None] * views
+
+
+def test_a_way_across_a_long_dark_is_not_guessed():
+    before, after = walk(1, (2.0, -1.0), (2.0, -0.5), 10), walk(1, (2.0, 0.5), (2.0, 1.0), 10)
+    assert directions([*alone(before), *dark(20), *alone(after)]) == ["in"]  # 1.3 s: bridged
+    assert directions([*alone(before), *dark(45), *alone(after)]) == []
+
+
+def test_through_a_long_dark_nothing_of_anybody_is_remembered():
+    decide, state = Rules(Scene("cam", (people.DOOR,), (people.SHELF,))), CameraState()
+    for index, track in enumerate(walk(1, (2.0, -1.0), (2.0, 2.0), 60)):
+        state, _ = decide(state, View("cam", index / 15, (track,)))
+    assert all((state.seen, state.lines["door"], state.zones["shelf"].stays))
+    for index in range(60, 95):
+        state, _ = decide(state, View("cam", index / 15, (), Quality.BAD, "dark: 2"))
+    assert (state.seen, state.lines, state.zones, state.aliases) == ({}, {}, {}, {})
+
+
 def test_what_is_remembered_ends_with_the_tracks():
     decide, state = Rules(Scene("cam", (people.DOOR,), (people.SHELF,))), CameraState()
     for index in range(2000):
@@ -256,6 +276,17 @@ def test_what_is_remembered_ends_with_the_tracks():
 
 
 # ---------------------------------------------- the tracker and the rules together
+
+
+@pytest.mark.parametrize(("outage_s", "same"), [(1.0, True), (2.0, False), (20_000.0, False)])
+def test_who_comes_after_an_outage_is_somebody_else(outage_s, same):
+    tracker = MotionTracker(Tracking())
+    for view in range(20):
+        first = tracker.update(np.array([box(300, 200)]), np.array([0.9]), view / 15)
+    again = tracker.update(np.array([box(310, 200)]), np.array([0.9]), 19 / 15 + outage_s)
+    assert (again.ids.tolist() == first.ids.tolist()) is same
+    assert again.confirmed.tolist() == [same]
+
 
 PX = Line("door", (0.0, 240.0), (640.0, 240.0))
 

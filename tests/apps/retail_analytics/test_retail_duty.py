@@ -175,3 +175,5 @@ def test_settings_that_would_lose_people_are_refused():
         replace(good, duty=replace(ON, beat_s=2.0))
     with pytest.raises(ValueError, match=r"cooling.least_fps below .* blinds it"):
         replace(good, cooling=Cooling(least_fps=2.0))
+    with pytest.raises(ValueError, match=r"longer than from picture to picture"):
+        replace(good, tracking=Tracking(tentative_s=0.2))

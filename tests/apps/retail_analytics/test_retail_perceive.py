@@ -189,6 +189,18 @@ def test_a_bad_view_says_nothing_of_people():
     assert (stale.quality, stale.reason) == (Quality.BAD, "stale")
 
 
+def test_who_was_seen_before_a_dark_is_forgotten_in_it():
+    perceive = Perceive(
+        CameraSettings("cam"), SeesAll(np.array([[10, 10, 50, 150]])), Tracking()
+    )
+    for view in range(5):
+        perceive(sample(noisy(scene(), view), now=1.0 + view / 10))
+    assert len(perceive._tracker._rows.ids) == 1
+    for now in (2.0, 3.0):
+        perceive(sample(None, now))
+    assert len(perceive._tracker._rows.ids) == 0
+
+
 @pytest.mark.parametrize(("anchor", "y"), [("foot", 150.0), ("centre", 80.0)])
 def test_people_stand_at_their_feet_or_under_their_head(anchor, y):
     camera = CameraSettings("cam", anchor=anchor, person_m=1.4)

@@ -14,6 +14,7 @@ from apps.retail_analytics.geometry import Zone
 from apps.retail_analytics.occupancy import Occupancy
 from apps.retail_analytics.queueing import QueueState, follow_queue, little_wait_s
 from apps.retail_analytics.staying import Stay, ZoneState
+from common.quality import Quality
 
 from . import retail_people as people
 
@@ -117,6 +118,22 @@ def test_a_queue_that_is_long_for_a_moment_calls_nobody():
     three = [[person(i, 0.5, 2.0 + i) for i in (1, 2, 3)]] * 20
     one = [[person(1, 0.5, 3.0)]] * 60
     assert [c for decision in queued(three + one + three) for c in decision.calls] == []
+
+
+def test_a_long_dark_ends_no_wait_and_no_call():
+    decide, state = Rules(SCENE, queue=RULES), CameraState()
+    three = tuple(person(i, 0.5, 2.0 + i) for i in (1, 2, 3))
+    for view in range(60):
+        state, _ = decide(state, View("cam", view / 5, three))
+    for view in range(60, 80):
+        state, _ = decide(state, View("cam", view / 5, (), Quality.BAD, "dark: 2"))
+    assert state.queues == {"queue": QueueState(called=True)}
+    told = []
+    for view in range(80, 100):
+        state, decision = decide(state, View("cam", view / 5))
+        told += [*decision.waits, *decision.calls]
+    assert told == []
+    assert state.queues["queue"].called
 
 
 def test_littles_law_gives_the_wait_without_following_anybody():
