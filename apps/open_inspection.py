@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition, load_definitions
 from common.clock import SystemClock
 from common.config import from_table
+from common.inference.decode import ImageRefused
+from common.inference.guard import FrameGuard
 from common.ports import Camera
+from common.quality import Quality
 from common.store import Store
 from hardware import catalog
 
@@ -60,7 +63,8 @@ def open_parts(settings: Settings, path: Path, base: Base, opened: ExitStack) ->
     opened.callback(choice.model.close)
     camera = _open_camera(settings, path, base.clock)
     opened.callback(camera.close)
-    gate = catalog.open_gate(settings.plc.backend, settings.plc.options, path, base.clock)
+    plc, deadline_s = settings.plc, settings.line.deadline_ms / 1000
+    gate = catalog.open_gate(plc.backend, plc.options, path, base.clock, deadline_s)
     opened.callback(gate.close)
     return station.Parts(
         camera=camera, gate=gate, model=choice, store=base.store, outbox=base.outbox,
@@ -85,7 +89,12 @@ def _second_inspector(
     opened.callback(choice.model.close)
     perceive = Perceive(choice.model, {}, parts.clock)
 
+    guard = FrameGuard(replace(recipe.frame, detect_frozen=False))  # pictures may come twice
+
     def infer(picture: np.ndarray) -> dict[str, Any]:
+        quality, reason = guard.check(picture)
+        if quality is not Quality.GOOD:
+            raise ImageRefused(reason)
         found = perceive.inspect(picture, recipe)
         return {"model": choice.model.describe(), "defects": [asdict(d) for d in found]}
 

@@ -31,6 +31,8 @@ class Fault:
     cause: str
     sample_id: str | None = None
     """The sample that has no result because of it; None when none was under way."""
+    about: object = None
+    """What is known of that sample all the same, in the app's terms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ the simulated ones included, runs through the same contract tests.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Generic, Protocol, TypeVar
 
@@ -90,6 +90,8 @@ class Trigger:
     batch: int = 0
     challenge: bool = False
     """A seeded test piece: it must be rejected, and the rejection confirmed."""
+    since: float | None = field(default=None, compare=False)
+    """Monotonic s when it can first have come; None where the gate cannot tell."""
 
 
 class ResultCode(IntEnum):
@@ -136,6 +138,8 @@ class PlcView:
     consecutive_rejects: int
     line_speed_mm_s: int
     recipe_id: int
+    refused: int = 0
+    """Triggers since the start that name no new part: id 0, or one used just before."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

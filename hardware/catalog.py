@@ -187,9 +187,11 @@ def open_camera(name: str, options: dict[str, Any], path: Path, clock: Clock) ->
     return cast(Camera, _open("camera", CAMERAS, name, options, path, clock))
 
 
-def open_gate(name: str, options: dict[str, Any], path: Path, clock: Clock) -> PartGate:
-    """A PLC link with the options that stood in file `path`."""
-    return cast(PartGate, _open("plc", GATES, name, options, path, clock))
+def open_gate(
+    name: str, options: dict[str, Any], path: Path, clock: Clock, deadline_s: float
+) -> PartGate:
+    """A PLC link with the options that stood in file `path`; a later PASS is withheld."""
+    return cast(PartGate, _open("plc", GATES, name, options, path, clock, deadline_s))
 
 
 def open_sensor(

@@ -4,6 +4,8 @@ Positive release: only PASS is ever sent as PASS; everything else, and silence, 
 PLC reject the part.
 """
 
+import math
+
 from apps.defect_inspection.domain import Decision, Verdict
 from common.errors import PlcError
 from common.pipeline import Fault
@@ -69,6 +71,6 @@ class Act:
             decision.part_id,
             WIRE[decision.verdict],
             defect_class=self._class_of.get(worst.kind, 0) if worst else 0,
-            score=worst.score if worst else 0.0,
+            score=worst.score if worst else math.nan,
             latency_ms=round(decision.latency_ms),
         )

@@ -7,14 +7,15 @@ a verdict.
 """
 
 from collections import Counter
+from pathlib import Path
 
-import cv2
 import numpy as np
 
 from apps.defect_inspection.config import Recipe, Settings
 from apps.defect_inspection.perceive import Perceive
 from apps.defect_inspection.simulate import golden_board
 from common.errors import ConfigError, RuntimeFailure
+from common.inference.decode import ImageRefused, decode_image
 
 
 def known_board(settings: Settings) -> tuple[np.ndarray, Recipe, list[str]]:
@@ -27,10 +28,10 @@ def known_board(settings: Settings) -> tuple[np.ndarray, Recipe, list[str]]:
     if not path:
         board = golden_board()
         return board.frame, first, sorted(defect.kind for defect in board.defects)
-    picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise ConfigError(f"station.golden = {path!r}: is not a readable picture")
-    return picture, first, []
+    try:
+        return decode_image(Path(path).read_bytes()), first, []
+    except (OSError, ImageRefused) as error:
+        raise ConfigError(f"station.golden = {path!r}: {error}") from error
 
 
 class Golden:
@@ -50,10 +51,13 @@ class Golden:
             )
 
     def check(self) -> None:
-        """Raises RuntimeFailure on another answer; until one is right nothing is judged."""
-        wrong = "" if self._look() == self._expected else "the known board got another answer"
-        self.perceive.blind = wrong
-        if wrong:
+        """Raises RuntimeFailure on another answer or none; until it is right nothing passes."""
+        try:
+            right, wrong = self._look() == self._expected, "the known board got another answer"
+        except RuntimeFailure as error:
+            right, wrong = False, f"the known board got no answer: {error}"
+        self.perceive.blind = "" if right else wrong
+        if not right:
             raise RuntimeFailure("model", wrong)
 
     def _look(self) -> list[str]:

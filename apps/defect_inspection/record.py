@@ -117,18 +117,18 @@ class Recorder:
     def _body(self, turn: Turn, now: float) -> dict[str, Any]:
         """The trace record; field names where they exist are OPC 40100-1's in spirit."""
         decision, percept = turn.decision, turn.percept
-        trigger = turn.sample.data.trigger if turn.sample else None
-        recipe_id = trigger.recipe_id if trigger else 0
-        recipe = self._settings.recipe(recipe_id)
+        trigger = turn.sample.data.trigger if turn.sample else getattr(percept, "about", None)
+        recipe = self._settings.recipe(trigger.recipe_id) if trigger else None
         found = percept.defects if isinstance(percept, Inspection) else ()
+        total = round(decision.latency_ms, 2) if turn.sample else None
         shipped = turn.sample.wall_time if turn.sample else None
         return {
             "schema": SCHEMA,
             **asdict(self._provenance),
             "part_id": decision.part_id,
-            "batch": trigger.batch if trigger else 0,
-            "encoder": trigger.encoder if trigger else 0,
-            "recipe_id": recipe_id,
+            "batch": trigger.batch if trigger else None,
+            "encoder": trigger.encoder if trigger else None,
+            "recipe_id": trigger.recipe_id if trigger else None,
             "recipe": recipe.name if recipe else "",
             "calibration": recipe.calibration if recipe else "",
             "t_trigger": iso(shipped) if shipped else None,
@@ -136,7 +136,7 @@ class Recorder:
             "verdict": decision.verdict.value,
             "reasons": list(decision.reasons),
             "defects": [asdict(defect) for defect in found],
-            "latency_ms": {**_rounded(turn.stage_ms), "total": round(decision.latency_ms, 2)},
+            "latency_ms": {**_rounded(turn.stage_ms), "total": total},
             "challenge": decision.challenge,
             "line_stop": decision.line_stop,
         }

@@ -144,7 +144,7 @@ def bin_tile(line: Document, alarms: Alarms) -> Tile:
     """Whether the rejector can take the next bad part."""
     faults = line.whole("reject_faults")
     full, air = bool((faults or 0) & BIN_FULL), bool((faults or 0) & AIR_LOW)
-    known = faults is not None and line.flag("plc_alive") is not None
+    known = faults is not None and line.flag("plc_alive") is True
     bin_, pressure = tr("FULL") if full else tr("has room"), tr("LOW") if air else tr("ok")
     return Tile(
         tr("Reject bin · air"),

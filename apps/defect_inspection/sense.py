@@ -38,15 +38,18 @@ class Sense:
 
     def _shoot(self, trigger: Trigger) -> Sample[Shot] | Fault:
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        if trigger.since is not None:  # the part's age counts from when it can first have come
+            wall, monotonic = wall - (monotonic - trigger.since), trigger.since
         sample = self._sample_id(trigger.part_id, trigger.challenge)
         try:
             frame = self._camera.capture(trigger)
             self._gate.exposed()
         except (CameraError, PlcError) as error:
-            return Fault("sense", error.device, str(error), sample)
+            return Fault("sense", error.device, str(error), sample, trigger)
         except Exception as error:  # whatever a driver raises, the part counts
             log.exception("the camera's driver failed")
-            return Fault("sense", self._camera.name, f"{type(error).__name__}: {error}", sample)
+            cause = f"{type(error).__name__}: {error}"
+            return Fault("sense", self._camera.name, cause, sample, trigger)
         return Sample(sample, Shot(trigger, frame), self._sequence, wall, monotonic)
 
     def _missed(self, part_id: int) -> Fault:

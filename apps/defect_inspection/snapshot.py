@@ -59,7 +59,8 @@ class Snapshots:
             "consecutive_rejects": state.consecutive_rejects,
             "consecutive_limit": station.settings.line.consecutive_rejects,
             "line_stop": state.line_stop,
-            "reject_faults": plc.reject_faults if plc else 0,
+            "reject_faults": plc.reject_faults if plc else None,
+            "refused_ids": plc.refused if plc else None,
         }
 
     def metrics(self) -> bytes:

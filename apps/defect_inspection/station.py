@@ -118,12 +118,12 @@ class Station:
         self.tally = Tally()
         self.failures: dict[str, str] = {}
         """Device → cause, as long as it lasts."""
-        self.bad_pictures = self.late = self.unknown_recipe = ""
+        self.bad_pictures = self.late = self.unknown_recipe = self.refused_ids = ""
         self.beats = self.batch = 0
         self.last_work = parts.clock.monotonic()
         self.golden = golden
-        self._golden_due = 0.0
-        self._recipe_id = -1
+        self._golden_due, self._part_failed = 0.0, False
+        self._recipe_id, self._refused = -1, 0
         self._recorded_pieces: tuple[frozenset[int], frozenset[int]] | None = None
         self._record_challenge = recorder.challenge
         self._snapshot_due = 0.0
@@ -170,7 +170,9 @@ class Station:
         except DeviceError as error:
             self._fail("plc" if error.device == self.parts.gate.name else "inference", error)
             return
-        self.failures.pop("inference", None)
+        if not self._part_failed:  # since the last proof: who fails on parts is not well
+            self.failures.pop("inference", None)
+        self._part_failed = False
         self._worked()
 
     def _note(self, outcome: Outcome[Shot, Inspection, Decision]) -> None:
@@ -181,6 +183,7 @@ class Station:
             source = _alarm_source(percept, self.parts)
             if source != "plc" or percept.stage == "act" or not decision.part_id:
                 self.failures[source] = percept.cause  # else: one missed part, no dead PLC
+            self._part_failed |= source == "inference"
         else:
             self.failures.pop("plc", None)
             self.failures.pop("camera", None)
@@ -188,6 +191,7 @@ class Station:
                 self.failures.pop("inference", None)
                 self._worked()
         if decision.part_id:
+            self.refused_ids = ""
             self.tally.add(decision, self.parts.clock.monotonic())
             reason = decision.reasons[0] if decision.reasons else ""
             self.bad_pictures = reason if decision.verdict is Verdict.BAD_IMAGE else ""
@@ -198,6 +202,9 @@ class Station:
         plc = self.parts.gate.view()
         if plc and self.tally.confirm(plc.confirmed_id):
             self.pipeline.state = rules.confirm(self.pipeline.state, plc.confirmed_id)
+        if plc and plc.refused > self._refused:
+            more, self._refused = plc.refused - self._refused, plc.refused
+            self.refused_ids = f"{plc.refused} triggers since the start, {more} just now"
         if plc and plc.recipe_id != self._recipe_id:
             self._follow_recipe(plc.recipe_id)
         if now < self._snapshot_due:
@@ -217,6 +224,7 @@ class Station:
             self.bad_pictures,
             self.late,
             self.unknown_recipe,
+            self.refused_ids,
             self._diagnostics.details(self._snapshots.last.get("host", {}), link),
         )
         for alarm_id, detail in active_alarms(condition).items():

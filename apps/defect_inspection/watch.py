@@ -12,6 +12,7 @@ from common.ports import PlcView
 
 REJECT_BIN = 0b0011  # PLC's REJECT_FAULT: bin full, air low
 CONFIRM_MISSING = 0b0100
+TRACK_LOST = 0b1000
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Condition:
     bad_pictures: str = ""
     late: str = ""
     unknown_recipe: str = ""
+    refused_ids: str = ""
     diagnostics: Mapping[str, str] = field(default_factory=well)
     """What the station tells of itself."""
 
@@ -39,6 +41,8 @@ def active_alarms(now: Condition) -> dict[str, str]:
         "plc_heartbeat_lost": "its heartbeat does not change" if still else "",
         "recipe_unknown": now.unknown_recipe,
         "confirm_missing": "the confirm eye saw nothing" if faults & CONFIRM_MISSING else "",
+        "track_lost": "the PLC does not know where parts are" if faults & TRACK_LOST else "",
+        "part_ids_refused": now.refused_ids,
         "line_stopped": now.line.line_stop,
         "challenge_failed": _failed(challenge.passed) if challenge else "",
         "camera_failed": now.failures.get("camera", ""),

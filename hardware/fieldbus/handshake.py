@@ -42,6 +42,8 @@ class Handshake:
         self.error = self.line_stop = self.challenge = False
         self.recipe_acked: int | None = None
         self.recipe_refused: int | None = None
+        self.withdrawn = 0
+        """The part whose PASS was taken back and still stands in the PLC's words; 0: none."""
         self._last_id = self._stale_id = 0
         self._looked_at: float | None = None
         """Last reading since the last trigger or connection; None before it."""
@@ -85,19 +87,24 @@ class Handshake:
         code = result.code
         if code in (ResultCode.PASS, ResultCode.FAIL):
             self.error = False  # a real verdict proves that the whole chain works again
-        if code is ResultCode.PASS and (self.open is None or self._late(self.open, now)):
+        if code is ResultCode.PASS and self.late(self.open, now):
             code = ResultCode.LATE
         if code is ResultCode.PASS and self.reject_all:
             code = ResultCode.NO_RESULT
         self.counts = self.counts.add(code)
         self._valid, self._passed = True, code is ResultCode.PASS
-        self.open = None
+        self.open, self.withdrawn = None, 0
         return code
+
+    def late(self, part: OpenPart | None, now: float) -> bool:
+        """A PASS for this part must not be given any more; None: it is not open at all."""
+        return part is None or 0 < self.pass_deadline_s <= now - part.since
 
     def fail(self) -> None:
         """Safe state: until a real verdict or ClearError, every part is rejected."""
         self.error = True
-        self._valid = self._passed = False
+        self._withdraw_pass()
+        self._valid = False
 
     # --- what follows from it ---------------------------------------------------------
 
@@ -170,6 +177,7 @@ class Handshake:
             consecutive_rejects=plc.consecutive_rejects,
             line_speed_mm_s=plc.line_speed_mm_s,
             recipe_id=plc.recipe_id,
+            refused=self.refused,
         )
 
     # --- one reading ------------------------------------------------------------------
@@ -218,6 +226,7 @@ class Handshake:
             recipe_id=plc.recipe_id,
             batch=plc.batch,
             challenge=Control.CHALLENGE_MODE in plc.control,
+            since=since,
         )
         self._overrun = self._overrun or self._valid  # the last result was never fetched
         self._valid = self._passed = self._exposed = False
@@ -228,12 +237,10 @@ class Handshake:
     def _withdraw_pass(self) -> None:
         if self._passed:
             self._valid = self._passed = False
+            self.withdrawn = self._last_id
 
     def _fresh(self, now: float) -> bool:
         """A trigger found now is young: we looked a moment ago, and it was not there."""
         if self._looked_at is None:
             return False
         return self.trigger_age_s <= 0 or now - self._looked_at <= self.trigger_age_s
-
-    def _late(self, part: OpenPart, now: float) -> bool:
-        return 0 < self.pass_deadline_s <= now - part.since

@@ -69,8 +69,12 @@ class Registers(Protocol):
 _ALL_OFF = (False,) * len(Coil)
 
 
-def open_gate(settings: ModbusSettings, clock: Clock) -> "ModbusGate":
-    """The gate that `settings` describe; nothing is connected before its first use."""
+def open_gate(settings: ModbusSettings, clock: Clock, deadline_s: float = 0.0) -> "ModbusGate":
+    """The gate that `settings` describe; nothing is connected before its first use.
+
+    `deadline_s` is the line's own and holds where they name none.
+    """
+    settings = replace(settings, pass_deadline_s=settings.pass_deadline_s or deadline_s)
     if settings.role == "server":
         server = ModbusServer(settings.host, settings.port, settings.allow)
         return ModbusGate(server, settings, clock)
@@ -155,8 +159,13 @@ class ModbusGate:
             raise PlcError(self.name, f"PASS of part {part} withheld: {why}")
 
     def _answer(self, result: PartResult) -> None:
-        code = self._handshake.answer(result, self._clock.monotonic())
+        hand, part, before = self._handshake, self._handshake.open, self._handshake.counts
+        code = hand.answer(result, self._clock.monotonic())
         self._registers.write(RESULT, self._result_words(replace(result, code=code)))
+        if code is ResultCode.PASS and hand.late(part, self._clock.monotonic()):
+            hand.counts, late = before, replace(result, code=ResultCode.LATE)
+            hand.answer(late, self._clock.monotonic())  # writing the words took too long
+            self._registers.write(RESULT, self._result_words(late))
         self._publish()
 
     def beat(self) -> None:
@@ -232,7 +241,7 @@ class ModbusGate:
             self._registers.write_coils(0, list(_ALL_OFF))
         nothing = PartResult(part_id=0, code=ResultCode.NONE)
         self._registers.write(STATUS, [int(status), *self._result_words(nothing)])
-        self._status, self._coils = status, _ALL_OFF
+        self._status, self._coils, self._handshake.withdrawn = status, _ALL_OFF, 0
 
     def _poll(self) -> Trigger | None:
         with self._connected():
@@ -253,12 +262,14 @@ class ModbusGate:
         carries out after its connection was given up must not stand for ever.
         """
         status, coils = self._handshake.status(), self._handshake.coils()
+        if self._handshake.withdrawn and echo is None:
+            echo = [self._handshake.withdrawn, int(ResultCode.NO_RESULT)]
         self._write_coils(
             tuple(a and b for a, b in zip(self._coils, coils, strict=True)), again
         )
         if status != self._status or echo or again:
             self._registers.write(STATUS, [int(status), *(echo or [])])
-            self._status = status
+            self._status, self._handshake.withdrawn = status, 0
         self._write_coils(coils)
         if again:
             self._again_at = self._clock.monotonic() + AGAIN_S

@@ -29,8 +29,8 @@ class ModbusSettings:
     """Longest gap between two readings after which a new trigger is still believed to be
     fresh: its part may have moved on. 0 is without limit."""
     pass_deadline_s: float = setting(0.0, low=0.0, high=60.0, unit="s")
-    """A PASS older than this is written as LATE: for PLCs that see only the coils and
-    cannot check the age themselves. 0 leaves it to the app and the PLC."""
+    """A PASS older than this is written as LATE: PLCs that see only the coils cannot check
+    the age themselves. 0 takes the line's deadline."""
     coils: bool = setting(True)
     """Keep the fail-safe coils 0 … 3 as well."""
     allow: tuple[str, ...] = ("127.0.0.1", "::1")

@@ -105,7 +105,7 @@ MAP = (
     Register("SCORE", 105, 1, TO_PLC, "score × 1000; 65535 is none"),
     Register("RESULT_ENCODER", 106, 2, TO_PLC, "echo of ENCODER_AT_TRIGGER, counts"),
     Register("LATENCY_MS", 108, 1, TO_PLC, "trigger seen to verdict, ms"),
-    Register("ERROR_CODE", 109, 1, TO_PLC, "0 is none"),
+    Register("ERROR_CODE", 109, 1, TO_PLC, "kept for later: always 0"),
     Register("PASS_COUNT", 110, 2, TO_PLC, "parts answered PASS since start"),
     Register("FAIL_COUNT", 112, 2, TO_PLC, "parts answered FAIL since start"),
     Register("NORESULT_COUNT", 114, 2, TO_PLC, "parts answered anything else since start"),

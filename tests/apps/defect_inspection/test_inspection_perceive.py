@@ -217,7 +217,15 @@ def test_the_known_board_may_be_a_picture_of_ones_own(shipped, tmp_path):
     assert recipe is shipped.recipe(1)
 
 
+def test_a_known_board_of_another_kind_of_picture_is_one_clear_line(shipped, tmp_path):
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), BOARD.frame.astype(np.uint16))
+    station = replace(shipped.station, golden=str(path))
+    with pytest.raises(ConfigError, match=r"station\.golden = .*deep\.png.*16"):
+        known_board(replace(shipped, station=station))
+
+
 def test_a_known_board_that_cannot_be_read_is_one_clear_line(shipped, tmp_path):
     station = replace(shipped.station, golden=str(tmp_path / "nothing.png"))
-    with pytest.raises(ConfigError, match=r"station\.golden = .*nothing\.png.*not a readable"):
+    with pytest.raises(ConfigError, match=r"station\.golden = .*nothing\.png.*No such file"):
         known_board(replace(shipped, station=station))

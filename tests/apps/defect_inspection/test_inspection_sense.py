@@ -48,6 +48,20 @@ def test_a_part_comes_with_its_picture_and_its_times(sense, gate, camera, clock)
     assert gate.calls == ["wait_for_part", "exposed"]
 
 
+def test_a_parts_age_counts_from_when_it_can_first_have_come(sense, gate, clock):
+    clock.sleep(5.0)
+    gate.triggers.append(Trigger(41, recipe_id=1, since=clock.monotonic() - 0.24))
+    sample = sense(0.01)
+    assert clock.monotonic() - sample.monotonic == pytest.approx(0.24)
+    assert clock.wall() - sample.wall_time == pytest.approx(0.24)
+
+
+def test_a_part_without_a_picture_keeps_what_the_plc_said_of_it(sense, gate, camera):
+    camera.broken = True
+    gate.triggers.append(Trigger(41, encoder=1234, recipe_id=1, batch=77))
+    assert sense(0.01).about == Trigger(41, encoder=1234, recipe_id=1, batch=77)
+
+
 @pytest.mark.parametrize(
     ("triggers", "expected"),
     [

@@ -145,6 +145,51 @@ def test_a_network_that_works_again_ends_the_alarm(station, blind):
     assert alarms(station) == {"inference_failed": State.RTNUN}
 
 
+def test_no_answer_to_the_known_board_lets_no_part_pass(station, gate, see, clock):
+    see(())  # parts alone would pass
+    settle(station)
+
+    def inspect(frame, recipe):
+        raise RuntimeFailure("onnxruntime", "holds NaN")
+
+    station.golden.perceive.inspect = inspect
+    clock.sleep(2 * station.settings.station.golden_period_s)
+    turns(station, 1)
+    feed(station, gate, 1, 2, 3)
+    assert {answer.code for answer in gate.answers} == {ResultCode.NO_RESULT}
+    assert "holds NaN" in station.failures["inference"]
+
+
+def test_the_known_board_does_not_excuse_a_network_that_fails_on_parts(station, gate, clock):
+    real, part = station.golden.perceive.look, iter(range(1, 1000))
+    station.golden.perceive.guard(1).check = lambda _: (Quality.GOOD, "")
+
+    def look(frame, recipe):
+        raise RuntimeFailure("onnxruntime", "inference failed")
+
+    for _ in range(5):
+        station.golden.perceive.look = look
+        feed(station, gate, next(part))
+        station.golden.perceive.look = real
+        clock.sleep(2 * station.settings.station.golden_period_s)
+        turns(station)
+        assert "inference" in station.failures
+    clock.sleep(2 * station.settings.station.golden_period_s)
+    turns(station)  # nothing failed between two proofs
+    assert "inference" not in station.failures
+
+
+def test_triggers_that_name_no_new_part_are_an_alarm_until_one_does(station, gate, see):
+    see(())
+    gate.say(refused=3)
+    settle(station)
+    assert station.snapshot()["line"]["refused_ids"] == 3
+    assert "part_ids_refused" in alarms(station)
+    feed(station, gate, 1)
+    settle(station)
+    assert alarms(station)["part_ids_refused"] is State.RTNUN
+
+
 def test_a_failed_inference_costs_its_part_and_says_so(station, gate):
     def fail():
         raise RuntimeFailure("onnxruntime", "inference failed")
@@ -353,7 +398,7 @@ DOCUMENT = {
 LINE = {
     "mode", "state", "speed_mm_s", "recipe_id", "recipe", "plc", "plc_alive",
     "vision_alive", "vision_beats", "batch", "consecutive_rejects", "consecutive_limit",
-    "line_stop", "reject_faults",
+    "line_stop", "reject_faults", "refused_ids",
 }  # fmt: skip
 
 

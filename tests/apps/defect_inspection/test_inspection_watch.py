@@ -20,6 +20,15 @@ def decision(verdict=Verdict.PASS, challenge=False):
     return Decision(1, verdict, (), challenge=challenge)
 
 
+@pytest.mark.parametrize(
+    ("bit", "alarm"),
+    [(0, "reject_bin"), (1, "reject_bin"), (2, "confirm_missing"), (3, "track_lost")],
+)
+def test_each_reject_fault_of_the_plc_is_an_alarm(bit, alarm):
+    found = active_alarms(replace(WELL, plc=replace(PLC, reject_faults=1 << bit)))
+    assert {name for name, detail in found.items() if detail} == {alarm}
+
+
 # --- tally ----------------------------------------------------------------------------
 
 

@@ -292,6 +292,35 @@ def test_a_pass_past_the_deadline_is_written_as_late(make_gate, plc, clock):
     assert not plc.coils[Coil.PASS_PULSE]
 
 
+def test_a_pass_whose_words_took_too_long_is_written_as_late(make_gate, plc, clock):
+    gate = ready(make_gate(pass_deadline_s=0.3), plc)
+    take(gate, plc, 1)
+    real = gate._registers.write
+
+    def slow(address, values):
+        clock.sleep(0.4)
+        real(address, values)
+
+    gate._registers.write = slow
+    with pytest.raises(PlcError, match="withheld"):
+        gate.answer(PartResult(1, ResultCode.PASS))
+    assert plc.vision.code == ResultCode.LATE
+    assert not plc.coils[Coil.PASS_PULSE]
+    assert not any(w.is_coils and w.values[Coil.PASS_PULSE] for w in plc.writes)
+    assert (plc.vision.counts.passed, plc.vision.counts.no_result) == (0, 1)
+
+
+def test_the_lines_deadline_holds_where_the_plcs_settings_name_none(plc, clock):
+    settings = ModbusSettings(port=plc.server.port, timeout_s=1.0, retries=0, trigger_age_s=0.0)
+    gate = ready(open_gate(settings, clock, 0.3), plc)
+    take(gate, plc, 1)
+    clock.sleep(0.3)
+    with pytest.raises(PlcError, match="withheld"):
+        gate.answer(PartResult(1, ResultCode.PASS))
+    assert plc.vision.code == ResultCode.LATE
+    gate.close()
+
+
 def test_a_missed_part_needs_no_words_and_gets_no_pass(gate, plc):
     take(gate, plc, 5)
     gate.answer(PartResult(4, ResultCode.NO_RESULT))
@@ -388,6 +417,7 @@ def test_safe_state_takes_a_standing_pass_back(gate, plc):
     assert Status.ERROR | Status.REJECT_ALL_ACTIVE in plc.vision.status
     assert not plc.vision.status & (Status.PASS | Status.RESULT_VALID | Status.MODEL_OK)
     assert plc.coils == (False,) * 4
+    assert (plc.vision.part_id, plc.vision.code) == (1, ResultCode.NO_RESULT)
 
 
 def test_coils_fall_before_status_and_rise_after_it(gate, plc):
