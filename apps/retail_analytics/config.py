@@ -146,7 +146,7 @@ class Privacy:
     k: int = setting(10, low=3, high=1000)
     merge_up_to_min: int = setting(60, choices=(0, 15, 60), unit="min")
     heat_cell_m: float = setting(0.5, low=0.25, high=5.0, unit="m")
-    usable_share: float = setting(0.8, low=0.0, high=1.0)
+    usable_share: float = setting(0.8, low=0.1, high=1.0)
     intervals_days: float = setting(760.0, low=0.01, high=3650.0, unit="d")
 
 

@@ -21,6 +21,13 @@ from apps.retail_analytics.telling import about, percent, rounded, spread
 
 SCHEMA = "lineside.retail.interval/1"
 STEP_S = 1.5  # how far the wall clock may move against the monotonic one unremarked
+MOST_WIDTHS = 2.0  # more time than this in one interval has no place on the clock: it was wrong
+CLOCK = "clock"
+LEAST_S, LEAST_SHARE = (
+    60.0,
+    0.1,
+)  # that must be observed of a partial interval, and of its width
+LEAST_WIDTHS = 0.25  # but never more of it than this
 
 
 @dataclass
@@ -39,6 +46,8 @@ class _Open:
     blind_s: float = 0.0
     dropped_s: float = 0.0
     """Seen of it before its time, by an earlier set-up, and given up with that."""
+    carried_s: float = 0.0
+    """Of what is in it, observed or not: of another time, for which no interval was open."""
     lost_views: int = 0
     marks: set[str] = field(default_factory=set)
     reasons: dict[str, float] = field(default_factory=dict)
@@ -83,9 +92,10 @@ class CameraIntervals:
             closed.append(self._close())
             self._open = self._begin(start, wall, "clock_stepped" if stepped else "")
         if stepped:
-            self._open.marks.add("clock_stepped")
+            self._open.marks |= {"partial", "clock_stepped"}
         if start < self._open.start:
             self._open.marks.add("carried")
+            self._open.carried_s += decision.seconds
         self._take(self._open, decision)
         return closed
 
@@ -153,11 +163,9 @@ class CameraIntervals:
         now = self._open
         assert now is not None  # noqa: S101 - only called with one open
         self._open, end = None, now.start + self._width
-        total = now.observed_s + now.blind_s
-        usable = total > 0 and now.observed_s >= self._rules.usable_share * self._width
-        if "partial" in now.marks:  # judged by the part that there was
-            usable = total > 0 and now.observed_s >= self._rules.usable_share * total
-        self.closed_until = end
+        _distrust(now, self._width)
+        total, usable = now.observed_s + now.blind_s, self._usable(now)
+        own_s, self.closed_until = total - now.carried_s, end
         return {
             "schema": SCHEMA,
             "camera": self._camera,
@@ -171,13 +179,24 @@ class CameraIntervals:
             "marks": sorted(now.marks),
             "quality": {
                 "observed_s": round(now.observed_s, 1),
-                "uptime_pct": round(100 * min(1.0, total / self._width), 1),
+                "uptime_pct": round(100 * min(1.0, own_s / self._width), 1),
                 "blocked_pct": round(100 * now.blind_s / total, 1) if total else 100.0,
                 "dropped_s": round(now.dropped_s, 1),
                 "views_unusable": now.lost_views,
                 "reasons": {why: round(s, 1) for why, s in sorted(now.reasons.items())},
             },
         }
+
+    def _usable(self, now: _Open) -> bool:
+        """Whether enough was observed: of all of it, or, where partial, of what there was.
+
+        Of too small a part nothing is told: its nobody would be the nobody of a moment.
+        """
+        share = self._rules.usable_share
+        if "partial" not in now.marks:
+            return now.observed_s >= share * self._width
+        least = min(max(LEAST_S, LEAST_SHARE * self._width), LEAST_WIDTHS * self._width)
+        return now.observed_s >= max(least, share * (now.observed_s + now.blind_s))
 
     def _line(self, now: _Open, line: str, end: float, usable: bool) -> dict[str, Any]:
         row: dict[str, Any] = {"line": line}
@@ -239,3 +258,12 @@ class CameraIntervals:
             "agrees": little is not None
             and abs(little - measured) <= 0.5 * max(measured, 10.0),
         }
+
+
+def _distrust(now: _Open, width: float) -> None:
+    """What is in it fills more time than a right clock could bring: nothing of it is told."""
+    if now.observed_s + now.blind_s <= MOST_WIDTHS * width:
+        return
+    now.marks.add("partial")
+    now.reasons[CLOCK] = now.reasons.get(CLOCK, 0.0) + now.observed_s
+    now.observed_s, now.blind_s = 0.0, now.blind_s + now.observed_s

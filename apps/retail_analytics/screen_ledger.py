@@ -76,8 +76,12 @@ class Slot:
 
     @property
     def estimate(self) -> float | None:
-        """Who may have come; of what was suppressed half of k. None where nobody knows."""
-        return None if self.seen == 0 or self.why else self.value + self.hidden * self.k / 2
+        """Who may have come; of what was suppressed half of k.
+
+        None where nobody knows, and where a part was not there to be observed.
+        """
+        known = self.seen > 0 and not self.why and not self.partial
+        return self.value + self.hidden * self.k / 2 if known else None
 
 
 def read_intervals(

@@ -40,7 +40,9 @@ again, neither by another camera nor on another visit.
 - How long people stayed and waited: only of {k} people and more in an interval, and how many
   these were to the nearest five.
 - Heat map: seconds in cells of {cell} m that at least {k} people walked through.
-- An interval that was observed for less than {usable} % says nothing but why.
+- An interval that was observed for less than {usable} % says nothing but why. One that was
+  cut by a start, a stop, a set-up or a set clock is marked and judged by the part that there
+  was, of which less than a tenth of the interval says nothing.
 - The table in which intervals are kept refuses smaller counts and overlapping intervals.
 
 ## What is shown live, and kept by nobody
@@ -124,7 +126,10 @@ von einer anderen Kamera noch bei einem anderen Besuch.
 - Wie lange Menschen blieben und warteten: nur von {k} Menschen an in einem Zeitabschnitt, und
   wie viele das waren, auf fünf gerundet.
 - Wärmebild: Sekunden in Feldern von {cell} m, durch die mindestens {k} Menschen gingen.
-- Ein Zeitabschnitt, der zu weniger als {usable} % beobachtet wurde, sagt nur, warum.
+- Ein Zeitabschnitt, der zu weniger als {usable} % beobachtet wurde, sagt nur, warum. Einer,
+  den ein Start, ein Ende, eine Einrichtung oder eine gestellte Uhr angeschnitten hat, ist
+  gekennzeichnet und wird nach dem Teil beurteilt, den es gab; weniger als ein Zehntel des
+  Zeitabschnitts sagt nichts.
 - Die Tabelle, in der sie stehen, verweigert kleinere Zählungen und sich überlappende
   Zeitabschnitte.
 

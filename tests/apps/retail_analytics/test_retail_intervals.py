@@ -3,6 +3,7 @@
 import itertools
 import sqlite3
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,8 @@ from apps.retail_analytics.suppression import (
     known_sum,
     released,
 )
+from common.config import from_table
+from common.errors import ConfigError
 
 NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
 K3 = Privacy(interval_min=15, k=3, merge_up_to_min=60)
@@ -131,6 +134,58 @@ def test_a_clock_that_steps_forward_leaves_intervals_out_and_says_so():
     assert {"partial", "clock_stepped"} <= set(day.closed[0]["marks"])
     assert day.closed[0]["quality"]["uptime_pct"] < 40
     assert day.told()[0] == 30
+
+
+@pytest.mark.parametrize(("ahead_s", "right_s"), [(6 * 3600.0, 8 * 3600), (3600.0, 7200)])
+def test_what_a_clock_that_was_ahead_brings_into_one_interval_is_not_told(ahead_s, right_s):
+    day = Day(wall=NOON + ahead_s).seconds(30, entering=5)
+    day.wall -= ahead_s
+    day.seconds(right_s, entering=right_s)
+    first, *others = day.closed
+    assert not first["usable"]
+    assert first["partial"]
+    assert {"carried", "clock_stepped"} <= set(first["marks"])
+    assert first["lines"][0]["in"] is None
+    assert first["quality"]["observed_s"] == 0.0
+    assert first["quality"]["blocked_pct"] == 100.0
+    assert first["quality"]["reasons"] == {"clock": pytest.approx(ahead_s + 900, abs=35)}
+    assert all(other["usable"] and not other["partial"] for other in others)
+
+
+def test_what_the_rest_of_an_intervals_time_brings_is_told_and_is_no_uptime():
+    day = Day(wall=NOON + 60, closed_until=NOON + 900).seconds(839, entering=40).seconds(300)
+    (interval,) = day.intervals.finish()
+    assert interval["usable"]
+    assert interval["lines"][0]["in"] == 40
+    assert interval["quality"]["uptime_pct"] == pytest.approx(100 / 3, abs=0.3)
+
+
+def test_an_interval_in_which_the_clock_was_set_is_partial():
+    day = Day().seconds(300)
+    day.wall += 30
+    day.seconds(600)
+    assert day.closed[0]["partial"]
+    assert "clock_stepped" in day.closed[0]["marks"]
+
+
+@pytest.mark.parametrize(
+    ("width_min", "seen_s", "usable"),
+    [(15, 2, False), (15, 80, False), (15, 95, True), (60, 300, False), (1, 16, True)],
+)
+def test_nobody_in_a_moment_is_no_zero(width_min, seen_s, usable):
+    rules = Privacy(interval_min=width_min, k=3, merge_up_to_min=60)
+    day = Day(rules, wall=NOON + 60 * width_min - seen_s).seconds(seen_s + 1)
+    (interval,) = day.closed
+    assert interval["partial"]
+    assert interval["usable"] is usable
+    assert day.told() == [0 if usable else None]
+
+
+def test_an_interval_of_which_nothing_was_observed_is_never_usable():
+    with pytest.raises(ConfigError, match="usable_share"):
+        from_table(Privacy, {"usable_share": 0.0}, Path("app.toml"), "privacy")
+    (interval,) = Day().seconds(1, usable=False).intervals.finish()
+    assert not interval["usable"]
 
 
 def test_stopping_closes_what_is_open_as_partial():

@@ -181,6 +181,12 @@ def test_a_forecast_is_the_mean_of_past_weeks_and_none_without_any() -> None:
     assert forecast_of([]).values == ()
 
 
+def test_a_part_of_a_time_is_no_forecast_of_the_whole() -> None:
+    cut, whole = slots(shop.door(NOON, 0) | {"partial": True}, shop.door(NOON + WIDTH, 20))[:2]
+    assert (cut.told, cut.estimate) == (True, None)
+    assert forecast_of([[cut, whole]]).values == (None, 20)
+
+
 def test_the_same_time_a_week_before_is_the_same_on_the_wall(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
