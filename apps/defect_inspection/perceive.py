@@ -14,7 +14,7 @@ import numpy as np
 from apps.defect_inspection.config import Recipe
 from apps.defect_inspection.domain import Defect, Inspection, Shot
 from common.errors import BundleError, RuntimeFailure
-from common.inference.asking import answer_of, asker
+from common.inference.asking import Answers, asker
 from common.inference.bundle import Model, ModelCard
 from common.inference.guard import FrameGuard, LastFrame
 from common.inference.images import Detections, Letterbox, TensorWriter, binarise, decode_yolo
@@ -98,6 +98,7 @@ class Detector:
         self._input, self._output = card.inputs[0], card.outputs[0]
         _check_layout(card)
         self._asker = asker(model, depth)
+        self._answers = Answers(self._asker)
         shape = self._input.shape[1:]
         self._writers = cycle([TensorWriter(*shape) for _ in range(depth + (depth > 1))])
         self._asked = 0
@@ -121,7 +122,7 @@ class Detector:
     def _finish(
         self, tag: int, threshold: float, how: Letterbox, shape: tuple[int, ...]
     ) -> Detections:
-        output = answer_of(self._asker, tag)[self._output.name]
+        output = self._answers.of(tag)[self._output.name]
         found = decode_yolo(output, threshold, self._card.overlap)
         height, width = shape[:2]
         boxes = how.undo(found.boxes).clip(0, [width, height, width, height])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from apps.retail_analytics.decoding import Options, Outputs, Raw, fastestdet, ssd, yolo, yolox
 from apps.retail_analytics.pose import posenet
 from common.errors import BundleError
-from common.inference.asking import answer_of, asker
+from common.inference.asking import Answers, asker
 from common.inference.bundle import Model, ModelCard, Tensor
 from common.inference.images import PAD_GREY, Detections, suppress
 
@@ -155,6 +155,7 @@ class PersonDetector:
         self._card, card = model.card, model.card
         self._form = input_form(card.inputs[0])
         self._asker = asker(model, depth)
+        self._answers = Answers(self._asker)
         self._fitters = cycle([Fitter(self._form) for _ in range(depth + (depth > 1))])
         self._asked = 0
         self._reader, self._options = reader_of(card, self._form)
@@ -182,7 +183,7 @@ class PersonDetector:
         self._asker.close()
 
     def _finish(self, tag: int, threshold: float, back: WayBack) -> Detections:
-        outputs = answer_of(self._asker, tag)
+        outputs = self._answers.of(tag)
         raw = READERS[self._reader](outputs, self._options, threshold)
         if len(self._people) < len(self._card.labels):
             raw = raw.only(self._people)

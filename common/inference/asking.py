@@ -18,6 +18,7 @@ from common.ports import Arrays
 
 ANSWER_S = 10.0
 """Longest wait for an answer; runtimes that can hang have a watchdog of their own."""
+MOST_EARLY = 16
 
 
 class Asker(Protocol):
@@ -43,18 +44,25 @@ def asker(model: Model, depth: int) -> Asker:
     return Pipelined(_Checked(model), depth, waiting=depth)
 
 
-def answer_of(asking: Asker, tag: Hashable, timeout_s: float = ANSWER_S) -> Outputs:
-    """The outputs for `tag`; raises the failure that took their place.
+class Answers:
+    """Outputs by question: the known board's may be wanted before those of parts under way."""
 
-    Older questions are passed over: who asked them got tired of waiting.
-    """
-    while (answer := asking.collect(timeout_s)) is not None:
-        if answer.tag != tag:
-            continue
+    def __init__(self, asking: Asker) -> None:
+        self._asking, self._early = asking, dict[Hashable, Answer]()
+
+    def of(self, tag: Hashable, timeout_s: float = ANSWER_S) -> Outputs:
+        """The outputs for `tag`; raises the failure that took their place."""
+        while tag not in self._early:
+            answer = self._asking.collect(timeout_s)
+            if answer is None:
+                raise RuntimeFailure("model", f"{tag} was never asked")
+            self._early[answer.tag] = answer
+            if len(self._early) > MOST_EARLY:  # who asked the oldest got tired of waiting
+                del self._early[next(iter(self._early))]
+        answer = self._early.pop(tag)
         if answer.outputs is None:
             raise answer.failure or RuntimeFailure("model", f"{tag} has no answer")
         return answer.outputs
-    raise RuntimeFailure("model", f"{tag} was never asked")
 
 
 class Synchronous:

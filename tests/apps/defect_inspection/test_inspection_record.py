@@ -101,6 +101,14 @@ def test_a_part_is_one_trace_record(recorder, store):
     }  # fmt: skip
 
 
+def test_of_a_part_nobody_saw_nothing_is_made_up(recorder, store):
+    recorder(missed())
+    body = kept(store)[0].body
+    unknown = ("batch", "encoder", "recipe_id", "t_trigger")
+    assert [body[name] for name in unknown] == [None] * 4
+    assert body["latency_ms"]["total"] is None
+
+
 def test_the_result_is_dated_when_it_was_given(recorder, store, clock):
     held = store.submit(lambda _: clock.sleep(60.0))  # the disk is busy for a minute
     recorder(missed())

@@ -515,6 +515,18 @@ def test_the_known_board_beats_with_several_under_way_too(deep, gate):
     assert gate.beats == deep.beats > 0
 
 
+def test_the_known_board_takes_no_answer_from_parts_under_way(deep, gate, clock):
+    often = replace(deep.settings.station, golden_period_s=0.01)
+    deep.settings = replace(deep.settings, station=often)
+    gate.triggers.extend(Trigger(n, recipe_id=1) for n in range(1, 31))
+    for _ in range(30):
+        clock.sleep(0.03)  # on a line without a pause it is due at every part
+        turns(deep)
+    settle(deep)
+    assert len(gate.answers) == 30
+    assert {answer.code for answer in gate.answers} == {ResultCode.FAIL}
+
+
 def test_more_parts_under_way_than_the_plc_has_open_are_refused(shipped, station, gate):
     gate.most_open = 1
     settings = replace(shipped, model=replace(shipped.model, depth=2))
