@@ -21,7 +21,7 @@ from apps.retail_analytics.sight import Sight
 from apps.retail_analytics.tracking import MotionTracker, Tracked
 from common.errors import RuntimeFailure
 from common.inference.duty import Duty
-from common.inference.images import Detections
+from common.inference.images import PAD_GREY, Detections
 from common.inference.motion_gate import MotionGate
 from common.ports import Sample
 from common.quality import Quality
@@ -43,6 +43,7 @@ class Detector(Protocol):
 
 
 NO_REST = Duty()
+WIPES = 9  # as many inputs as a network reuses at most: one more than model.depth may be
 
 
 class Perceive:
@@ -60,6 +61,8 @@ class Perceive:
         self.motion = MotionGate(duty)
         self._last: View | None = None
         """The last view that was looked at; None: there is none that may hold."""
+        self._traces = 0
+        """Inputs of the network, and of its driver, that may still hold what was seen here."""
 
     def __call__(self, sample: Sample[Glance]) -> View:
         """Who is where; a view that shows nothing of the shop says so instead."""
@@ -78,6 +81,7 @@ class Perceive:
             return self._bad(now, reason)
         if not self.motion.look(frame, now, restless=not self._settled()):
             return partial(self._hold, now)
+        self._traces = WIPES
         answer = self._detector.begin(frame, self._tracking.low_score)
         return partial(self._finish, name, now, answer)
 
@@ -107,7 +111,16 @@ class Perceive:
     def _bad(self, now: float, reason: str) -> Callable[[], View]:
         self._last = None
         self.motion.restart()
-        return partial(self.blind, now, reason)
+        if not self._traces:
+            return partial(self.blind, now, reason)
+        self._traces -= 1
+        grey = np.full((self._camera.height, self._camera.width, 3), PAD_GREY, np.uint8)
+        return partial(self._wipe, self._detector.begin(grey, 1.0), now, reason)
+
+    def _wipe(self, answer: Callable[[], Detections], now: float, reason: str) -> View:
+        """The network is shown grey: else it would keep the last picture all night."""
+        answer()
+        return self.blind(now, reason)
 
     def blind(self, now: float, reason: str) -> View:
         """A view that shows nothing; who was seen before is not remembered through it."""

@@ -302,10 +302,27 @@ def card(folder, layout="yolo", labels='["person"]', picture="NCHW, RGB, 0-1"):
     return open_bundle(folder).card
 
 
-def fake(tmp_path, **more):
+def fake(tmp_path, depth=1, **more):
     rows = np.array([[[32, 33], [32, 33], [16, 16], [32, 32], [0.9, 0.8]]], np.float32)
     found = card(tmp_path / "m", **more)
-    return PersonDetector(Model(found, found.artefacts[0], FakeRuntime(rows)))
+    return PersonDetector(Model(found, found.artefacts[0], FakeRuntime(rows)), depth)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_no_input_of_the_network_keeps_a_picture_through_a_dark(tmp_path, depth):
+    network = fake(tmp_path, depth)
+    perceive = Perceive(CameraSettings("cam"), network, Tracking())
+    for view in range(5):
+        perceive(sample(noisy(scene(), view), now=1.0 + view / 10))
+    inputs = [next(network._fitters) for _ in range(depth + 1)]
+    assert all(np.ptp(one.tensor) > 0 for one in inputs)
+    asked = network._asked
+    for view in range(20):
+        assert "no picture" in perceive(sample(None, 2.0 + view)).reason
+    for one in inputs:
+        assert [np.ptp(array) for array in (one.tensor, one._canvas, *one._planes)] == [0] * 5
+    assert network._asked - asked < 10  # then it rests
+    network.close()
 
 
 def test_boxes_find_their_way_back_into_a_wide_picture(tmp_path):
