@@ -2,7 +2,8 @@
 
 The exact number stays in memory. Polled often enough, even a rounded one would betray the
 moment at which somebody goes in, so what is told is rounded to fives, renewed on whole
-minutes only, and below k it is "few". What a restart finds in the file is that and no more.
+minutes only, and below k it is "few". What a restart finds in the file is that and no more: of
+few, nobody. Who of them leaves then is one missed entry, as `occupancy.py` takes them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -124,7 +125,7 @@ class Crowd:
         """To be kept over a restart: nothing from which one crossing could be told."""
         day = self._state.day or date.min
         return {
-            "inside": rounded(self._state.inside), "drift": self.drift,
+            "inside": self._tell(self._told.minute).inside or 0, "drift": self.drift,
             "day": day.isoformat(), "reset": self.reset_at, "reset_by": self.reset_by,
         }  # fmt: skip
 

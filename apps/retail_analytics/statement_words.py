@@ -56,6 +56,8 @@ again, neither by another camera nor on another visit.
 |---|---|
 | pictures | never |
 | numbers and places of people followed | a minute, in memory |
+| people inside: to the nearest five, nobody below {k}, with when they were last counted | \
+until the next number, for a restart |
 | published intervals | {intervals_days} days |
 | records of intervals, alarms, set-up and corrections | {records_days} days |
 | who did what at the station (audit) | as long as the station's file |
@@ -145,6 +147,8 @@ von einer anderen Kamera noch bei einem anderen Besuch.
 |---|---|
 | Bilder | nie |
 | Nummern und Orte von Menschen, denen gefolgt wird | eine Minute, im Speicher |
+| Menschen im Laden: auf fünf gerundet, unter {k} niemand, und wann zuletzt gezählt wurde | \
+bis zur nächsten Zahl, für einen Neustart |
 | veröffentlichte Zeitabschnitte | {intervals_days} Tage |
 | Aufzeichnungen: Zeitabschnitte, Alarme, Einrichtung, Korrekturen | {records_days} Tage |
 | wer an der Station was getan hat (Protokoll) | so lange wie die Datei der Station |

@@ -162,6 +162,18 @@ def test_a_restart_on_the_next_business_day_finds_an_empty_shop():
     assert next_day.reset_at == NOON + 16 * 3600.0  # 04:00
 
 
+@pytest.mark.parametrize("people", range(10))
+def test_few_inside_are_few_in_the_file_too(people):
+    before = crowd()
+    before.add(through(people))
+    kept = before.document()
+    assert kept["inside"] == 0
+    after = crowd(kept, NOON + 60.0)
+    after.add(through(0, 1))
+    after.add(through(12))
+    assert after._state.inside == 12
+
+
 def test_the_limit_is_judged_by_the_exact_number():
     made = crowd()
     made.add(through(12))
