@@ -63,6 +63,8 @@ class Commands:
         self._station = station
         self._applying = False
         self._mosaic_at: dict[str, float] = {}
+        self.fault = ""
+        """Why a restart would see by a set-up that was refused; empty where it would not."""
         self._known: dict[str, Callable[[dict[str, Any], User], Deed]] = {
             "occupancy.reset": self._reset,
             "occupancy.correct": self._correct,
@@ -156,11 +158,14 @@ class Commands:
         return Deed(keep, target, reason, partial(self._applied, setup, after))
 
     def _applied(self, setup: Setup, camera: CameraSettings, kept: bool) -> None:
-        self._applying = False
+        self._applying, self.fault = False, ""
         if kept:
             self._station.see_by(setup, camera)
-        else:
+            return
+        try:
             put_back(self._station.parts.folder, self._station.setup)
+        except OSError as error:
+            self.fault = f"set-up: its file is not the one in force after a restart ({error})"
 
     def _mosaic(self, arguments: dict[str, Any], user: User) -> Deed:
         """A few mean colours of what a camera sees now: told once, kept by nobody."""

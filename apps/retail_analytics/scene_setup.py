@@ -6,6 +6,7 @@ win over those of app.toml; deleting it goes back to app.toml.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,10 @@ def write_setup(folder: Path, setup: Setup) -> None:
 
 
 def put_back(folder: Path, setup: Setup) -> None:
-    """The file says again what is in force: a new one could not be kept."""
+    """The file says again what is in force, where it does not; raises OSError."""
+    with suppress(ConfigError):
+        if read_setup(folder) == setup:
+            return
     if setup.version:
         write_setup(folder, setup)
     else:

@@ -202,6 +202,7 @@ class Station:
     def faults(self) -> list[str]:
         """What keeps the station from its work, in words."""
         found, store = self.status.faults(), self.parts.store
+        found += [self._commands.fault] if self._commands.fault else []
         return found if store.healthy else [*found, f"store: {store.last_error}"]
 
     # ------------------------------------------- asked from other threads (common.service)

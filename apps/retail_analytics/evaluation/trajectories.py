@@ -48,6 +48,8 @@ def read_trajectories(folder: Path) -> Recording:
         ways, fps, person_m = read(path)
     except (OSError, ValueError, IndexError) as error:
         raise ConfigError(f"{path}: cannot be read as trajectories ({error})") from error
+    if not ways:
+        raise ConfigError(f"{path}: holds no track")
     views = _views(ways, fps)
     lines = (
         drawn(read_scene(folder / SCENE))[0] if (folder / SCENE).is_file() else _middle(ways)

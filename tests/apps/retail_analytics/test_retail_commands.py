@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from apps.retail_analytics.commands import MOSAIC_REST_S, ROLES
-from apps.retail_analytics.scene_setup import FILE
+from apps.retail_analytics.scene_setup import FILE, read_setup
 from common.errors import LinesideError
 from common.inference.images import PAD_GREY
 from common.service import ApiServer, build_api
@@ -215,6 +215,35 @@ def test_a_set_up_that_cannot_be_kept_is_not_in_force(rig):
     assert audited(rig) == []
     (rig.folder / f"{FILE}.new").rmdir()
     assert apply(rig)["version"] == 1
+
+
+def full_disk(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_refuses_a_set_up_and_ends_nothing(rig, monkeypatch):
+    assert apply(rig)["version"] == 1
+    monkeypatch.setattr("apps.retail_analytics.scene_setup.write_whole", full_disk)
+    with pytest.raises(StoreUnavailable, match="not stored"):
+        apply(rig)
+    assert not any("set-up" in fault for fault in rig.station.faults())  # as it was
+    assert rig.snapshot()["setup"]["version"] == 1
+
+
+def test_a_file_that_cannot_be_put_back_is_a_fault_until_it_is_right(rig, monkeypatch):
+    assert apply(rig)["version"] == 1
+    refusing = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'x'); END"
+    rig.store.submit(lambda connection: connection.execute(refusing)).result()
+    with monkeypatch.context() as patch:
+        patch.setattr("apps.retail_analytics.commands.put_back", full_disk)
+        with pytest.raises(sqlite3.IntegrityError):
+            apply(rig)
+    (fault,) = rig.station.faults()
+    assert "No space left" in fault
+    with pytest.raises(sqlite3.IntegrityError):
+        apply(rig)
+    assert rig.station.faults() == []
+    assert read_setup(rig.folder).version == rig.station.setup.version == 1
 
 
 def test_two_set_ups_at_once_do_not_overwrite_each_other(rig):

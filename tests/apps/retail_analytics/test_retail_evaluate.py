@@ -284,6 +284,12 @@ def test_published_trajectories_are_read(name):
     assert 10 < heights.min() <= heights.max() < 300
 
 
+def test_a_file_without_a_track_is_one_clear_line(tmp_path):
+    (tmp_path / "tracks.Aug01.txt").write_text("% nobody came\n")
+    with pytest.raises(ConfigError, match=r"tracks\.Aug01\.txt: holds no track"):
+        evaluate.read_all(tmp_path)
+
+
 def test_a_street_that_nothing_was_chosen_on_is_counted_across():
     if not (TRACKS / "ucy_zara01").is_dir():
         pytest.skip("ucy_zara01 is not here")
