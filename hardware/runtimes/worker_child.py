@@ -23,7 +23,7 @@ from common.errors import DeviceError, LinesideError
 from common.ports import Runtime
 from hardware.runtimes.shared_arrays import SAME, SAME_TOO, Area, Place
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 MESSAGE_BYTES = 1 << 17
 
 
@@ -31,6 +31,7 @@ def main() -> None:
     """Open the runtime that the first message names, then run it until told to end."""
     parent, inputs, outputs, control = (int(word) for word in sys.argv[1:5])
     _die_with(parent)
+    _leave_no_image()
     link = socket.socket(fileno=control)
     try:
         runtime = _opened(json.loads(link.recv(MESSAGE_BYTES)))
@@ -50,6 +51,11 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the station ended while this process started")
+
+
+def _leave_no_image() -> None:
+    """A crash must not write what the network was shown; the station's own ban ends at exec."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _opened(launch: dict[str, Any]) -> Runtime:

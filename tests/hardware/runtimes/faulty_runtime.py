@@ -31,8 +31,9 @@ class Faulty:
             sys.stderr.write("vendor: chatter\nfaulty: building for this device\n")
         if start == "hang":
             time.sleep(60)
-        if start == "bundle":
-            raise BundleError(f"{path}: half a file")
+        if start in ("bundle", "dumpable"):
+            dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+            raise BundleError(f"{path}: half a file; dumpable: {dumpable}")
         if start == "missing":
             raise BackendMissing("no device here: connect one")
         if start == "import":

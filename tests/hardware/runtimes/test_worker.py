@@ -228,6 +228,11 @@ def test_what_cannot_be_opened_is_said_at_once(start, error, text):
     assert str(caught.value) == text
 
 
+def test_a_crash_leaves_no_image_of_what_it_was_shown():
+    with pytest.raises(BundleError, match="dumpable: 0"):
+        opened(start="dumpable")
+
+
 def test_what_takes_long_is_told_in_our_words_and_the_vendors_chatter_is_not(caplog):
     worker = opened(start="tells")
     worker.close()
