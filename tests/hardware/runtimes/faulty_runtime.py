@@ -31,13 +31,8 @@ class Faulty:
             sys.stderr.write("vendor: chatter\nfaulty: building for this device\n")
         if start == "hang":
             time.sleep(60)
-        if start in ("bundle", "dumpable"):
-            dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
-            raise BundleError(f"{path}: half a file; dumpable: {dumpable}")
-        if start == "missing":
-            raise BackendMissing("no device here: connect one")
-        if start == "import":
-            raise ImportError("libvendor.so.3: cannot open")
+        if start in REFUSALS:
+            raise REFUSALS[start](path)
         self.inputs = (
             TensorSpec("what", (1,), "int64"),
             TensorSpec("picture", (side, side, 3), dtype),
@@ -55,6 +50,14 @@ class Faulty:
 
     def close(self):
         pass
+
+
+REFUSALS = {
+    "bundle": lambda path: BundleError(f"{path}: half a file"),
+    "missing": lambda _: BackendMissing("no device here: connect one"),
+    "import": lambda _: ImportError("libvendor.so.3: cannot open"),
+    "dumpable": lambda _: BundleError(f"dumpable: {ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)}"),
+}
 
 
 def _misbehave(what):
