@@ -165,7 +165,7 @@ class CameraIntervals:
         self._open, end = None, now.start + self._width
         _distrust(now, self._width)
         total, usable = now.observed_s + now.blind_s, self._usable(now)
-        own_s, self.closed_until = total - now.carried_s, end
+        own_s, self.closed_until = max(0.0, total - now.carried_s), end
         return {
             "schema": SCHEMA,
             "camera": self._camera,
