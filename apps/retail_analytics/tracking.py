@@ -73,7 +73,8 @@ class MotionTracker:
             raise ValueError("pictures must come in order of time")
         step = 0.0 if self._last is None else monotonic - self._last
         self._last = monotonic
-        self.forget(monotonic)
+        if step > self._rules.tentative_s:  # an outage: from picture to picture `_gone` will do
+            self.forget(monotonic)
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(scores, np.float64)
         if not len(boxes) and not len(self._rows.ids):
