@@ -23,10 +23,7 @@ SCHEMA = "lineside.retail.interval/1"
 STEP_S = 1.5  # how far the wall clock may move against the monotonic one unremarked
 MOST_WIDTHS = 2.0  # more time than this in one interval has no place on the clock: it was wrong
 CLOCK = "clock"
-LEAST_S, LEAST_SHARE = (
-    60.0,
-    0.1,
-)  # that must be observed of a partial interval, and of its width
+LEAST_S, LEAST_SHARE = 60.0, 0.1  # to be observed of a partial interval, and of its width
 LEAST_WIDTHS = 0.25  # but never more of it than this
 
 
