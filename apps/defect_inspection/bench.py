@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import yaml
@@ -171,17 +172,23 @@ def _one_predict(process: "subprocess.Popen[str]", name: str) -> float:
 
 
 def _as_exported(bundle: Bundle, name: str, folder: Path) -> Path:
-    """The artefact under the names that Ultralytics gives its own exports."""
-    if not name.endswith(".xml"):
-        return bundle.folder / name
-    made = folder / f"{Path(name).stem}_openvino_model"
-    made.mkdir()
-    for suffix in (".xml", ".bin"):
-        shutil.copy(bundle.folder / Path(name).with_suffix(suffix), made / f"model{suffix}")
+    """The artefact under the names that Ultralytics gives its own exports, with its facts."""
+    source = bundle.folder / name
     channels, *size = bundle.card.inputs[0].shape[1:]
     facts = {
         "task": "detect", "batch": 1, "stride": 32, "imgsz": size, "channels": channels,
         "names": dict(enumerate(bundle.card.labels)),
     }  # fmt: skip
+    if source.suffix == ".tflite":  # its facts are a ZIP behind the file's end
+        made = Path(shutil.copy(source, folder))
+        with ZipFile(made, "a") as behind:
+            behind.writestr("metadata.json", json.dumps(facts))
+        return made
+    if source.suffix != ".xml":  # ours come from its exporter, facts and all
+        return source
+    made = folder / f"{source.stem}_openvino_model"
+    made.mkdir()
+    for suffix in (".xml", ".bin"):
+        shutil.copy(source.with_suffix(suffix), made / f"model{suffix}")
     (made / "metadata.yaml").write_text(yaml.safe_dump(facts))
     return made
