@@ -188,9 +188,9 @@ def open_camera(name: str, options: dict[str, Any], path: Path, clock: Clock) ->
 
 
 def open_gate(
-    name: str, options: dict[str, Any], path: Path, clock: Clock, deadline_s: float
+    name: str, options: dict[str, Any], path: Path, clock: Clock, deadline_s: float = 0.0
 ) -> PartGate:
-    """A PLC link with the options that stood in file `path`; a later PASS is withheld."""
+    """A PLC link with the options that stood in file `path`; a PASS after `deadline_s` is LATE."""
     return cast(PartGate, _open("plc", GATES, name, options, path, clock, deadline_s))
 
 
