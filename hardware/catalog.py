@@ -190,7 +190,7 @@ def open_camera(name: str, options: dict[str, Any], path: Path, clock: Clock) ->
 def open_gate(
     name: str, options: dict[str, Any], path: Path, clock: Clock, deadline_s: float = 0.0
 ) -> PartGate:
-    """A PLC link with the options that stood in file `path`; a PASS after `deadline_s` is LATE."""
+    """A PLC link with the options of file `path`; a later PASS is LATE, where not 0."""
     return cast(PartGate, _open("plc", GATES, name, options, path, clock, deadline_s))
 
 
