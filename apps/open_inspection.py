@@ -88,7 +88,6 @@ def _second_inspector(
     choice = open_picture_model(settings.model, path)
     opened.callback(choice.model.close)
     perceive = Perceive(choice.model, {}, parts.clock)
-
     guard = FrameGuard(replace(recipe.frame, detect_frozen=False))  # pictures may come twice
 
     def infer(picture: np.ndarray) -> dict[str, Any]:

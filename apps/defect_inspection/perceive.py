@@ -14,7 +14,7 @@ import numpy as np
 from apps.defect_inspection.config import Recipe
 from apps.defect_inspection.domain import Defect, Inspection, Shot
 from common.errors import BundleError, RuntimeFailure
-from common.inference.asking import Answers, asker
+from common.inference.asking import Questions, asker
 from common.inference.bundle import Model, ModelCard
 from common.inference.guard import FrameGuard, LastFrame
 from common.inference.images import Detections, Letterbox, TensorWriter, binarise, decode_yolo
@@ -97,11 +97,9 @@ class Detector:
         self.labels = card.labels
         self._input, self._output = card.inputs[0], card.outputs[0]
         _check_layout(card)
-        self._asker = asker(model, depth)
-        self._answers = Answers(self._asker)
+        self._questions = Questions(asker(model, depth))
         shape = self._input.shape[1:]
         self._writers = cycle([TensorWriter(*shape) for _ in range(depth + (depth > 1))])
-        self._asked = 0
 
     def detect(self, picture: np.ndarray, threshold: float) -> Detections:
         """Detections with at least `threshold`, boxes in px of `picture`."""
@@ -111,18 +109,17 @@ class Detector:
         """Ask; what it returns waits for the answer. In order, `depth` at most."""
         writer = next(self._writers)
         how = writer.write(picture)
-        self._asked += 1
-        self._asker.submit(self._asked, {self._input.name: writer.tensor})
-        return partial(self._finish, self._asked, threshold, how, picture.shape)
+        number = self._questions.ask({self._input.name: writer.tensor})
+        return partial(self._finish, number, threshold, how, picture.shape)
 
     def close(self) -> None:
         """End what is under way; the model stays its opener's."""
-        self._asker.close()
+        self._questions.close()
 
     def _finish(
-        self, tag: int, threshold: float, how: Letterbox, shape: tuple[int, ...]
+        self, number: int, threshold: float, how: Letterbox, shape: tuple[int, ...]
     ) -> Detections:
-        output = self._answers.of(tag)[self._output.name]
+        output = self._questions.answer(number)[self._output.name]
         found = decode_yolo(output, threshold, self._card.overlap)
         height, width = shape[:2]
         boxes = how.undo(found.boxes).clip(0, [width, height, width, height])

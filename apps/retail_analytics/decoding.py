@@ -62,9 +62,6 @@ def _best(
     scores: Floats, threshold: float
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
     """Rows whose best class reaches the threshold, its score and its number."""
-    if scores.shape[1] == 1:
-        likely = np.flatnonzero(scores >= threshold)
-        return likely, scores[likely, 0], np.zeros(len(likely), np.int64)
     best = scores.max(1)
     rows = np.flatnonzero(best >= threshold)
     return rows, best[rows], scores[rows].argmax(1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from apps.retail_analytics.decoding import Options, Outputs, Raw, fastestdet, ssd, yolo, yolox
 from apps.retail_analytics.pose import posenet
 from common.errors import BundleError
-from common.inference.asking import Answers, asker
+from common.inference.asking import Questions, asker
 from common.inference.bundle import Model, ModelCard, Tensor
 from common.inference.images import PAD_GREY, Detections, suppress
 
@@ -154,10 +154,8 @@ class PersonDetector:
     def __init__(self, model: Model, depth: int = 1) -> None:
         self._card, card = model.card, model.card
         self._form = input_form(card.inputs[0])
-        self._asker = asker(model, depth)
-        self._answers = Answers(self._asker)
+        self._questions = Questions(asker(model, depth))
         self._fitters = cycle([Fitter(self._form) for _ in range(depth + (depth > 1))])
-        self._asked = 0
         self._reader, self._options = reader_of(card, self._form)
         self._people = [i for i, label in enumerate(card.labels) if label in PEOPLE]
         if not self._people:
@@ -174,19 +172,16 @@ class PersonDetector:
         """
         fitter = next(self._fitters)
         back = fitter.write(picture)
-        self._asked += 1
-        self._asker.submit(self._asked, {self._card.inputs[0].name: fitter.tensor})
-        return partial(self._finish, self._asked, threshold, back)
+        number = self._questions.ask({self._card.inputs[0].name: fitter.tensor})
+        return partial(self._finish, number, threshold, back)
 
     def close(self) -> None:
         """End what is under way; the model stays its opener's."""
-        self._asker.close()
+        self._questions.close()
 
-    def _finish(self, tag: int, threshold: float, back: WayBack) -> Detections:
-        outputs = self._answers.of(tag)
-        raw = READERS[self._reader](outputs, self._options, threshold)
-        if len(self._people) < len(self._card.labels):
-            raw = raw.only(self._people)
+    def _finish(self, number: int, threshold: float, back: WayBack) -> Detections:
+        outputs = self._questions.answer(number)
+        raw = READERS[self._reader](outputs, self._options, threshold).only(self._people)
         kept = suppress(raw.boxes, raw.scores, raw.classes, self._card.overlap)[:MOST_PEOPLE]
         return Detections(back(raw.boxes[kept]), raw.scores[kept], raw.classes[kept])
 

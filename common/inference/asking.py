@@ -19,6 +19,7 @@ from common.ports import Arrays
 ANSWER_S = 10.0
 """Longest wait for an answer; runtimes that can hang have a watchdog of their own."""
 MOST_EARLY = 16
+"""Answers kept for who has not come for them yet."""
 
 
 class Asker(Protocol):
@@ -44,13 +45,20 @@ def asker(model: Model, depth: int) -> Asker:
     return Pipelined(_Checked(model), depth, waiting=depth)
 
 
-class Answers:
-    """Outputs by question: the known board's may be wanted before those of parts under way."""
+class Questions:
+    """Numbered questions: the known board's answer may be wanted before those of parts."""
 
     def __init__(self, asking: Asker) -> None:
-        self._asking, self._early = asking, dict[Hashable, Answer]()
+        self._asking, self._asked = asking, 0
+        self._early: dict[Hashable, Answer] = {}
 
-    def of(self, tag: Hashable, timeout_s: float = ANSWER_S) -> Outputs:
+    def ask(self, arrays: Arrays) -> int:
+        """The question's number; `arrays` stay as they are until its answer is there."""
+        self._asked += 1
+        self._asking.submit(self._asked, arrays)
+        return self._asked
+
+    def answer(self, tag: Hashable, timeout_s: float = ANSWER_S) -> Outputs:
         """The outputs for `tag`; raises the failure that took their place."""
         while tag not in self._early:
             answer = self._asking.collect(timeout_s)
@@ -63,6 +71,10 @@ class Answers:
         if answer.outputs is None:
             raise answer.failure or RuntimeFailure("model", f"{tag} has no answer")
         return answer.outputs
+
+    def close(self) -> None:
+        """Answer what still waits with a failure."""
+        self._asking.close()
 
 
 class Synchronous:

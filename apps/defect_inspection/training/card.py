@@ -14,7 +14,7 @@ import ultralytics
 from apps.defect_inspection.config import Recipe as PartRecipe
 from apps.defect_inspection.evaluate import HELD_OUT, DataSet, evaluate, open_dataset
 from apps.defect_inspection.perceive import LAYOUTS
-from apps.defect_inspection.training.export import artefact_tables, export, planes
+from apps.defect_inspection.training.export import artefact_tables, export, input_planes
 from apps.defect_inspection.training.train import Recipe
 from common.errors import BackendMissing
 from common.inference import card_text
@@ -49,7 +49,7 @@ def publish(
     """Export into `folder`, evaluate every artefact on `data`, write the card."""
     dataset = open_dataset(data, "train")
     pictures = list(facts.pictures)
-    shape = [1, planes(pictures), size, size]
+    shape = [1, input_planes(pictures), size, size]
     export(checkpoint, folder, shape, pictures)
     (folder / "model.toml").write_text(model_toml(folder, dataset, facts, shape))
     results = measure(open_bundle(folder), data, open_runtime)

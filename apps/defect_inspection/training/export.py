@@ -25,7 +25,7 @@ OPSET = 17
 FLOAT_TAIL = nncf.IgnoredScope(patterns=[".*/model.23/(dfl|Sigmoid|Sub|Add|Div|Mul|Concat).*"])
 
 
-def planes(pictures: list[Path]) -> int:
+def input_planes(pictures: list[Path]) -> int:
     """What the network is shown of each picture: one plane where all are grey, else three."""
     return 1 if all(_grey(path) for path in _some(pictures)) else 3
 
@@ -38,10 +38,12 @@ def _grey(path: Path) -> bool:
 def export(checkpoint: Path, folder: Path, shape: list[int], pictures: list[Path]) -> None:
     """Write the four artefacts of `checkpoint` into `folder`, input [1, planes, size, size]."""
     folder.mkdir(parents=True, exist_ok=True)
-    network, (_, planes, _, size) = YOLO(checkpoint), shape
-    if planes == 1:
+    network = YOLO(checkpoint)
+    if shape[1] == 1:
         _see_grey(network.model)
-    made = network.export(format="onnx", imgsz=size, opset=OPSET, simplify=True, device="cpu")
+    made = network.export(
+        format="onnx", imgsz=shape[3], opset=OPSET, simplify=True, device="cpu"
+    )
     shutil.move(made, folder / "fp32.onnx")
     _name_no_paths(folder / "fp32.onnx")
     _float_ir(folder)

@@ -316,12 +316,12 @@ def test_no_input_of_the_network_keeps_a_picture_through_a_dark(tmp_path, depth)
         perceive(sample(noisy(scene(), view), now=1.0 + view / 10))
     inputs = [next(network._fitters) for _ in range(depth + 1)]
     assert all(np.ptp(one.tensor) > 0 for one in inputs)
-    asked = network._asked
+    asked = network._questions._asked
     for view in range(20):
         assert "no picture" in perceive(sample(None, 2.0 + view)).reason
     for one in inputs:
         assert [np.ptp(array) for array in (one.tensor, one._canvas, *one._planes)] == [0] * 5
-    assert network._asked - asked < 10  # then it rests
+    assert network._questions._asked - asked < 10  # then it rests
     network.close()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import RuntimeFailure
-from common.inference.asking import MOST_EARLY, Answers, Synchronous, asker
+from common.inference.asking import MOST_EARLY, Questions, Synchronous, asker
 from common.inference.bundle import Artefact, Model, ModelCard, Tensor
 from common.ports import TensorSpec
 
@@ -109,35 +109,35 @@ def test_wrong_arrays_are_refused_as_the_card_says(way):
 
 def test_who_asks_gets_the_answer_or_its_failure(way):
     way.submit("a", number(3))
-    assert Answers(way).of("a")["y"] == [3]
+    assert Questions(way).answer("a")["y"] == [3]
     way.submit("b", number(BROKEN))
     with pytest.raises(RuntimeFailure, match="inference failed"):
-        Answers(way).of("b")
+        Questions(way).answer("b")
 
 
 @pytest.mark.parametrize("deep", [1, 3])
 def test_answers_may_be_wanted_in_another_order(deep):
     way = asking(deep) if deep > 1 else Synchronous(ECHO, waiting=3)
-    answers = Answers(way)
+    questions = Questions(way)
     for tag, value in (("a", 1), ("b", BROKEN), ("c", 3)):
         way.submit(tag, number(value))
-    assert answers.of("c")["y"] == [3]
-    assert answers.of("a")["y"] == [1]
+    assert questions.answer("c")["y"] == [3]
+    assert questions.answer("a")["y"] == [1]
     with pytest.raises(RuntimeFailure, match="inference failed"):
-        answers.of("b")
+        questions.answer("b")
     with pytest.raises(RuntimeFailure, match="never asked"):
-        answers.of("c")
+        questions.answer("c")
     way.close()
 
 
 def test_answers_that_nobody_waits_for_any_more_are_let_go():
     way = Synchronous(ECHO, waiting=2 * MOST_EARLY)
-    answers = Answers(way)
+    questions = Questions(way)
     for tag in range(MOST_EARLY + 2):
         way.submit(tag, number(tag))
-    assert answers.of(MOST_EARLY + 1)["y"] == [MOST_EARLY + 1]
+    assert questions.answer(MOST_EARLY + 1)["y"] == [MOST_EARLY + 1]
     with pytest.raises(RuntimeFailure, match="never asked"):
-        answers.of(0)
+        questions.answer(0)
 
 
 def test_one_at_a_time_holds_one_question_and_counts_what_gives_way():
