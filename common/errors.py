@@ -46,6 +46,16 @@ class PlcError(DeviceError):
     """The PLC did not answer, refused, or answered nonsense."""
 
 
+WITHHELD = "PASS"
+
+
+class PassWithheld(PlcError):
+    """A PASS that must not be given any more was not; the PLC itself is well."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(WITHHELD, cause)
+
+
 class SensorError(DeviceError):
     """A source of measurements is away, or gives what is none."""
 

@@ -24,7 +24,7 @@ from apps.defect_inspection.snapshot import Snapshots
 from apps.defect_inspection.tally import Tally
 from apps.defect_inspection.watch import Condition, active_alarms
 from common.alarms.diagnostics import Diagnostics
-from common.errors import ConfigError, DeviceError
+from common.errors import WITHHELD, ConfigError, DeviceError
 from common.inference.selection import Choice
 from common.overlap import Overlap
 from common.pipeline import Fault, Outcome, Pipeline
@@ -179,7 +179,10 @@ class Station:
         percept, decision = outcome.percept, outcome.decision
         if outcome.sample:
             self.batch = outcome.sample.data.trigger.batch
-        if isinstance(percept, Fault):
+        withheld = isinstance(percept, Fault) and percept.device == WITHHELD
+        if withheld:
+            pass  # this part's alone: the PLC has answered
+        elif isinstance(percept, Fault):
             source = _alarm_source(percept, self.parts)
             if source != "plc" or percept.stage == "act" or not decision.part_id:
                 self.failures[source] = percept.cause  # else: one missed part, no dead PLC
@@ -195,7 +198,8 @@ class Station:
             self.tally.add(decision, self.parts.clock.monotonic())
             reason = decision.reasons[0] if decision.reasons else ""
             self.bad_pictures = reason if decision.verdict is Verdict.BAD_IMAGE else ""
-            self.late = reason if decision.verdict is Verdict.LATE else ""
+            late = withheld or decision.verdict is Verdict.LATE
+            self.late = reason if late else ""
 
     def _look_around(self) -> None:
         now = self.parts.clock.monotonic()

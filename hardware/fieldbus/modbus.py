@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from common.errors import PlcError
+from common.errors import PassWithheld, PlcError
 from common.ports import Clock, PartResult, PlcView, ResultCode, Trigger
 from hardware.fieldbus.blocks import PlcBlock, result_words
 from hardware.fieldbus.handshake import Handshake
@@ -144,7 +144,7 @@ class ModbusGate:
         """Write the result words, then the valid bit in a second transaction.
 
         A part without an open trigger (it was missed) needs no words: silence rejects it.
-        Raises PlcError also for a PASS that could not be given: for such a part, too late,
+        Raises PassWithheld for a PASS that could not be given: for such a part, too late,
         or while the PLC is not alive. It is rejected, and its record must say so.
         """
         hand, part = self._handshake, result.part_id
@@ -156,7 +156,7 @@ class ModbusGate:
             given = False
         if result.code is ResultCode.PASS and not given:
             why = "no open trigger, too late, or the PLC is not alive or rejects all"
-            raise PlcError(self.name, f"PASS of part {part} withheld: {why}")
+            raise PassWithheld(f"part {part} withheld: {why}")
 
     def _answer(self, result: PartResult) -> None:
         hand, part, before = self._handshake, self._handshake.open, self._handshake.counts

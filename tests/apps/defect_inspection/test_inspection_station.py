@@ -11,7 +11,7 @@ import pytest
 from apps.defect_inspection.domain import Defect, Verdict
 from apps.defect_inspection.station import SNAPSHOT_S, build
 from common.alarms.engine import State
-from common.errors import ConfigError, RuntimeFailure
+from common.errors import ConfigError, PassWithheld, RuntimeFailure
 from common.meta import get
 from common.ports import ResultCode, Trigger
 from common.quality import Quality
@@ -177,6 +177,23 @@ def test_the_known_board_does_not_excuse_a_network_that_fails_on_parts(station, 
     clock.sleep(2 * station.settings.station.golden_period_s)
     turns(station)  # nothing failed between two proofs
     assert "inference" not in station.failures
+
+
+def test_a_pass_that_the_gate_withholds_is_late_and_no_dead_plc(station, gate, see):
+    see(())
+
+    def withhold(result):
+        raise PassWithheld(f"part {result.part_id} withheld: too late")
+
+    real, gate.answer = gate.answer, withhold
+    (outcome,) = feed(station, gate, 1)
+    assert outcome.decision.verdict is Verdict.NO_RESULT
+    settle(station)
+    assert alarms(station) == {"late_verdicts": State.UNACK}
+    assert "withheld: too late" in station.late
+    gate.answer = real
+    feed(station, gate, 2)
+    assert (gate.answers[-1].code, station.late) == (ResultCode.PASS, "")
 
 
 def test_triggers_that_name_no_new_part_are_an_alarm_until_one_does(station, gate, see):
