@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAD_GREY = 114  # what Ultralytics pads with, so the network has seen it
+UNIT = np.arange(256, dtype=np.float32) * np.float32(1 / 255)  # 0–255 as 0–1
 FLAT_LIGHT = 200  # level to which an evenly lit bare place is brought before the threshold
 
 
@@ -80,7 +81,7 @@ class TensorWriter:
         fitted, how = fit(picture, *planes.shape[1:])
         channels = [fitted] if fitted.ndim == 2 else [fitted[:, :, at] for at in (2, 1, 0)]
         for plane, channel in zip(planes, channels, strict=False):
-            np.multiply(channel, np.float32(1 / 255), out=plane)
+            cv2.LUT(channel, UNIT, dst=plane)
         planes[len(channels) :] = planes[0]
         return how
 
