@@ -33,7 +33,14 @@ def text(arguments: Mapping[str, Any], name: str, default: str | None = None) ->
     value = arguments.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
         raise ValueError(f"{name} must be a text of 1 to {LONGEST} characters")
+    if storable(value) != value:
+        raise ValueError(f"{name} holds half a character: it is no UTF-8")
     return value.strip()
+
+
+def storable(value: str) -> str:
+    """The text with "?" for what is no UTF-8 (a lone surrogate, as JSON may bring it)."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def number(arguments: Mapping[str, Any], name: str) -> float:

@@ -29,6 +29,7 @@ from common.alarms.engine import ABNORMAL, UNACKNOWLEDGED, State
 from common.alarms.first_out import First, first_of
 from common.alarms.orders import Order
 from common.alarms.shelving import Moment
+from common.arguments import storable
 from common.ports import Clock
 
 LONGEST_DETAIL = 500
@@ -111,8 +112,9 @@ class AlarmBoard:
         with self._mutex:
             alarm = self._alarms[alarm_id]
             self._said[alarm_id] = Said(active, priority)
+            detail = storable(detail)[:LONGEST_DETAIL]  # a device may say anything
             if active and detail and detail != alarm.detail:
-                alarm = replace(alarm, detail=detail[:LONGEST_DETAIL])
+                alarm = replace(alarm, detail=detail)
             if active and about is not None:
                 alarm = replace(alarm, about=about)
             self._alarms[alarm_id] = alarm

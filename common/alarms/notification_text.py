@@ -45,8 +45,7 @@ def _told(due: Due, *, details: bool) -> dict[str, Any]:
     return {
         "alarm_id": definition.id,
         "text": definition.text,
-        # A detail may come from a device: what is no UTF-8 must not stop the message.
-        "detail": alarm.detail.encode("utf-8", "replace").decode() if details else "",
+        "detail": alarm.detail if details else "",
         "priority": alarm.priority,
         "state": alarm.state.name.value,
         "active_since": alarm.active_since,

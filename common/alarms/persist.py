@@ -8,6 +8,7 @@ not.
 """
 
 import itertools
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from common.alarms.definition import AlarmDefinition
 from common.alarms.document import Row
 from common.alarms.shelving import Moment
 from common.canonical import canonical_json, read_object
+from common.storage.failures import StoreError
 from common.store import Store
 from common.telemetry.outbox import MQTT, Message, Outbox, OutboxFull
 
@@ -32,6 +34,7 @@ KEPT_CHANGES = 10_000
 """Of what the store refuses. Beyond it the oldest history goes, and is counted; never the
 present state of an alarm, nor what a person did."""
 TRIED_AT_ONCE = 500
+log = logging.getLogger("lineside.alarms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,9 @@ class StoredAlarms:
             if isinstance(error, OutboxFull):
                 self._submit(batch, lost, tell=False)
                 return
+            if error is not None and not isinstance(error, StoreError | sqlite3.Error):
+                self._sift(batch, lost, error, tell=tell)
+                return
             with self._mutex:
                 if future.cancelled() or error is not None:
                     self._lost += lost
@@ -92,6 +98,18 @@ class StoredAlarms:
 
         write = partial(self._write, batch, lost, tell=tell)
         self._store.submit(write).add_done_callback(done)
+
+    def _sift(
+        self, batch: Sequence[_Waiting], lost: int, error: BaseException, *, tell: bool
+    ) -> None:
+        """One of a batch cannot be stored ever: give it up, and none that is sound with it."""
+        if len(batch) == 1:
+            log.error("alarm %s: not stored: %s", batch[0].change.alarm.definition.id, error)
+            with self._mutex:
+                self._lost += lost + 1
+            return
+        for number, waiting in enumerate(batch):
+            self._submit([waiting], 0 if number else lost, tell=tell)
 
     def _keep(self, batch: Sequence[_Waiting]) -> None:
         self._kept += batch

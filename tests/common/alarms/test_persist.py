@@ -281,3 +281,30 @@ def test_a_flood_of_a_thousand_is_in_the_store_to_the_last(store, named, mia):
         assert len(audited(connection)) == 1000
         assert len(rows.pending(connection, MQTT, 9999)) == 2000
         assert drops(connection) == []
+
+
+def test_a_text_that_no_file_takes_holds_up_nothing_else(store, named):
+    board = stored_board(named("plain", "other"), store)
+    board.set("plain", True, "/data/fr\udce9quence.png cannot be read")
+    board.set("other", True)
+    settled(store)
+    assert {alarm.definition.id for alarm in loaded(store)} == {"plain", "other"}
+    assert board.alarm("plain").detail == "/data/fr?quence.png cannot be read"
+
+
+def test_a_change_that_can_never_be_stored_is_given_up_alone_and_counted(store, named):
+    board = stored_board(named("plain", "other"), store)
+    execute(
+        store, "CREATE TRIGGER no BEFORE INSERT ON alarms BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    board.set("plain", True, about={"part": "\udce9"})
+    board.set("other", True)
+    settled(store)
+    execute(store, "DROP TRIGGER no")
+    for _ in range(3):
+        board.tick()
+        settled(store)
+    assert [alarm.definition.id for alarm in loaded(store)] == ["other"]
+    with closing(open_readonly(store.path)) as connection:
+        (given_up,) = drops(connection)
+    assert (given_up.what, given_up.of_class, given_up.count) == ("record", "alarm", 1)
