@@ -51,9 +51,9 @@ class Admissions:
         here = self.census.patient(bed)
         if here is not None and here.pseudonym == patient.pseudonym:
             return self.update(person)  # told twice
-        moves = self.census.admit(patient, wall)
-        self.people.remember(person.number, person.initials)
-        return moves
+        self.census.takes(patient)
+        self.people.remember(person.number, person.initials)  # may fail: then nobody is here
+        return self.census.admit(patient, wall)
 
     def discharge(self, pseudonym: str, bed: str = "") -> list[Move]:
         """A patient leaves; `bed` is where the sender believes them, if it says."""

@@ -67,17 +67,19 @@ class Census:
             raise Refused("swapped", f"another patient is admitted to bed {bed}")
 
     def admit(self, patient: Patient, wall: float) -> list[Move]:
-        """Put a patient into an empty bed; nothing changes where they lie there already."""
-        bed = patient.bed
-        row, here, elsewhere = self.row(bed), self.patient(bed), self.bed_of(patient.pseudonym)
-        if here is not None and here.pseudonym == patient.pseudonym:
-            return self.describe(patient) if patient != here else []
-        if here is not None:
+        """Put a patient into an empty bed."""
+        self.takes(patient)
+        self._put(patient, wall)
+        return [Move(self.row(patient.bed), patient, "admit")]
+
+    def takes(self, patient: Patient) -> None:
+        """Raises Refused unless their bed is empty and they lie in no other."""
+        bed, elsewhere = patient.bed, self.bed_of(patient.pseudonym)
+        self.row(bed)
+        if self.patient(bed) is not None:
             raise Refused("occupied", f"bed {bed} is taken; discharge or transfer first")
         if elsewhere is not None:
             raise Refused("elsewhere", f"this patient lies in bed {elsewhere}; transfer them")
-        self._put(patient, wall)
-        return [Move(row, patient, "admit")]
 
     def describe(self, patient: Patient) -> list[Move]:
         """The same patient in the same bed, of whom something else is known now."""

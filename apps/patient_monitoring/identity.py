@@ -20,7 +20,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from common.errors import ConfigError
+from common.errors import ConfigError, LinesideError
 from common.whole_file import sync_folder, write_whole
 
 KEY_BYTES, NONCE_BYTES = 64, 12
@@ -71,7 +71,10 @@ def read_key(path: Path) -> bytes:
 
 
 class KeyMap:
-    """Pseudonyms of this gateway, and the way back; safe to use from several threads."""
+    """Pseudonyms of this gateway, and the way back; safe to use from several threads.
+
+    What changes the map raises LinesideError where the disk does not take it.
+    """
 
     def __init__(self, path: Path, key: bytes) -> None:
         self._path, self._hmac_key = path, key[: KEY_BYTES // 2]
@@ -104,25 +107,23 @@ class KeyMap:
             before = self._known.get(pseudonym)
             one = Identity(number, initials or (before.initials if before else ""))
             if before != one:
-                self._known.pop(pseudonym, None)
-                self._known[pseudonym] = one
-                if len(self._known) > MOST:
-                    self._known.pop(next(iter(self._known)))
-                self._save()
+                known = {name: who for name, who in self._known.items() if name != pseudonym}
+                known[pseudonym] = one
+                if len(known) > MOST:
+                    known.pop(next(iter(known)))
+                self._keep(known, self._aliases)
         return pseudonym
 
     def merge(self, kept: str, ended: str, goes_by: str) -> None:
         """Two numbers are one person's, whose pseudonym here is `goes_by` from now on."""
         with self._mutex:
-            before = [self._known.pop(self.pseudonym(n), None) for n in (kept, ended)]
-            initials = next((one.initials for one in before if one), "")
-            for number in (kept, ended):
-                own = self._own(number)
-                self._aliases.pop(own, None)
-                if own != goes_by:
-                    self._aliases[own] = goes_by
-            self._known[goes_by] = Identity(kept, initials)
-            self._save()
+            known, before = dict(self._known), [self.pseudonym(n) for n in (kept, ended)]
+            found = [known.pop(name, None) for name in before]
+            known[goes_by] = Identity(kept, next((one.initials for one in found if one), ""))
+            led = [own for own, name in self._aliases.items() if name in before]
+            aliases = self._aliases | dict.fromkeys([*before, *led], goes_by)
+            aliases.pop(goes_by, None)
+            self._keep(known, aliases)
 
     def real(self, pseudonym: str) -> Identity | None:
         """Who that is; None where it is not known (any more)."""
@@ -131,11 +132,11 @@ class KeyMap:
     def forget(self, pseudonym: str) -> None:
         """Lose the way back for good: what is recorded of them stays a stranger's."""
         with self._mutex:
-            gone = self._known.pop(pseudonym, None)
-            self._aliases = {a: p for a, p in self._aliases.items() if p != pseudonym}
+            known = dict(self._known)
+            gone = known.pop(pseudonym, None)
+            self._keep(known, {a: p for a, p in self._aliases.items() if p != pseudonym})
             if gone is not None:
                 self._made.pop(gone.number, None)
-                self._save()
 
     def _load(self) -> None:
         if not self._path.exists():
@@ -152,8 +153,15 @@ class KeyMap:
             ) from error
         self._known, self._aliases = known, document["aliases"]
 
-    def _save(self) -> None:
-        known = {name: asdict(one) for name, one in self._known.items()}
-        plain = json.dumps({"known": known, "aliases": self._aliases}).encode()
+    def _keep(self, known: dict[str, Identity], aliases: dict[str, str]) -> None:
+        """Know from now on what stands on disk; where that fails nothing changes."""
+        people = {name: asdict(one) for name, one in known.items()}
+        plain = json.dumps({"known": people, "aliases": aliases}).encode()
         nonce = secrets.token_bytes(NONCE_BYTES)
-        write_whole(self._path, nonce + self._cipher.encrypt(nonce, plain, MADE_FOR))
+        try:
+            write_whole(self._path, nonce + self._cipher.encrypt(nonce, plain, MADE_FOR))
+        except OSError as error:
+            raise LinesideError(
+                f"{self._path.name}: cannot be written ({error.strerror})"
+            ) from error
+        self._known, self._aliases = known, aliases

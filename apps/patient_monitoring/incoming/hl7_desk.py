@@ -15,6 +15,7 @@ from apps.patient_monitoring.incoming import adt, hl7, oru
 from apps.patient_monitoring.incoming.hl7 import Message
 from apps.patient_monitoring.incoming.observed import Observed, Refused
 from apps.patient_monitoring.intake import Intake
+from common.errors import LinesideError
 from common.ports import Clock
 
 REAL = "P"
@@ -52,6 +53,8 @@ class Hl7Desk:
             done = self._take(message)
         except Refused as error:
             return self._refused(message, error)
+        except LinesideError as error:  # of this gateway: the same message may be taken later
+            return self._refused(message, Refused("disk", f"it could not be kept: {error}"))
         except Exception as error:
             log.exception("an HL7 message that no rule foresaw")
             unforeseen = Refused("form", f"cannot be read ({type(error).__name__})")

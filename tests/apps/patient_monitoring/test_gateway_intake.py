@@ -138,6 +138,21 @@ def test_a_discharge_empties_the_tile(gateway):
     assert gateway.tile("1")["score"]["missing"] == list(gateway.tile("1")["score"]["parts"])
 
 
+def test_an_admission_that_could_not_be_kept_is_taken_whole_when_it_comes_again(gateway):
+    blocked = gateway.folder / "identities.bin.new"
+    blocked.mkdir()  # the disk takes no new file of that name
+    answer = adt(gateway, "A01", "SIM9", "4")
+    assert answer.startswith("AE it could not be kept")
+    gateway.beat()
+    assert gateway.tile("4")["patient"] is None
+    assert gateway.measure("4", mrn="SIM9") == "AE nobody is admitted to bed 4"
+    blocked.rmdir()
+    assert adt(gateway, "A01", "SIM9", "4") == "AA"
+    assert gateway.measure("4", mrn="SIM9", SPO2=93) == "AA"
+    gateway.beat()
+    assert gateway.tile("4")["signs"]["SPO2"]["value"] == 93
+
+
 def test_two_people_in_one_bed_and_one_in_two_are_refused(gateway):
     assert adt(gateway, "A01", "SIM9", "1").startswith("AE bed 1 is taken")
     assert adt(gateway, "A01", "SIM1", "4").startswith("AE this patient lies in bed 1")

@@ -19,7 +19,7 @@ from apps.patient_monitoring.incoming import fhir, wearable
 from apps.patient_monitoring.incoming.fhir_desk import fhir_router, read_token
 from apps.patient_monitoring.incoming.hl7_desk import Hl7Desk
 from apps.patient_monitoring.incoming.observed import Refused
-from common.errors import ConfigError
+from common.errors import ConfigError, LinesideError
 from common.service import ApiServer
 
 WARD = WardSettings(beds=6)
@@ -284,6 +284,36 @@ def test_who_is_forgotten_is_a_stranger_for_good(tmp_path, key):
     people.forget(name)
     assert people.real(name) is None
     assert KeyMap(tmp_path / "a", key).real(name) is None
+
+
+def test_what_the_disk_does_not_take_is_not_known(tmp_path, key):
+    path = tmp_path / "a"
+    people = KeyMap(path, key)
+    name, other = people.remember("HOSP:MRN1", "XY"), people.pseudonym("HOSP:MRN2")
+    (tmp_path / "a.new").mkdir()  # the folder takes no file of that name
+    for deed in (
+        lambda: people.remember("HOSP:MRN2", "AB"),
+        lambda: people.merge("HOSP:MRN2", "HOSP:MRN1", name),
+        lambda: people.forget(name),
+    ):
+        with pytest.raises(LinesideError, match="cannot be written"):
+            deed()
+    assert people.real(other) is None
+    assert people.pseudonym("HOSP:MRN2") == other
+    assert people.real(name).initials == "XY"
+    (tmp_path / "a.new").rmdir()
+    people.remember("HOSP:MRN2", "AB")
+    assert KeyMap(path, key).real(other).initials == "AB"
+
+
+def test_a_merge_of_a_merge_leads_every_number_to_one_pseudonym(tmp_path, key):
+    people = KeyMap(tmp_path / "a", key)
+    for kept, ended in (("B", "A"), ("C", "B"), ("C", "D")):
+        people.merge(kept, ended, people.pseudonym(kept))
+    kept = KeyMap(tmp_path / "a", key)
+    assert {kept.pseudonym(number) for number in "ABCD"} == {people.pseudonym("C")}
+    people.merge("E", "D", people.pseudonym("E"))
+    assert {people.pseudonym(number) for number in "ABCDE"} == {people.pseudonym("E")}
 
 
 def test_a_key_that_others_may_read_is_refused(tmp_path):
