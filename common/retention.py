@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from common import meta
 from common.config import setting
 from common.pictures import Pictures
 from common.ports import Clock
@@ -18,6 +19,10 @@ PLAUSIBLE_FROM = 1_748_736_000.0
 """2025-06-01 UTC, before this software existed: an earlier stamp is a clock not yet set."""
 ROOM_SHARE = 0.1
 """Of the file's limit: with less room in it the oldest records go."""
+STEP_S, MOST_OFF_S = 3600.0, 3 * DAY_S
+"""A clock further ahead than this has leapt: of a running station, and after a restart."""
+BELIEVED = "retention_time"
+"""Key of the document that says what time it was last believed to be."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +40,46 @@ class RetentionSettings:
 class SettledTime:
     """Wall time that believes a leap forward only when it has lasted a day.
 
-    A clock set ten years ahead for an hour must not delete ten years of records.
+    A clock set ten years ahead for an hour must not delete ten years of records, and no more
+    so after a restart: what was believed last stands in the station's file. A station may have
+    been off for `MOST_OFF_S`; a clock further ahead than that has leapt.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._offset = clock.wall() - clock.monotonic()
-        self._leapt_at: float | None = None
+        self._leapt: tuple[float, float] | None = None
+        """Wall time of the first look at a leap under way, and its offset."""
+        self._remembered = False
 
-    def now(self) -> float:
+    def now(self, connection: sqlite3.Connection) -> float:
         """UTC, seconds since 1970."""
-        monotonic = self._clock.monotonic()
-        offset = self._clock.wall() - monotonic
-        if offset <= self._offset + 3600.0:
-            self._offset, self._leapt_at = offset, None
-        elif self._leapt_at is None:
-            self._leapt_at = monotonic
-        elif monotonic - self._leapt_at >= DAY_S:
-            self._offset, self._leapt_at = offset, None
-        return monotonic + self._offset
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        if not self._remembered:
+            self._remember(connection, wall, monotonic)
+        if wall >= PLAUSIBLE_FROM:
+            self._look(wall, wall - monotonic)
+        now = monotonic + self._offset
+        leapt = self._leapt[0] if self._leapt else None
+        meta.put(connection, BELIEVED, {"now": now, "leapt": leapt})
+        return now
+
+    def _look(self, wall: float, offset: float) -> None:
+        if offset <= self._offset + STEP_S:
+            self._offset, self._leapt = offset, None
+        elif self._leapt is None or abs(offset - self._leapt[1]) > STEP_S:
+            self._leapt = wall, offset
+        elif wall - self._leapt[0] >= DAY_S:
+            self._offset, self._leapt = offset, None
+
+    def _remember(self, connection: sqlite3.Connection, wall: float, monotonic: float) -> None:
+        self._remembered = True
+        kept = meta.get(connection, BELIEVED)
+        if kept is None or monotonic + self._offset <= kept["now"] + MOST_OFF_S:
+            return
+        self._offset = kept["now"] - monotonic
+        if kept["leapt"] is not None and kept["leapt"] <= wall:
+            self._leapt = kept["leapt"], wall - monotonic
 
 
 class Retention:
@@ -65,7 +91,7 @@ class Retention:
 
     def run(self, connection: sqlite3.Connection) -> bool:
         """One pass; True when more is due at once."""
-        now = self._time.now()
+        now = self._time.now(connection)
         deleted = [self._by_age(connection, kind, now) for kind in record_kinds(connection)]
         deleted.append(self._by_space(connection, now))
         deleted.append(self._pictures_by_age(connection, now))
@@ -74,18 +100,20 @@ class Retention:
 
     def _by_age(self, connection: sqlite3.Connection, kind: str, now: float) -> int:
         days = self._settings.kind_days.get(kind, self._settings.record_days)
+        limit = now - days * DAY_S
         # Sequence is the true order: what was written before an expired record is expired
-        # too, whatever a clock that was not yet set has stamped on it.
+        # too, whatever a clock that was not yet set has stamped on it. What is stamped with a
+        # time within its days stays: then it is the expired one's stamp that is wrong.
         cut = connection.execute(
             "SELECT max(seq) FROM records WHERE kind = ? AND wall_time >= ? AND wall_time < ?",
-            (kind, PLAUSIBLE_FROM, now - days * DAY_S),
+            (kind, PLAUSIBLE_FROM, limit),
         ).fetchone()[0]
         if cut is None:
             return 0
         rows = connection.execute(
             "SELECT seq, kind, picture FROM records WHERE kind = ? AND seq <= ?"
-            " ORDER BY seq LIMIT ?",
-            (kind, cut, CHUNK),
+            " AND NOT wall_time BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            (kind, cut, limit, now, CHUNK),
         ).fetchall()
         return self._delete_records(connection, rows, "age", now)
 
@@ -114,10 +142,12 @@ class Retention:
         return len(rows)
 
     def _pictures_by_age(self, connection: sqlite3.Connection, now: float) -> int:
+        limit = now - self._settings.picture_days * DAY_S
         rows = connection.execute(
             "SELECT name FROM pictures WHERE seq <= (SELECT max(seq) FROM pictures"
-            " WHERE wall_time >= ? AND wall_time < ?) ORDER BY seq LIMIT ?",
-            (PLAUSIBLE_FROM, now - self._settings.picture_days * DAY_S, CHUNK),
+            " WHERE wall_time >= ? AND wall_time < ?)"
+            " AND NOT wall_time BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            (PLAUSIBLE_FROM, limit, limit, now, CHUNK),
         ).fetchall()
         return self._delete_pictures(connection, (row[0] for row in rows), "age", now)
 

@@ -51,7 +51,7 @@ class Erasing:
 
     def __call__(self, connection: sqlite3.Connection) -> bool:
         """To be given to `Store.add_upkeep`; nothing more is due soon."""
-        now = self._time.now()
+        now = self._time.now(connection)
         gone = ledger.erase(connection, now - self._days * DAY_S)
         if gone:
             count_drop(connection, "interval", "retail", "age", now, count=gone)

@@ -306,6 +306,46 @@ def test_a_leaping_clock_deletes_nothing(path: Path, clock: HeldClock) -> None:
         assert count_all(store) == {}
 
 
+def test_a_clock_that_is_ahead_at_a_restart_deletes_nothing(
+    path: Path, clock: HeldClock
+) -> None:
+    settings = StoreSettings(group_ms=0.0)
+    with closing(Store(path, clock, settings)) as store:
+        add(store, "one")
+        upkeep(store)
+    true_time = clock.wall()
+    clock.set_wall(true_time + 10 * 365 * DAY)
+    for _ in range(2):  # nor does the second start believe what the first has written
+        clock.sleep(0.4 * DAY)
+        with closing(Store(path, clock, settings)) as store:
+            add(store, "stamped wrongly")
+            upkeep(store)
+            assert count_all(store)["verdict"] >= 2
+    clock.sleep(1.1 * DAY)
+    with closing(Store(path, clock, settings)) as store:
+        upkeep(store)  # it has been so for a day, although nobody was there all the time
+        assert count_all(store) == {"verdict": 2}
+
+
+def test_one_wrong_stamp_deletes_nothing_that_is_younger(path: Path, clock: HeldClock) -> None:
+    true_time = clock.wall() + 1000 * DAY
+    clock.set_wall(true_time)
+    with closing(Store(path, clock, StoreSettings(group_ms=0.0))) as store:
+        clock.set_wall(10.0)
+        add(store, "unset")
+        clock.set_wall(true_time)
+        add(store, "yesterday")
+        save_picture(store, "yesterday.jpg")
+        clock.set_wall(true_time - 300 * DAY)
+        add(store, "slip")
+        save_picture(store, "slip.jpg")
+        clock.set_wall(true_time + DAY)
+        upkeep(store)
+        with closing(open_readonly(path)) as connection:
+            assert [one.subject for one in latest(connection, "verdict")] == ["yesterday"]
+        assert names(store) == ["yesterday.jpg"]
+
+
 def save_picture(store: Store, name: str, data: bytes = b"x" * 1000) -> None:
     wall = store.clock.wall()
     store.submit(lambda c: store.pictures.save(c, name, data, wall), len(data)).result(WAIT_S)
