@@ -21,7 +21,7 @@ class Admissions:
 
     def moved(self, moved: Moved, wall: float) -> list[Move]:
         """What an ADT message means here; `place` and `other_place` are beds of this
-        gateway, or empty for any place elsewhere.
+        gateway, or empty for any other place and for none.
         """
         if moved.event is Event.MERGE:
             return self.merge(moved)
@@ -34,14 +34,17 @@ class Admissions:
         return self.arrive(moved, wall)
 
     def arrive(self, moved: Moved, wall: float) -> list[Move]:
-        """An admission or a transfer: into this ward, within it, or out of it."""
+        """An admission or a transfer: into this ward, within it, or out of it.
+
+        A place that cannot be read takes nobody away: only another unit's does.
+        """
         pseudonym = self.people.pseudonym(moved.person.number)
-        was = self.census.bed_of(pseudonym)
-        if not moved.place:
-            if was is None:
-                raise Refused("bed", "PV1-3 is no bed of this gateway")
+        was = self.census.bed_of(pseudonym) if moved.event is Event.TRANSFER else None
+        if was and moved.elsewhere:
             return self.census.discharge(pseudonym, was)
-        if was is not None and moved.event is Event.TRANSFER:
+        if not moved.place:
+            raise Refused("bed", "PV1-3 is no bed of this gateway")
+        if was:
             return self.census.transfer(pseudonym, moved.place, wall)
         return self.admit(moved.person, moved.place, wall)
 

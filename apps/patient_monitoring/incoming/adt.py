@@ -52,6 +52,8 @@ class Moved:
     """Of a swap the second patient, lying now at `other_place`; of a merge, `number` is
     the one that ends."""
     other_place: str = ""
+    elsewhere: bool = False
+    """PV1-3 names a unit, and it is another one."""
 
 
 def read(message: Message, wall: float) -> Moved:

@@ -110,7 +110,9 @@ class Hl7Desk:
             )
         moved = adt.read(message, self._clock.wall())
         here, there = self._bed(moved.place), self._bed(moved.other_place)
-        placed = replace(moved, place=here, other_place=there)
+        unit = moved.place.partition("/")[0].strip(' "').casefold()
+        elsewhere = unit not in ("", self._ward.unit.casefold())
+        placed = replace(moved, place=here, other_place=there, elsewhere=elsewhere)
         return self._intake.move(placed, oru.source_of(message) or "ADT")
 
     def _bed(self, place: str) -> str:

@@ -164,6 +164,28 @@ def test_two_people_in_one_bed_and_one_in_two_are_refused(gateway):
     assert adt(gateway, "A99", "SIM2", "2").startswith("AR event A99 is not taken")
 
 
+@pytest.mark.parametrize("event", ["A01", "A02", "A04", "A13"])
+@pytest.mark.parametrize(
+    "place", ["W7^^", "W7^^3", "W7^^BED99", "w7^^BED5", "", '""', "^^BED5"]
+)
+def test_a_place_that_cannot_be_read_takes_nobody_away(gateway, event, place):
+    message = speak.admission(("", ""), "SIM1", gateway.now(), event=event)
+    answer = gateway.say(message.replace(b"PV1||I|^^", f"PV1||I|{place}".encode()))
+    assert answer == "AE PV1-3 is no bed of this gateway"
+    assert gateway.say(message.split(b"PV1")[0]) == answer, "as does no place at all"
+    gateway.beat()
+    assert gateway.tile("1")["patient"] is not None
+    assert gateway.station.intake.sources.refused["bed"] == 2
+
+
+@pytest.mark.parametrize("event", ["A01", "A04", "A13"])
+def test_only_a_transfer_leads_to_another_unit(gateway, event):
+    assert adt(gateway, event, "SIM1").startswith("AE PV1-3")
+    assert adt(gateway, "A02", "SIM1") == "AA"
+    gateway.beat()
+    assert gateway.tile("1")["patient"] is None
+
+
 def test_real_patients_are_refused_as_shipped(gateway):
     assert adt(gateway, "A01", "MRN7", "5", processing="P").startswith("AR MSH-11 P")
     assert gateway.station.intake.sources.refused["processing"] == 1
