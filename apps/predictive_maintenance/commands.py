@@ -9,7 +9,7 @@ from apps.predictive_maintenance import decide as rules
 from apps.predictive_maintenance import memory as memories
 from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.learning import FOREVER, summary, then
-from common import audit, meta, records
+from common import audit, records
 from common.alarms import commands as alarm_commands
 from common.arguments import number, text, whole
 from common.records import Record
@@ -80,10 +80,10 @@ class Commands:
         memory = pipeline.state.get(asset)
         if memory is None or not memory.unacknowledged:
             raise ValueError(f"{asset}: there is no stop to acknowledge")
-        body = memories.as_json(rules.acknowledge(pipeline.state, asset)[asset])
+        known = rules.acknowledge(pipeline.state, asset)[asset]
 
         def keep(connection: sqlite3.Connection) -> str:
-            meta.put(connection, memories.KEY + asset, body)
+            memories.keep(connection, asset, known)
             return "acknowledged; the stop goes when its evidence goes"
 
         def after(kept: bool) -> None:

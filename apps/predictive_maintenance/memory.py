@@ -11,6 +11,7 @@ from typing import Any
 from apps.predictive_maintenance.domain import Evidence, Verdict
 from apps.predictive_maintenance.latches import Latch
 from apps.predictive_maintenance.remembered import Memory
+from common import meta
 from common.errors import ConfigError
 
 KEY = "memory:"
@@ -50,8 +51,13 @@ def from_json(body: dict[str, Any]) -> Memory:
         raise ConfigError(f"a stored verdict cannot be read: {error}") from error
 
 
+def keep(connection: sqlite3.Connection, asset: str, memory: Memory) -> None:
+    """Have it found by the next start, in place of what was remembered before."""
+    meta.put(connection, KEY + asset, as_json(memory))
+
+
 def stored_memories(connection: sqlite3.Connection) -> dict[str, Memory]:
-    """Asset → what was remembered when its verdict last changed; raises ConfigError."""
+    """Asset → what was remembered of it last; raises ConfigError."""
     rows = connection.execute(
         "SELECT key, value FROM meta WHERE key >= ? AND key < ?", (KEY, KEY[:-1] + ";")
     )

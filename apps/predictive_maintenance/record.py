@@ -9,6 +9,7 @@ these. Leaves: verdicts, quality, and rows as metrics. Never leaves: waveforms.
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.rows import figures, health_row, outlook_as_json, rounded
 from apps.predictive_maintenance.vibration import Measured
 from apps.predictive_maintenance.zones import EDITION
-from common import meta, records
+from common import records
 from common.pipeline import Fault, Outcome
 from common.provenance import Provenance
 from common.records import Record
@@ -34,9 +35,11 @@ QUALITY_EVENT = "lineside.maintenance.quality.v1"
 QUALITY_PERIOD_S = 10.0
 """A sensor that flickers is told at most once in so long, as it is then; what it was between
 is not kept."""
+RETRY_S = 1.0
 SOON = 0.99
 """Of the period: a record that comes a moment early is not worth waiting for the next."""
 Turn = Outcome[Batch, tuple[Health, ...], tuple[Decision, ...]]
+Write = Callable[[sqlite3.Connection], None]
 
 
 class Seen(Protocol):
@@ -64,6 +67,8 @@ class _Last:
     """What was last written of a machine."""
 
     verdict: tuple[Any, ...] = ()
+    unstored: tuple[Write, Future[None]] | None = None
+    """The latest of its verdict, until it is known that the store has it."""
     quality: str = ""
     quality_at: float = float("-inf")
     health_at: float = float("-inf")
@@ -88,7 +93,7 @@ class Recorder:
         self._provenance, self._period_s = provenance, health_period_s
         self._seen, self._memory_of = seen, memory_of
         self._last: dict[str, _Last] = {}
-        self._fault = ""
+        self._fault, self._retry_at = "", 0.0
         self.rows: Counter[str] = Counter()
         """Rows written since the start, by asset."""
 
@@ -124,9 +129,23 @@ class Recorder:
         self._fault = text
         self._submit("fault", fault.device, asdict(fault), self._store.clock.wall())
 
-    def forget(self, asset: str) -> None:
-        """What was written of a machine holds no longer: write the next anew."""
-        self._last.pop(asset, None)
+    def remember(self, asset: str, memory: Memory) -> None:
+        """A person changed what is remembered of a machine: so it is after a restart, too."""
+        self._last[asset] = last = _Last()  # what is decided next is news
+        self._keep(last, partial(memories.keep, asset=asset, memory=memory))
+
+    def flush(self) -> None:
+        """Try again what the store refused: a restart must not forget a STOP."""
+        now = self._store.clock.monotonic()
+        if now < self._retry_at:
+            return
+        self._retry_at = now + RETRY_S
+        for last in self._last.values():
+            if last.unstored is not None and last.unstored[1].done():
+                write, stored = last.unstored
+                last.unstored = None
+                if stored.cancelled() or stored.exception() is not None:
+                    self._keep(last, write, of_class="")  # that it was refused is counted
 
     # ------------------------------------------------------------------------- what is new
 
@@ -141,9 +160,9 @@ class Recorder:
         write = partial(
             self._write, subject=f"{asset}/{judged.sample_id}", kind="verdict", body=body,
             wall=wall, message=self._message("verdict", VERDICT_EVENT, asset, body, wall),
-            memory=(asset, memories.as_json(judged.memory)),
+            memory=(asset, judged.memory),
         )  # fmt: skip
-        self._store.submit(write, of_class="verdict")
+        self._keep(last, write)
         return True
 
     def _qualities(self, found: tuple[Health, ...]) -> None:
@@ -197,6 +216,9 @@ class Recorder:
 
     # ----------------------------------------------------------------------------- storing
 
+    def _keep(self, last: _Last, write: Write, of_class: str = "verdict") -> None:
+        last.unstored = write, self._store.submit(write, of_class=of_class)
+
     def _submit(
         self, kind: str, subject: str, body: dict[str, Any], wall: float, event: str = ""
     ) -> None:
@@ -222,14 +244,14 @@ class Recorder:
         body: dict[str, Any],
         wall: float,
         message: Message | None = None,
-        memory: tuple[str, dict[str, Any]] | None = None,
+        memory: tuple[str, Memory] | None = None,
     ) -> None:
         monotonic = self._store.clock.monotonic()
         records.add(
             connection, Record(kind, subject, wall, monotonic, self._store.boot_id, body)
         )
         if memory is not None:
-            meta.put(connection, memories.KEY + memory[0], memory[1])
+            memories.keep(connection, *memory)
         if message is not None:
             self._outbox.append(connection, message)
 

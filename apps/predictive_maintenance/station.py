@@ -25,7 +25,7 @@ from apps.predictive_maintenance.memory import stored_memories
 from apps.predictive_maintenance.orders import Orders
 from apps.predictive_maintenance.perceive import Perceive
 from apps.predictive_maintenance.record import Recorder
-from apps.predictive_maintenance.remembered import State
+from apps.predictive_maintenance.remembered import Memory, State
 from apps.predictive_maintenance.sense import Sense
 from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.shelf import Shelf
@@ -119,7 +119,7 @@ class Station:
         self.rows_since_forget = steps.recorder.rows
         self.failure = ""
         """Why records cannot be looked at; empty while they can."""
-        self._recorder = steps.recorder
+        self.recorder = steps.recorder
         self._commands = Commands(self)
         self._queue = CommandQueue()
         self._snapshots = Snapshots(self)
@@ -135,6 +135,7 @@ class Station:
         finally:
             self.act.safe_state(Fault("station", "station", "it stops"))
             self.act.desk.flush()
+            self.recorder.flush()
             self.learning.close()
 
     def turn(self) -> Turn | None:
@@ -169,7 +170,7 @@ class Station:
     def forget(self, asset: str) -> None:
         """What was found of a machine no longer holds: it was repaired, or is learned anew."""
         self.pipeline.state = rules.forget(self.pipeline.state, asset)
-        self._recorder.forget(asset)
+        self.recorder.remember(asset, Memory())
         self.plant.forget(asset)
 
     def later(self, work: Callable[[], None]) -> None:

@@ -64,6 +64,7 @@ class Upkeep:
         if now >= self._alarms_at:
             self._alarms_at = now + ALARMS_S
             self._station.act.desk.flush()
+            self._station.recorder.flush()
             self._station.act.show()
             self._set_alarms(now)
             self._first_baselines()

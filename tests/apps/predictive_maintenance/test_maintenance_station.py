@@ -2,7 +2,6 @@
 
 import json
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
 
 import numpy as np
@@ -14,116 +13,17 @@ from apps.predictive_maintenance.learning import then
 from apps.predictive_maintenance.record import QUALITY_PERIOD_S
 from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.upkeep import RELEARN_ROWS
-from common import audit, meta
-from common.clock import HeldClock
+from common import meta
 from common.errors import ConfigError, RuntimeFailure
 from common.ports import LightState
-from common.storage.queries import Refusal, latest, open_readonly, refusals
-from common.users import User
-from tests.apps.predictive_maintenance.conftest import Rotors
+from common.storage.queries import Refusal, open_readonly, refusals
 from tests.apps.predictive_maintenance.maintenance_rig import (
-    FakeLight,
-    FakeSource,
-    build,
     decision,
     evidence,
     of_window,
-    open_store,
     reading,
-    settings_for,
 )
-
-ANNA, ERIC = User("anna", "operator"), User("eric", "engineer")
-HEALTHY = 60
-
-
-class Rig:
-    """A station, its world and its clock."""
-
-    def __init__(self, folder, **changes):
-        self.folder, self.clock, self.changes = folder, HeldClock(), changes
-        self.rotors = Rotors(2)
-        self.light = FakeLight()
-        self.number = 0
-        self.start()
-
-    def start(self):
-        self.store = open_store(self.folder, self.clock)
-        self.source = FakeSource(self.clock)
-        self.station = build(
-            self.folder, self.store, self.clock, [self.source],
-            settings_for(self.rotors.machines, **self.changes), light=self.light,
-        )  # fmt: skip
-
-    def stop(self):
-        self.settle()
-        self.station.learning.close()
-        self.store.close()
-
-    def restart(self):
-        self.stop()
-        self.clock.sleep(30.0)
-        self.start()
-
-    def feed(self, count=1, assets=("m0", "m1"), **damage):
-        """So many windows of each machine, one turn each."""
-        for _ in range(count):
-            for asset in assets:
-                hurt = damage if asset == "m0" else {}
-                window = self.rotors.window(asset, self.number, **hurt)
-                self.source.put(of_window(window))
-            self.number += 1
-            self.turn()
-
-    def turn(self):
-        outcome = self.station.turn()
-        self.clock.sleep(0.6)
-        return outcome
-
-    def settle(self):
-        while self.station.act.desk.unstored:
-            self.store.submit(lambda _: None).result()
-            self.station.act.desk.flush()
-        self.store.submit(lambda _: None).result()
-
-    def command(self, name, user=ERIC, **arguments):
-        future = self.station.command(name, arguments, user)
-        for _ in range(200):
-            self.turn()
-            try:
-                return future.result(0.05)
-            except FutureTimeout:
-                continue
-        raise AssertionError(f"{name} never ended")
-
-    def learn(self, asset="m0"):
-        learned = self.command("baseline_learn", ANNA, asset=asset)
-        accepted = self.command("baseline_accept", asset=asset, reason="after the overhaul")
-        self.turn()
-        return learned, accepted
-
-    def audited(self):
-        self.settle()
-        with closing(open_readonly(self.store.path)) as connection:
-            rows = connection.execute(audit.SELECT_AUDIT).fetchall()
-        return [(row[2], row[4], row[5]) for row in rows]
-
-    def let_learn(self):
-        for _ in range(3):  # it learns, it puts on the shelf, it says what came of it
-            self.turn()
-            self.station.learning._thread.submit(lambda: None).result()
-        self.turn()
-
-    def read(self, kind):
-        self.settle()
-        with closing(open_readonly(self.store.path)) as connection:
-            return latest(connection, kind, limit=10_000)
-
-    def machine(self, asset="m0"):
-        self.clock.sleep(2.0)
-        self.turn()
-        (found,) = [one for one in self.station.snapshot()["machines"] if one["asset"] == asset]
-        return found
+from tests.apps.predictive_maintenance.station_rig import ANNA, HEALTHY, NO_AUDIT, Rig
 
 
 @pytest.fixture
@@ -276,10 +176,6 @@ def test_a_stop_stays_until_a_person_acknowledges_it_also_over_a_restart(learned
 
 
 STOPPED = Memory(Verdict.STOP, unacknowledged=True)
-NO_AUDIT = (
-    "CREATE TRIGGER no_audit BEFORE INSERT ON audit"
-    " BEGIN SELECT RAISE(ABORT, 'the audit is refused'); END"
-)
 
 
 def test_a_stop_is_acknowledged_with_the_comment_left_blank(rig):
@@ -297,7 +193,7 @@ def test_a_stop_whose_comment_is_refused_stays_latched(rig):
 
 def test_a_stop_stays_latched_when_its_acknowledgement_is_not_kept(rig):
     rig.station.pipeline.state = {"m0": STOPPED}
-    rig.store.submit(lambda connection: connection.execute(NO_AUDIT)).result()
+    rig.sql(NO_AUDIT)
     with pytest.raises(Exception, match="the audit is refused"):
         rig.command("acknowledge_stop", ANNA, asset="m0")
     assert rig.station.pipeline.state["m0"].unacknowledged
@@ -450,7 +346,7 @@ def test_what_people_do_is_audited(rig):
 
 
 def test_a_refused_audit_is_counted(rig):
-    rig.store.submit(lambda connection: connection.execute(NO_AUDIT)).result()
+    rig.sql(NO_AUDIT)
     with pytest.raises(Exception, match="the audit is refused"):
         rig.command("note", ANNA, asset="m0", text="sounds rough")
     rig.clock.sleep(rig.store.settings.upkeep_s)
