@@ -1,5 +1,6 @@
 """Opens what patient monitoring's app.toml names: model, key map, listeners, ways out."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,7 @@ from hardware import catalog
 
 OFF = "off"
 STOP_S = 10.0
+log = logging.getLogger(__name__)
 
 
 def load(path: Path, changes: list[str]) -> Settings:
@@ -102,7 +104,7 @@ def open_listeners(ward: Station, path: Path, opened: ExitStack) -> None:
     """Whatever hears devices, by the names of [hl7], [wearables] and [replay]."""
     settings, clock = ward.settings, ward.parts.clock
     desk, recorded = (_desk(ward, replayed=replayed) for replayed in (False, True))
-    hear = _hear_wearables(ward.intake, settings)
+    hear = hear_wearables(ward.intake, settings)
     for kind, named, hearers in (
         ("hl7", settings.hl7, (desk,)),
         ("wearables", settings.wearables, (hear,)),
@@ -133,13 +135,19 @@ def _wrong(listener: Any) -> Callable[[], str]:
     return lambda: listener.wrong
 
 
-def _hear_wearables(intake: Intake, settings: Settings) -> Callable[[str, bytes], None]:
+def hear_wearables(intake: Intake, settings: Settings) -> Callable[[str, bytes], None]:
+    """Takes a wearable's message, or counts why not; never raises."""
+
     def hear(device: str, payload: bytes) -> None:
         try:
             intake.take(wearable.read(device, payload, settings.ward))
         except Refused as error:
             if not error.counted:
                 intake.refuse("mqtt", device[:60], error)
+        except Exception as error:
+            log.exception("a wearable's message that no rule foresaw")
+            unforeseen = Refused("form", f"cannot be read ({type(error).__name__})")
+            intake.refuse("mqtt", device[:60], unforeseen)
 
     return hear
 

@@ -49,13 +49,19 @@ class VitalsMqtt:
 
     def __init__(self, settings: VitalsMqttSettings, take: Take) -> None:
         self.name = f"wearables' broker {settings.host}:{settings.port}"
-        self.wrong = "not connected yet"
-        """Why nothing is heard; empty while it is."""
+        self._wrong = "not connected yet"
         self._settings, self._take = settings, take
         self._level = settings.topic.split("/").index("+")
         self._client = self._made()
         self._client.connect_async(settings.host, settings.port, settings.keepalive_s)
         self._client.loop_start()
+
+    @property
+    def wrong(self) -> str:
+        """Why nothing is heard; empty while it is."""
+        thread = self._client._thread  # paho tells nobody that its loop has ended
+        alive = thread is not None and thread.is_alive()
+        return self._wrong if alive else "the listener has ended"
 
     def close(self) -> None:
         """Leave the broker."""
@@ -80,7 +86,7 @@ class VitalsMqtt:
         return client
 
     def _away(self, why: str) -> None:
-        self.wrong = why
+        self._wrong = why
 
     def _connected(self, client: Client, _user: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if reason.is_failure:

@@ -42,10 +42,10 @@ def read(resource: Any, systems: Mapping[str, str], wall: float) -> Observed:
     if not values:
         raise Refused("code", "no code of a sign that is known here")
     source = str(_object(resource, "device").get("display", "fhir"))[:60]
-    number = str(resource.get("id", ""))[:60]
-    return Observed(
-        "fhir", source, number, _patient(resource, systems), "", sent or wall, values
-    )
+    number, patient = str(resource.get("id", ""))[:60], _patient(resource, systems)
+    if not (source + patient).isprintable():  # nor half of a surrogate pair
+        raise Refused("form", "device.display or the patient's identifier is not printable")
+    return Observed("fhir", source, number, patient, "", sent or wall, values)
 
 
 def _is_vital(resource: Json) -> bool:

@@ -65,9 +65,10 @@ def _no_number(name: str) -> None:
 
 def _text(told: Mapping[str, Any], key: str) -> str:
     value = told.get(key)
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= 120:
-        raise Refused("form", f"{key} must be a text of 1 to 120 characters")
-    return value.strip()
+    text = value.strip() if isinstance(value, str) else ""
+    if not 1 <= len(text) <= 120 or not text.isprintable():  # nor half of a surrogate pair
+        raise Refused("form", f"{key} must be a printable text of 1 to 120 characters")
+    return text
 
 
 def _table(told: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.open_ward import hear_wearables
 from apps.patient_monitoring import speak
 from apps.patient_monitoring.config import Settings, WardSettings
 from apps.patient_monitoring.domain import NONE, Flag, Sign
@@ -68,6 +69,7 @@ def test_a_wearables_message_is_read():
         (message(bed="1"), "bed"),
         (message(patient=""), "form"),
         (message(patient=...), "form"),
+        (message(patient="HOSP:\ud800"), "form"),
         (message(time="2026-01-01T12:00:00"), "time"),
         (message(time="soon"), "time"),
         (message(extra=1), "form"),
@@ -86,6 +88,21 @@ def test_what_a_wearable_says_wrongly_is_refused_by_its_name(payload, reason):
 def test_a_wearables_sentinel_is_not_available(sentinel):
     value = wearable.read("W1", message(values={"hr": sentinel}), WARD).values[0].value
     assert math.isnan(value)
+
+
+def test_a_wearables_message_that_no_rule_foresaw_is_counted(gateway, monkeypatch, caplog):
+    hear = hear_wearables(gateway.station.intake, gateway.settings)
+    hear("W1", message(patient="HOSP:\ud800"))
+    gateway.beat()
+
+    def fail(said):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(gateway.station.intake, "take", fail)
+    hear("W1", message())
+    assert "that no rule foresaw" in caplog.text
+    assert gateway.station.intake.sources.refused == {"form": 2}
+    assert gateway.station.intake.sources.known["W1"].refused == 2
 
 
 @given(st.binary(max_size=300))
@@ -168,6 +185,8 @@ def test_observations_are_read(resource, expected):
         (observation(subject={"reference": "Patient/1"}), "patient"),
         (observation(subject={"identifier": {"system": "urn:y", "value": "SIM1"}}), "patient"),
         (observation("67775-7", valueQuantity=...), "value"),
+        (observation(device={"display": "M\ud800"}), "form"),
+        (observation(subject={"identifier": {"system": "urn:x", "value": "\ud800"}}), "form"),
     ],
 )
 def test_what_is_wrong_with_an_observation_is_named(resource, reason):

@@ -28,11 +28,11 @@ def broker(tmp_path):
         yield a_broker(tmp_path, stack)
 
 
-def publish(port, topic, payload):
+def publish(port, topic, payload, *, retain=False):
     client = Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", port)
     client.loop_start()
-    client.publish(topic, payload, qos=1).wait_for_publish(WAIT_S)
+    client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(WAIT_S)
     client.disconnect()
     client.loop_stop()
 
@@ -51,6 +51,20 @@ def test_messages_are_handed_on_with_the_device_of_their_topic(broker):
         assert came == [("WEAR7", b"{}")]
         broker.kill()
         until(lambda: source.wrong)
+    finally:
+        source.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_listener_whose_thread_has_ended_says_so(broker):
+    def fail(device, payload):
+        raise RuntimeError("whoever takes it made a mistake")
+
+    source = VitalsMqtt(VitalsMqttSettings(port=broker.port), fail)
+    try:
+        until(lambda: not source.wrong)
+        publish(broker.port, "vitals/WEAR7", b"{}", retain=True)
+        until(lambda: source.wrong == "the listener has ended")
     finally:
         source.close()
 
