@@ -5,6 +5,19 @@ from pathlib import Path
 
 from common.errors import ConfigError
 
+LOCAL = ("127.0.0.1", "::1", "localhost")
+"""Hosts that are this machine: nobody listens on the way."""
+
+
+def check_files(
+    ca_file: Path | None, cert_file: Path | None, key_file: Path | None, *, off: str = ""
+) -> None:
+    """Raises ValueError for files that do not go together, or where TLS is `off`, with why."""
+    if bool(cert_file) != bool(key_file):
+        raise ValueError("cert_file and key_file come together")
+    if off and (ca_file or cert_file):
+        raise ValueError(f"ca_file and cert_file would serve nothing: {off}")
+
 
 def client_context(
     files: str,

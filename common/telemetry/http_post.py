@@ -1,5 +1,6 @@
 """A server that takes HTTP posts: who it is, who we are to it, and what its refusal means."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,12 @@ from common.config import setting
 from common.errors import ConfigError, LinesideError
 from common.telemetry.courier import Answer
 from common.telemetry.drain import Verdict
-from common.tls import client_context
+from common.tls import LOCAL, check_files, client_context
+
+MOST_READ = 1 << 20
+"""Bytes of an answer: more is none."""
+ASKED = ("Retry-After",)
+"""Headers that an answer is asked for."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,10 @@ class HttpSettings:
             raise ValueError(f"url = {self.url!r}: http:// or https:// is needed")
         if url.userinfo:
             raise ValueError("url: a password is no part of it; see token_file")
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file come together")
+        off = "" if url.scheme == "https" else "url is not https://"
+        check_files(self.ca_file, self.cert_file, self.key_file, off=off)
+        if off and self.token_file and url.host not in LOCAL:
+            raise ValueError("token_file needs https://: the token would go in the clear")
 
 
 class HttpPost:
@@ -51,7 +59,8 @@ class HttpPost:
         url = self._settings.url
         try:
             headers = {**headers, **self._authorisation()}
-            return self._http.post(url, content=body, headers=headers)
+            with self._http.stream("POST", url, content=body, headers=headers) as response:
+                return self._read(response)
         except LinesideError as error:
             return Answer(Verdict.LATER, str(error))
         except httpx.HTTPError as error:
@@ -77,12 +86,27 @@ class HttpPost:
         """End the connections."""
         self._http.close()
 
+    def _read(self, response: httpx.Response) -> httpx.Response:
+        """With as much of its body as comes in time: httpx would wait for every byte anew."""
+        until, body = time.monotonic() + self._settings.timeout_s, b""
+        for part in response.iter_bytes():
+            body += part
+            if len(body) > MOST_READ or time.monotonic() > until:
+                break
+        asked = {key: response.headers[key] for key in ASKED if key in response.headers}
+        return httpx.Response(
+            response.status_code, headers=asked, content=body, extensions=response.extensions
+        )
+
     def _authorisation(self) -> dict[str, str]:
         """Read anew for every post, so that a changed token serves at once."""
         file = self._settings.token_file
         if file is None:
             return {}
         try:
-            return {"Authorization": f"Bearer {file.read_text('ascii').strip()}"}
+            token = file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file}: the token cannot be read ({error})") from error
+        if not token.isprintable() or " " in token:  # said here: httpx would quote it
+            raise ConfigError(f"{file}: a token is one line without blanks")
+        return {"Authorization": f"Bearer {token}"}

@@ -20,7 +20,7 @@ from common.telemetry.notices import Notice
 from common.telemetry.receipt import MAX_BYTES
 from common.telemetry.remote import CommandSettings
 from common.telemetry.topics import Identity
-from common.tls import client_context
+from common.tls import check_files, client_context
 
 PUBACK, RECEIPT = "puback", "receipt"
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
@@ -75,8 +75,8 @@ class UplinkSettings:
     commands: CommandSettings = field(default_factory=CommandSettings)
 
     def __post_init__(self) -> None:
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file come together")
+        off = "" if self.tls else "tls is not true"
+        check_files(self.ca_file, self.cert_file, self.key_file, off=off)
         if self.password_file and not self.user:
             raise ValueError("password_file needs user")
 

@@ -16,6 +16,7 @@ from typing import Protocol, cast
 
 from common.config import setting
 from common.errors import ConfigError
+from common.tls import check_files
 
 START, END = b"\x0b", b"\x1c\r"
 START_S = 30.0
@@ -40,8 +41,7 @@ class MllpSettings:
     ca_file: Path | None = setting(None)
 
     def __post_init__(self) -> None:
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file come together")
+        check_files(None, self.cert_file, self.key_file)
         if self.ca_file and not self.cert_file:
             raise ValueError("ca_file needs cert_file and key_file")
 

@@ -44,8 +44,7 @@ class MqttSensorSettings:
     def __post_init__(self) -> None:
         if self.topic.split("/").count("+") != 1 or "#" in self.topic:
             raise ValueError("topic needs exactly one level + for the machine, and no #")
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file come together")
+        self.connection()  # its rules between keys are ours
 
     def connection(self) -> UplinkSettings:
         """As the uplink's settings have it."""

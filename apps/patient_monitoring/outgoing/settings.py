@@ -8,10 +8,10 @@ import httpx
 from common.config import setting
 from common.telemetry.courier import BackOffSettings
 from common.telemetry.http_post import HttpSettings
+from common.tls import LOCAL, check_files
 
 APPLICATION, COMMIT = "application", "commit"
 CEF, RFC5424 = "cef", "rfc5424"
-LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Hl7Settings:
     back_off: BackOffSettings = field(default_factory=BackOffSettings)
 
     def __post_init__(self) -> None:
-        _together(self.cert_file, self.key_file)
+        off = "" if self.tls else "tls is not true"
+        check_files(self.ca_file, self.cert_file, self.key_file, off=off)
         if self.identify and not self.tls and self.host not in LOCAL:
             raise ValueError("identify needs tls: who the patient is must not be overheard")
 
@@ -90,7 +91,7 @@ class SiemSettings:
     back_off: BackOffSettings = field(default_factory=BackOffSettings)
 
     def __post_init__(self) -> None:
-        _together(self.cert_file, self.key_file)
+        check_files(self.ca_file, self.cert_file, self.key_file)
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,3 @@ class OutgoingSettings:
     hl7: Hl7Settings = field(default_factory=Hl7Settings)
     fhir: FhirSettings = field(default_factory=FhirSettings)
     siem: SiemSettings = field(default_factory=SiemSettings)
-
-
-def _together(cert_file: Path | None, key_file: Path | None) -> None:
-    if bool(cert_file) != bool(key_file):
-        raise ValueError("cert_file and key_file come together")

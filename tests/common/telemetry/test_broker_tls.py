@@ -144,6 +144,12 @@ def test_one_side_with_tls_and_the_other_without(
     is_refused(send(store, broker, stack), "without an answer (TLS?")
 
 
+@pytest.mark.parametrize("files", [{"ca_file": "a"}, {"cert_file": "a", "key_file": "b"}])
+def test_files_for_tls_are_not_taken_where_it_is_off(files: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="tls is not true"):
+        UplinkSettings(**{name: Path(file) for name, file in files.items()})
+
+
 def test_tls_to_a_port_without(
     store: Store, broker: Broker, stack: ExitStack, keys: Path
 ) -> None:

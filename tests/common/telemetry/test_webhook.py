@@ -3,7 +3,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,8 @@ class Mes(http.server.ThreadingHTTPServer):
         self.tried: list[str] = []
         self.booked: list[dict] = []
         self.headers: list[dict[str, str]] = []
+        self.drip = b""
+        """What an answer goes on with for ever."""
         self.url = f"http://127.0.0.1:{self.server_address[1]}/events"
 
 
@@ -51,6 +53,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {"Content-Length": "0", **headers}.items():
             self.send_header(name, value)
         self.end_headers()
+        with suppress(OSError):
+            while self.server.drip:
+                self.wfile.write(self.server.drip)
+                time.sleep(0.01)
 
     def log_message(self, *_args: object) -> None:
         """Quiet."""
@@ -191,6 +197,26 @@ def test_the_token_goes_along_and_nowhere_else(
     assert "s3cret" not in caplog.text
 
 
+def test_a_token_of_two_lines_is_refused_and_not_quoted(
+    store: Store, mes: Mes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n# renewed in May\n")
+    tell(store, 1)
+    with running(store, mes.url, token_file=token) as webhook:
+        until(lambda: "one line without blanks" in webhook.state().reason)
+        assert "s3cret" not in str(webhook.state()) + caplog.text
+
+
+def test_an_answer_without_end_holds_nothing_up(store: Store, mes: Mes) -> None:
+    mes.answers = lambda _: (200, {"Content-Length": "1000000"})
+    mes.drip = b"x"
+    tell(store, 3)
+    with running(store, mes.url, timeout_s=0.2):
+        until(lambda: waiting(store).count == 0)
+    assert len(mes.booked) == 3
+
+
 def test_a_missing_token_file_holds_the_events(store: Store, mes: Mes, tmp_path: Path) -> None:
     tell(store, 1)
     with running(store, mes.url, token_file=tmp_path / "none") as webhook:
@@ -225,6 +251,8 @@ def test_what_a_status_means(code: int, verdict: Verdict) -> None:
         {"url": "ftp://mes"},
         {"url": "http://mes:notaport"},
         {"url": "https://mes", "cert_file": "a"},
+        {"url": "http://127.0.0.1", "ca_file": "a"},
+        {"url": "http://mes", "token_file": "a"},
     ],
 )
 def test_settings_that_cannot_work_are_refused(table: dict[str, str]) -> None:
