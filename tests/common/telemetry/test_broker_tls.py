@@ -10,6 +10,7 @@ import pytest
 
 from common.clock import SystemClock
 from common.store import Store, StoreSettings
+from common.telemetry.mqtt_client import UplinkSettings
 from tests.common.telemetry.uplink_rig import (
     MOSQUITTO,
     NO_MOSQUITTO,
