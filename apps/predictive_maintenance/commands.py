@@ -97,12 +97,22 @@ class Commands:
         repaired = arguments.get("repaired", True)
         if type(repaired) is not bool:
             raise ValueError("repaired must be true or false")
-        order = self._station.act.desk.close(key, user.name, reason)
-        if repaired:  # what was found before no longer holds: look anew
-            self._station.forget(order.asset)
-        return Deed(
-            f"closed; revision {order.revision} goes to the CMMS", f"order/{key}", reason
-        )
+        station, desk = self._station, self._station.act.desk
+        order = desk.closing(key, user.name, reason)
+        write, memory = desk.writing(order), station.repaired(order)
+
+        def keep(connection: sqlite3.Connection) -> str:
+            write(connection)
+            if repaired:
+                memories.keep(connection, order.asset, memory)
+            return f"closed; revision {order.revision} goes to the CMMS"
+
+        def after(kept: bool) -> None:
+            desk.closed(order, kept=kept)
+            if kept and repaired:  # what was found before no longer holds: look anew
+                station.remember(order.asset, station.repaired(order))
+
+        return Deed(keep, f"order/{key}", reason, after)
 
     def _note(self, arguments: dict[str, Any], user: User) -> Deed:
         asset, words = self._asset(arguments), text(arguments, "text")

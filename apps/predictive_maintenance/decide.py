@@ -265,8 +265,3 @@ def acknowledge(state: State, asset: str) -> State:
     if memory is None:
         return state
     return {**state, asset: replace(memory, unacknowledged=False)}
-
-
-def forget(state: State, asset: str) -> State:
-    """The machine was repaired, or has a new baseline: nothing of before holds."""
-    return {name: memory for name, memory in state.items() if name != asset}

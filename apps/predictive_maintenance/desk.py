@@ -7,6 +7,7 @@ orders are read back, so that a fault that goes on finds its order open.
 
 import json
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -52,6 +53,8 @@ class Desk:
         self._unstored: dict[str, Order] = {}
         """By key: an order closed and the next one opened are two things to tell."""
         self._under_way: dict[str, tuple[Order, Future[None]]] = {}
+        self._closing: set[tuple[str, str]] = set()
+        """Places of orders whose closing the store was given: nothing is added to these."""
         self._retry_at = 0.0
         self.failure = ""
         """Why an order is not stored yet; empty when all are."""
@@ -60,19 +63,30 @@ class Desk:
         """Open an order, or add to the open one, as the rules say."""
         now = self._store.clock.wall()
         for family in (VIBRATION, OVERHEATING):
+            if (decision.asset, family) in self._closing:
+                continue  # what goes on is found again by the next decision
             last = self._orders.get((decision.asset, family))
             order = self._rules.after(last, decision, family, now)
             if order is not None and order is not last:
                 self._put(order)
 
-    def close(self, key: str, by: str, reason: str) -> Order:
-        """A person closes an open order; raises ValueError where there is none."""
+    def closing(self, key: str, by: str, reason: str) -> Order:
+        """An open order as a person closes it; raises ValueError where there is none.
+
+        To be stored by `writing`, then to be told of by `closed`.
+        """
         order = next((o for o in self.open_orders() if o.key == key), None)
-        if order is None:
+        if order is None or order.place in self._closing:
             raise ValueError(f"there is no open order {key}")
-        closed = self._rules.closed(order, by, reason, self._store.clock.wall())
-        self._put(closed)
-        return closed
+        self._closing.add(order.place)
+        return self._rules.closed(order, by, reason, self._store.clock.wall())
+
+    def closed(self, order: Order, *, kept: bool) -> None:
+        """The store has kept the closing; where it has not, the order stays open."""
+        self._closing.discard(order.place)
+        if kept:
+            self._orders[order.place] = order
+            self._unstored.pop(order.key, None)  # the closing says all that this said
 
     def open_orders(self, asset: str | None = None) -> list[Order]:
         """Open orders, most urgent first."""
@@ -108,12 +122,16 @@ class Desk:
         self._orders[order.place] = self._unstored[order.key] = order
         self.flush()
 
-    def _submit(self, order: Order) -> None:
-        write = partial(
+    def writing(self, order: Order) -> Callable[[sqlite3.Connection], None]:
+        """What stores an order and tells of it."""
+        return partial(
             self._write, body=kept(order), told=self.told(order), order=order,
             monotonic=self._store.clock.monotonic(),
         )  # fmt: skip
-        self._under_way[order.key] = order, self._store.submit(write, of_class="audit")
+
+    def _submit(self, order: Order) -> None:
+        stored = self._store.submit(self.writing(order), of_class="audit")
+        self._under_way[order.key] = order, stored
 
     def _settle(self) -> None:
         for key, (order, future) in list(self._under_way.items()):
@@ -141,9 +159,9 @@ class Desk:
         monotonic: float,
     ) -> None:
         place = f"{KEY}{order.asset}/{order.family}"
-        last = meta.get(connection, place)
-        if last is None or last["number"] <= order.number:  # else: told late, after the next
-            meta.put(connection, place, body)
+        last = meta.get(connection, place) or {"number": 0, "revision": 0}
+        if (last["number"], last["revision"]) <= (order.number, order.revision):
+            meta.put(connection, place, body)  # else: told late, after the next
         record = Record("order", order.key, order.changed, monotonic, self._store.boot_id, told)
         records.add(connection, record)
         if self._sinks:

@@ -34,6 +34,11 @@ class Look:
         self.baselines[baseline.asset] = baseline
         self._perceive.use(baseline)
 
+    def forget(self, asset: str) -> None:
+        """The last windows were of the machine as it was: its shape is judged by new ones."""
+        if asset in self.baselines:
+            self._perceive.use(self.baselines[asset])
+
     def baseline_version(self, asset: str) -> int:
         """Of the baseline in use; 0 is none."""
         baseline = self.baselines.get(asset)

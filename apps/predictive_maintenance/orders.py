@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from apps.predictive_maintenance.config import OrderRules
 from apps.predictive_maintenance.domain import Decision, Evidence, Outlook, Verdict
+from apps.predictive_maintenance.outlook import Forecast
+from apps.predictive_maintenance.remembered import Memory
 
 VIBRATION, OVERHEATING = "VIB", "OHE"
 FAMILIES = {"temperature": OVERHEATING}
@@ -163,11 +165,31 @@ class Orders:
 
 def of_family(decision: Decision, family: str) -> tuple[Evidence, ...]:
     """The evidence that speaks for a family."""
-    return tuple(
-        evidence
-        for evidence in decision.evidence
-        if FAMILIES.get(evidence.kind, VIBRATION) == family
-    )
+    return tuple(e for e in decision.evidence if family_of(e.kind) == family)
+
+
+def family_of(kind: str) -> str:
+    """The failure mode that a kind of evidence speaks for."""
+    return FAMILIES.get(kind, VIBRATION)
+
+
+def repaired(memory: Memory, order: Order) -> Memory:
+    """What still holds of a machine once what `order` is about was repaired.
+
+    A STOP that nobody has acknowledged goes only with an order that asked for one.
+    """
+    evidence = tuple(e for e in memory.evidence if family_of(e.kind) != order.family)
+    latches = {
+        name: latch
+        for name, latch in memory.latches.items()
+        if family_of(name.partition("/")[0]) != order.family
+    }
+    stays = memory.unacknowledged and order.verdict is not Verdict.STOP
+    if not (evidence or stays):
+        return Memory(latches=latches)  # nothing is known until it is looked at anew
+    verdict = Verdict.STOP if stays else _worst(evidence)
+    forecast = Forecast() if order.family == VIBRATION else memory.forecast
+    return Memory(verdict, latches, evidence, memory.severity, stays, forecast)
 
 
 def _worst(found: tuple[Evidence, ...]) -> Verdict:

@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.predictive_maintenance import decide as rules
 from apps.predictive_maintenance.act import Act
 from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.commands import ROLES, Commands
@@ -22,7 +21,7 @@ from apps.predictive_maintenance.domain import Batch, Decision, Health
 from apps.predictive_maintenance.learning import Learning
 from apps.predictive_maintenance.look import Look
 from apps.predictive_maintenance.memory import stored_memories
-from apps.predictive_maintenance.orders import Orders
+from apps.predictive_maintenance.orders import Order, Orders, repaired
 from apps.predictive_maintenance.perceive import Perceive
 from apps.predictive_maintenance.record import Recorder
 from apps.predictive_maintenance.remembered import Memory, State
@@ -165,13 +164,18 @@ class Station:
     def use(self, baseline: Baseline) -> None:
         """Compare a machine with another baseline from now on; look at it anew."""
         self.look.use(baseline)
-        self.forget(baseline.asset)
+        self.remember(baseline.asset, Memory())
 
-    def forget(self, asset: str) -> None:
-        """What was found of a machine no longer holds: it was repaired, or is learned anew."""
-        self.pipeline.state = rules.forget(self.pipeline.state, asset)
-        self.recorder.remember(asset, Memory())
+    def repaired(self, order: Order) -> Memory:
+        """What still holds of a machine once what `order` is about was repaired."""
+        return repaired(self.pipeline.state.get(order.asset, Memory()), order)
+
+    def remember(self, asset: str, memory: Memory) -> None:
+        """What was found of a machine holds no longer, but for what is in `memory`."""
+        self.pipeline.state = {**self.pipeline.state, asset: memory}
+        self.recorder.remember(asset, memory)
         self.plant.forget(asset)
+        self.look.forget(asset)
 
     def later(self, work: Callable[[], None]) -> None:
         """Have the loop's own thread do this before its next turn; from any thread."""

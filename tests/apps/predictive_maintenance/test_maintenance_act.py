@@ -56,6 +56,13 @@ def settled(desk, store):
         desk.flush()
 
 
+def close(desk, store, key, reason):
+    order = desk.closing(key, "anna", reason)
+    store.submit(desk.writing(order)).result()
+    desk.closed(order, kept=True)
+    return order
+
+
 def sent(store):
     """Work orders in the outbox: (sink, external_ref, revision)."""
     with closing(open_readonly(store.path)) as connection:
@@ -92,7 +99,7 @@ def test_after_a_restart_the_open_order_is_still_open(desk, store, clock):
 
 def test_a_closed_order_is_told_and_the_next_one_has_the_next_number(desk, store, clock):
     desk.take(decision("m0", PLAN))
-    closed = desk.close("m0/VIB/1", "anna", "bearing replaced")
+    closed = close(desk, store, "m0/VIB/1", "bearing replaced")
     desk.take(decision("m0", PLAN))  # before the store has any of it
     settled(desk, store)
     assert closed.closed_reason == "bearing replaced"
@@ -104,7 +111,48 @@ def test_a_closed_order_is_told_and_the_next_one_has_the_next_number(desk, store
 
 def test_only_an_open_order_can_be_closed(desk):
     with pytest.raises(ValueError, match="no open order m0/VIB/1"):
-        desk.close("m0/VIB/1", "anna", "why not")
+        desk.closing("m0/VIB/1", "anna", "why not")
+
+
+def test_what_is_found_while_an_order_is_being_closed_does_not_open_it_again(
+    desk, store, clock
+):
+    desk.take(decision("m0", PLAN))
+    order = desk.closing("m0/VIB/1", "anna", "bearing replaced")
+    with pytest.raises(ValueError, match="no open order"):
+        desk.closing("m0/VIB/1", "ben", "me too")
+    desk.take(decision("m0", STOP))
+    store.submit(desk.writing(order)).result()
+    desk.closed(order, kept=True)
+    settled(desk, store)
+    assert a_desk(store, clock).open_orders() == []
+    desk.take(decision("m0", STOP))
+    assert [order.key for order in desk.open_orders()] == ["m0/VIB/2"]
+
+
+def test_an_order_that_was_refused_before_its_closing_does_not_open_it_again(
+    desk, store, clock, monkeypatch
+):
+    real = desk._write
+    monkeypatch.setattr(desk, "_write", lambda *_, **__: 1 / 0)
+    desk.take(decision("m0", PLAN))
+    store.submit(lambda _: None).result()
+    monkeypatch.setattr(desk, "_write", real)
+    late = desk.writing(desk.open_orders()[0])
+    close(desk, store, "m0/VIB/1", "bearing replaced")
+    store.submit(late).result()
+    clock.sleep(1.5)
+    desk.flush()
+    assert desk.unstored == 0
+    assert a_desk(store, clock).open_orders() == []
+
+
+def test_an_order_whose_closing_is_not_kept_stays_open_and_is_added_to(desk, store):
+    desk.take(decision("m0", PLAN))
+    order = desk.closing("m0/VIB/1", "anna", "bearing replaced")
+    desk.closed(order, kept=False)
+    desk.take(decision("m0", STOP))
+    assert [(order.key, order.revision) for order in desk.open_orders()] == [("m0/VIB/1", 2)]
 
 
 def test_what_the_store_refuses_waits_and_is_not_lost(desk, store, clock, monkeypatch):

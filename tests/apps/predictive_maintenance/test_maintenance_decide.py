@@ -12,7 +12,6 @@ from apps.predictive_maintenance.decide import (
     Memory,
     Rules,
     acknowledge,
-    forget,
     readings,
     severity,
 )
@@ -171,7 +170,6 @@ def test_stop_stays_until_somebody_says_that_they_know():
     _, decisions = run(LOW, state=acknowledge(state, "fan"))
     assert decisions[-1].verdict is Verdict.RUN
     assert acknowledge(state, "nobody") == state
-    assert forget(state, "fan") == {}
 
 
 def test_acknowledged_but_still_there_is_still_stop():

@@ -1,11 +1,15 @@
 """What is remembered of a machine, over refusals of the disk, repairs and restarts."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.apps.predictive_maintenance.maintenance_rig import of_window
+from apps.predictive_maintenance.config import BaselineRules
+from tests.apps.predictive_maintenance.maintenance_rig import decision, evidence, of_window
 from tests.apps.predictive_maintenance.station_rig import (
     ANNA,
     HEALTHY,
+    NO_AUDIT,
     NO_RECORDS,
     RECORDS_AGAIN,
     Rig,
@@ -56,3 +60,57 @@ def test_a_machine_with_another_baseline_is_looked_at_anew_over_a_restart_too(le
     learned.machine()
     learned.restart()
     assert learned.machine()["verdict"] == "unknown"
+
+
+def test_a_stop_outlives_the_repair_of_another_kind_of_failure(learned):
+    learned.rotors.machines["m0"] = replace(
+        learned.rotors.machines["m0"], temperature_alarm_c=95.0
+    )
+    learned.restart()
+    for _ in range(12):
+        window = learned.rotors.window("m0", learned.number, damage="unbalance", severity=1.2)
+        learned.source.put(of_window(window, temperature_c=99.0))
+        learned.number += 1
+        learned.turn()
+    learned.command("close_order", ANNA, key="m0/OHE/1", reason="its fan was cleaned")
+    stand(learned)
+    learned.restart()
+    found = learned.machine()
+    assert (found["verdict"], found["latched"]) == ("stop", True)
+    assert found["orders"] == ["m0/VIB/1"]
+
+
+def test_an_order_whose_closing_cannot_be_audited_stays_open(learned):
+    learned.station.act.desk.take(decision("m0", evidence()))
+    learned.sql(NO_AUDIT)
+    with pytest.raises(Exception, match="the audit is refused"):
+        learned.command("close_order", ANNA, key="m0/VIB/1", reason="greased")
+    assert learned.machine()["orders"] == ["m0/VIB/1"]
+
+
+def test_an_order_is_closed_once_the_disk_has_it(learned):
+    learned.station.act.desk.take(decision("m0", evidence()))
+    learned.settle()
+    learned.sql(NO_RECORDS)
+    with pytest.raises(Exception, match="the disk is full"):
+        learned.command("close_order", ANNA, key="m0/VIB/1", reason="greased")
+    learned.sql(RECORDS_AGAIN)
+    assert learned.machine()["orders"] == ["m0/VIB/1"]
+    learned.command("close_order", ANNA, key="m0/VIB/1", reason="greased")
+    assert ("anna", "close_order", "order/m0/VIB/1") in learned.audited()
+    learned.restart()
+    assert learned.machine()["orders"] == []
+
+
+def test_after_a_repair_the_shape_of_before_speaks_no_more(tmp_path):
+    rules = replace(BaselineRules(), smooth_windows=15, min_windows=40)
+    rig = Rig(tmp_path, baseline=rules)
+    rig.feed(100)
+    rig.learn()
+    rig.feed(40, damage="outer_race", severity=0.5)
+    rig.command("close_order", ANNA, key="m0/VIB/1", reason="bearing replaced")
+    rig.feed(1)
+    assert rig.machine()["note"] == "1 of 15 windows so far"
+    rig.feed(20)
+    assert rig.machine()["verdict"] == "run"
+    rig.stop()

@@ -9,8 +9,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from apps.predictive_maintenance.config import Machine, OrderRules
 from apps.predictive_maintenance.domain import Outlook, Verdict
+from apps.predictive_maintenance.latches import Latch
 from apps.predictive_maintenance.order_document import SHORT, document, kept, restored
-from apps.predictive_maintenance.orders import DAY_S, OVERHEATING, VIBRATION, Orders
+from apps.predictive_maintenance.orders import (
+    DAY_S,
+    OVERHEATING,
+    VIBRATION,
+    Orders,
+    repaired,
+)
+from apps.predictive_maintenance.remembered import Memory
 from common.errors import ConfigError
 from tests.apps.predictive_maintenance.maintenance_rig import decision, evidence
 
@@ -47,6 +55,20 @@ def test_the_outlook_brings_the_date_forward():
     soon = Outlook("velocity", 4.5, 60.0, 48.0, float("inf"))
     order = RULES.after(None, decision("m0", PLAN, outlook=soon), VIBRATION, NOW)
     assert order.due == NOW + 48 * 3600
+
+
+def test_a_repair_takes_back_what_spoke_for_its_own_kind_of_failure_alone():
+    latches = {"velocity/stop": Latch(3, 0, True), "temperature/plan": Latch(3, 0, True)}
+    before = Memory(Verdict.STOP, latches, (STOP, HOT), 1.8, unacknowledged=True)
+    hot = RULES.after(None, decision("m0", HOT), OVERHEATING, NOW)
+    cooled = repaired(before, hot)
+    assert (cooled.verdict, cooled.evidence) == (Verdict.STOP, (STOP,))
+    assert (set(cooled.latches), cooled.unacknowledged) == ({"velocity/stop"}, True)
+    assert repaired(replace(before, evidence=(HOT,)), hot).verdict is Verdict.STOP
+    balanced = repaired(before, opened(STOP))
+    assert (balanced.verdict, balanced.evidence) == (Verdict.PLAN, (HOT,))
+    assert (set(balanced.latches), balanced.unacknowledged) == ({"temperature/plan"}, False)
+    assert repaired(cooled, opened(STOP)) == Memory()
 
 
 def test_the_same_again_changes_nothing_and_news_is_added():

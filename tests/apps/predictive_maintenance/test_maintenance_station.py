@@ -143,7 +143,7 @@ def test_a_restart_in_the_middle_of_it_opens_no_second_order(learned):
 def test_closing_an_order_looks_anew_and_a_fault_that_stays_opens_the_next(learned):
     learned.feed(30, damage="outer_race", severity=0.5)
     learned.command("close_order", ANNA, key="m0/VIB/1", reason="greased")
-    assert learned.station.pipeline.state.get("m0") is None
+    assert learned.station.pipeline.state["m0"] == Memory()
     learned.feed(30)
     assert learned.machine()["orders"] == []
     assert learned.machine()["verdict"] == "run"
