@@ -1,4 +1,4 @@
-"""What was in force of each patient when the station last ran: a restart ends no escalation.
+"""What was in force of each patient: neither a restart nor another bed ends an escalation.
 
 Kept with every change that is told. A risk that is resumed stays in force as any other:
 until complete scores have said less for the release time.
@@ -15,7 +15,9 @@ from apps.patient_monitoring.domain import Patient, Priority
 from apps.patient_monitoring.ward import Decision
 
 
-def document(decision: Decision, patients: Sequence[Patient | None]) -> dict[str, Any]:
+def document(
+    decision: Decision | WardState, patients: Sequence[Patient | None]
+) -> dict[str, Any]:
     """By pseudonym: the risk in force, and what was told of it."""
     rows = np.flatnonzero(PRIORITY[decision.risk] != Priority.NONE).tolist()
     found = {}

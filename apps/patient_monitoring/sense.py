@@ -12,7 +12,7 @@ from apps.patient_monitoring.intake import Intake
 from apps.patient_monitoring.readings import Readings
 from common.ports import Clock, Sample
 
-Moved = Callable[[Move, float], None]
+Moved = Callable[[tuple[Move, ...], float], None]
 
 
 class Sense:
@@ -35,8 +35,8 @@ class Sense:
         now = self._beat()
         self._intake.watch_clock()
         gathered = self._intake.gather(now)
-        for move in gathered.moves:
-            self._moved(move, now)
+        if gathered.moves:
+            self._moved(gathered.moves, now)
         self._sequence += 1
         wall = self._clock.wall() - (self._clock.monotonic() - now)
         return Sample(f"ward/{self._sequence}", gathered.readings, self._sequence, wall, now)

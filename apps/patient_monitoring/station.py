@@ -9,6 +9,7 @@ Reference software for simulation and research, not a medical device.
 
 import logging
 import threading
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -44,6 +45,8 @@ from common.users import User
 
 POLL_S = 0.05  # longest wait for the next beat before people's commands get their turn
 SNAPSHOT_S = 1.0
+HERE_BEFORE = ("restore", "transfer", "swap")
+"""Moves of a patient who was here before."""
 log = logging.getLogger("lineside")
 Turn = Outcome[Readings, Percept, Decision]
 
@@ -155,8 +158,15 @@ class Station:
             self._look_around(now)
         return outcome
 
-    def moved(self, move: Move, now: float) -> None:
-        """Somebody else lies in a bed from this beat on: nothing of the last one is left."""
+    def moved(self, moves: Sequence[Move], now: float) -> None:
+        """Others lie in these beds from this beat on. What was in force goes with a patient."""
+        was = self._was_in_force | resume.document(self.pipeline.state, self.patients)
+        self._was_in_force = {}
+        for move in moves:
+            self._moved(move, now, was)
+
+    def _moved(self, move: Move, now: float, was_in_force: Mapping[str, Any]) -> None:
+        """Nothing of the last one is left in the bed."""
         row, patient, before = move.row, move.patient, self.patients[move.row]
         self.patients[row] = patient
         self.perceive.admit(row, patient)
@@ -168,8 +178,8 @@ class Station:
         if same and before.pseudonym == patient.pseudonym:  # type: ignore[union-attr]
             return
         state = rules.admit(self.pipeline.state, row, now)
-        if move.what == "restore" and patient is not None:
-            state = resume.resumed(state, row, self._was_in_force.get(patient.pseudonym))
+        if move.what in HERE_BEFORE and patient is not None:
+            state = resume.resumed(state, row, was_in_force.get(patient.pseudonym))
         self.pipeline.state = state
         self.histories.clear(row)
         self._watch.cleared(self.beds[row])

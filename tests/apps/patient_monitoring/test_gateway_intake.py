@@ -90,16 +90,42 @@ def test_a_transfer_takes_the_score_along_and_leaves_none_behind(gateway):
     assert arrived["score"]["parts"]["SYSTOLIC"] == 3, "what the nurse measured goes along"
     assert arrived["score"]["parts"]["SPO2"] is None, "the new monitor has said nothing yet"
     assert not arrived["score"]["complete"]
-    assert arrived["risk"] == "LOW_MEDIUM", "one red sign, told at once: a person measured it"
+    assert arrived["risk"] == "HIGH", "a move ends no escalation"
+    assert gateway.state("bed_risk/5") == "UNACK"
     assert gateway.measure("1", mrn="SIM1") == "AE nobody is admitted to bed 1"
     assert gateway.measure("5", mrn="SIM1", SPO2=88) == "AA"
+
+
+def test_an_escalation_ends_in_the_new_bed_as_in_the_old_one(gateway):
+    gateway.observe("1")
+    gateway.run(ALERT_S, b1={"SPO2": 85, "RR": 30, "HR": 135, "PULSE": 135})
+    assert adt(gateway, "A02", "SIM1", "5") == "AA"
+    gateway.beat(600.0)
+    assert gateway.tile("5")["risk"] == "HIGH", "no complete score has said less"
+    gateway.observe("5", mrn="SIM1")
+    for _ in range(400):
+        assert gateway.measure("5", mrn="SIM1") == "AA"
+        gateway.beat(1.0)
+    assert gateway.tile("5")["risk"] == "ROUTINE"
+    assert gateway.state("bed_risk/5") == "RTNUN"
+
+
+def test_who_is_moved_before_the_first_look_after_a_restart_is_still_called_for(gateway):
+    gateway.observe("1")
+    gateway.run(ALERT_S, b1={"SPO2": 85, "RR": 30, "HR": 135, "PULSE": 135})
+    gateway.restart()
+    assert adt(gateway, "A02", "SIM1", "5") == "AA"
+    gateway.beat()
+    assert (gateway.tile("1")["risk"], gateway.tile("5")["risk"]) == ("ROUTINE", "HIGH")
+    assert gateway.state("bed_risk/5") == "UNACK"
 
 
 def test_a_swap_changes_beds_and_nobody_sees_the_others_signs(gateway):
     gateway.observe("1")
     gateway.observe("2", SBP=85)
-    gateway.run(ALERT_S, b1={}, b2={"SPO2": 85})
+    gateway.run(ALERT_S, b1={}, b2={"SPO2": 85, "RR": 26})
     one, two = gateway.tile("1")["patient"], gateway.tile("2")["patient"]
+    assert (gateway.tile("1")["risk"], gateway.tile("2")["risk"]) == ("ROUTINE", "HIGH")
     assert swap(gateway, "SIM1", "2", "SIM2", "1") == "AA"
     gateway.beat()
     first, second = gateway.tile("1"), gateway.tile("2")
@@ -107,7 +133,7 @@ def test_a_swap_changes_beds_and_nobody_sees_the_others_signs(gateway):
     assert first["score"]["parts"]["SYSTOLIC"] == 3
     assert second["score"]["parts"]["SYSTOLIC"] == 0
     assert first["score"]["parts"]["SPO2"] is second["score"]["parts"]["SPO2"] is None
-    assert second["risk"] == "ROUTINE"
+    assert (first["risk"], second["risk"]) == ("HIGH", "ROUTINE")
     assert second["alarms"] == [], "what bed 2 called for was the other's"
     assert swap(gateway, "SIM1", "2", "SIM2", "1") == "AA", "told twice"
     assert gateway.tile("1")["patient"] == two
