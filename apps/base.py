@@ -128,14 +128,14 @@ def open_base(
     store = Store(folder / "station.sqlite", clock, _store_settings(settings))
     opened.callback(store.close)
     identity = Identity(who.tenant, who.site, who.area, who.name, app)
+    ways_out = WaysOut(settings, path, identity, store, opener.ways(settings, store))
+    sinks = ways_out.names
     outbox = Outbox(
         source=identity.source, epoch=store.epoch, boot_id=store.boot_id, clock=clock,
-        clock_quality=clock_quality,
+        clock_quality=clock_quality, sinks=sinks,
     )  # fmt: skip
     store.add_upkeep(outbox.keep_up)
     store.submit(outbox.begin, of_class="audit")
-    ways_out = WaysOut(settings, path, identity, store, opener.ways(settings, store))
-    sinks = ways_out.names
     if sinks:
         store.add_upkeep(AuditUpstream(outbox, sinks).tell)
     board = stored_board(opener.definitions(settings), store, outbox if sinks else None, sinks)

@@ -68,7 +68,10 @@ class OutboxSettings:
 
 
 class Outbox:
-    """Writes events for one station; `source` is its CloudEvents source."""
+    """Writes events for one station; `source` is its CloudEvents source.
+
+    `sinks` are those in use: where "mqtt" is one, it gets a number for every event.
+    """
 
     def __init__(
         self,
@@ -79,11 +82,13 @@ class Outbox:
         clock: Clock,
         settings: OutboxSettings | None = None,
         clock_quality: Callable[[], str] = lambda: "unknown",
+        sinks: Sequence[str] = (MQTT,),
     ) -> None:
         self._epoch, self._boot_id = epoch, boot_id
         self._envelope = Envelope(epoch, source, boot_id)
         self._clock, self._clock_quality = clock, clock_quality
         self._settings = settings or OutboxSettings()
+        self._everywhere = (MQTT,) if MQTT in sinks else ()
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Tell of the epoch where it has not been told: any first event does so, too."""
@@ -226,7 +231,8 @@ class Outbox:
         """
         tally, wall = tally_of(connection), self._clock.wall()
         for loss in losses.untold(connection):
-            told = Message(NEVER_DROPPED, loss.TYPE, "outbox", loss.told(), wall, (loss.sink,))
+            sinks = tuple(dict.fromkeys((loss.sink, *self._everywhere)))[::-1]
+            told = Message(NEVER_DROPPED, loss.TYPE, "outbox", loss.told(), wall, sinks)
             self._insert(tally, (told,))
-            loss.note_told(connection, tally.seq)
+            loss.note_told(connection, tally.seq)  # the row of its own sink, the last
         tally.write(connection)  # it must be seen to wait

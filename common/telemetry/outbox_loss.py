@@ -55,6 +55,7 @@ class Loss:
     def told(self) -> dict[str, Any]:
         """What the sink is told."""
         return {
+            "sink": self.sink,
             "class": self.of_class,
             "reason": self.reason,
             "count": self.count,

@@ -4,6 +4,7 @@ from typing import Any
 
 from common.telemetry.collector.rows import Began, Dropped, Tiding
 from common.telemetry.event import Event, EventError
+from common.telemetry.outbox_rows import MQTT
 
 EPOCH = "lineside.telemetry.epoch.v1"
 DROPPED = "lineside.telemetry.dropped.v1"
@@ -17,6 +18,8 @@ def tiding_of(event: Event) -> Tiding | None:
     """
     if event.type not in (EPOCH, DROPPED):
         return None
+    if event.type == DROPPED and event.data.get("sink", MQTT) != MQTT:
+        return None  # nothing is missing here
     try:
         return _began(event) if event.type == EPOCH else _dropped(event)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

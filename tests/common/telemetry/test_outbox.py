@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -278,6 +279,26 @@ def test_drops_are_told_epoch_by_epoch_oldest_first(
         (old, 3, 2, 4),
         (new, 2, 6, 7),
     ]
+
+
+def test_a_loss_of_another_sink_leaves_no_hole_in_the_sequence_of_mqtt(
+    connection: sqlite3.Connection, clock: HeldClock
+) -> None:
+    outbox = Outbox(source=SOURCE, epoch="e1", boot_id="boot-1", clock=clock)
+    sample = message("sample", sinks=(MQTT, WEBHOOK))
+    sent: list[Event] = []
+    for _ in range(3):
+        clock.sleep(2 * DAY)
+        outbox.append(connection, sample)
+        outbox.keep_up(connection)
+        came = rows.pending(connection, MQTT, 10)
+        sent += sorted(
+            (decode_event(json.loads(row.payload)) for row in came), key=attrgetter("sequence")
+        )
+        rows.confirm(connection, [row.seq for row in came])
+    told = [event.data for event in sent if event.type == DROPPED]
+    assert {(one["sink"], one["class"]) for one in told} == {(WEBHOOK, "sample")}
+    assert [event.sequence for event in sent] == list(range(1, 1 + len(sent)))
 
 
 def test_what_the_store_refused_is_told_apart_from_what_was_dropped(

@@ -232,6 +232,10 @@ def test_stations_tell_where_epochs_begin_and_what_they_dropped():
         Dropped(STATION.source, (EPOCH, 6), "e0", (2, 4), 2),
         Began(STATION.source, "e9", 8, 8, "e0", lost_unknown=True),
     )
+    elsewhere = {**told, "epoch": EPOCH, "sink": "webhook"}
+    assert not check(event(6, type="lineside.telemetry.dropped.v1", data=elsewhere)).tidings, (
+        "a loss of another sink excuses nothing here"
+    )
 
 
 def test_a_mistake_of_ours_costs_no_other_message(monkeypatch):
