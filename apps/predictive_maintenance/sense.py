@@ -9,10 +9,11 @@ that the alarms tell; only when all are away does nothing come to be judged at a
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from apps.predictive_maintenance.config import Machine, SenseRules
 from apps.predictive_maintenance.domain import Batch, Window
-from common.errors import SensorError
+from common.errors import LinesideError
 from common.pipeline import Fault
 from common.ports import Clock, Sample, VibrationReading, VibrationSource
 from common.quality import Quality
@@ -20,6 +21,12 @@ from common.quality import Quality
 MOST_UNKNOWN = 100
 """Unknown assets that are remembered at a time; the records of all are counted."""
 BESIDE = ("rpm", "load", "temperature_c")
+REMEMBERED = 64
+"""Records of each machine: one that is sent again (QoS 1) is among the last that came."""
+WRAP = 1 << 32
+"""Sensors count their records in so many bits, then begin anew."""
+YEAR_2100 = 4_102_444_800.0
+"""UTC, s since 1970: a clock beyond it counts something else, milliseconds as a rule."""
 
 
 @dataclass(slots=True)
@@ -32,8 +39,10 @@ class Seen:
     """Sensor → when it was last heard as this machine."""
     wall_time: float | None = None
     sequence: int | None = None
-    beside: VibrationReading | None = None
-    beside_at: float = 0.0
+    recent: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Sequence and time of the last records, by which they are known again."""
+    beside: dict[str, tuple[Any, float]] = field(default_factory=dict)
+    """What came alone: name → value, and monotonic when it came."""
 
 
 class Sense:
@@ -97,15 +106,20 @@ class Sense:
         share = timeout_s / max(len(self._sources), 1)
         for source in self._sources:
             try:
-                readings = source.poll(share)
-            except SensorError as error:
-                self.failures[source.name] = str(error)
+                self._fetch(source, share)
+            except Exception as error:  # noqa: BLE001 - a bug in one must not starve the others
+                known = isinstance(error, LinesideError)
+                cause = str(error) if known else f"{type(error).__name__}: {error}"
+                self.failures[source.name] = cause
                 self._clock.sleep(share)
-                continue
-            self.failures.pop(source.name, None)
-            now = self._clock.monotonic()
-            for reading in readings:
-                self._take(reading, now)
+            else:
+                self.failures.pop(source.name, None)
+
+    def _fetch(self, source: VibrationSource, timeout_s: float) -> None:
+        readings = source.poll(timeout_s)
+        now = self._clock.monotonic()
+        for reading in readings:
+            self._take(reading, now)
 
     def _take(self, reading: VibrationReading, now: float) -> None:
         self.counts["records"] += 1
@@ -114,7 +128,10 @@ class Sense:
             return
         seen = self._seen.setdefault(reading.asset, Seen(now))
         if not reading.fault and not reading.acceleration.size:
-            seen.beside, seen.beside_at = reading, now
+            told = {name: getattr(reading, name) for name in BESIDE}
+            seen.beside |= {
+                name: (value, now) for name, value in told.items() if value is not None
+            }
             self.counts["values_alone"] += 1
             return
         if _repeated(reading, seen):
@@ -136,6 +153,7 @@ class Sense:
         """Why a record may not be believed; empty when it may."""
         return (
             reading.fault
+            or _no_time(reading)
             or self._two_sensors(reading, seen, now)
             or _backwards(reading, seen)
             or (f"{reading.missing} samples are missing" if reading.missing else "")
@@ -152,18 +170,20 @@ class Sense:
         return f"two sensors send as one machine: {', '.join(sorted(seen.senders))}"
 
     def _window(self, reading: VibrationReading, seen: Seen, fault: str, now: float) -> Window:
-        wall = reading.wall_time if reading.wall_time is not None else self._clock.wall()
+        wall = None if _no_time(reading) else reading.wall_time
         window = Window(
             reading.asset, reading.acceleration, reading.fs_hz,
-            now if reading.elapsed_s is None else reading.elapsed_s, wall,
+            now if reading.elapsed_s is None else reading.elapsed_s,
+            self._clock.wall() if wall is None else wall,
             reading.rpm, reading.rpm_change, reading.load, reading.temperature_c,
             Quality.BAD if fault else Quality.GOOD, fault,
         )  # fmt: skip
-        beside = seen.beside
-        if beside is None or now - seen.beside_at > self._rules.beside_s:
-            return window
-        missing = [name for name in BESIDE if getattr(window, name) is None]
-        return replace(window, **{name: getattr(beside, name) for name in missing})
+        beside = {
+            name: value
+            for name, (value, at) in seen.beside.items()
+            if getattr(window, name) is None and now - at <= self._rules.beside_s
+        }
+        return replace(window, **beside)
 
     def _put(self, now: float, window: Window) -> None:
         if len(self._waiting) >= self._rules.queue_windows:
@@ -194,19 +214,39 @@ class Sense:
 
 
 def _repeated(reading: VibrationReading, seen: Seen) -> bool:
-    """Whether it is the very record that came last."""
+    """Whether it is a very record that came before."""
     if reading.fault or reading.sequence is None or reading.wall_time is None:
         return False
-    return (reading.sequence, reading.wall_time) == (seen.sequence, seen.wall_time)
+    known = reading.sequence, reading.wall_time
+    if known in seen.recent:
+        return True
+    seen.recent.append(known)
+    return False
+
+
+def _no_time(reading: VibrationReading) -> str:
+    """Whether the sensor's clock says what no clock can say."""
+    wall = reading.wall_time
+    if wall is None or 0 <= wall < YEAR_2100:
+        return ""
+    return f"its clock says {wall:g}: no time in s since 1970"
 
 
 def _backwards(reading: VibrationReading, seen: Seen) -> str:
-    """Whether the sensor's clock went back; remembers the newest time."""
-    last = seen.wall_time
-    seen.sequence = reading.sequence
-    if reading.wall_time is None:
+    """Whether it was taken before the last one; from now on it is the last one itself.
+
+    Order is by sequence. The clock has a say only where that does not rise: nothing is
+    counted, or the sensor began to count anew.
+    """
+    rises = _rises(reading.sequence, seen.sequence)
+    last, now = seen.wall_time, reading.wall_time
+    seen.sequence, seen.wall_time = reading.sequence, last if now is None else now
+    if rises or last is None or now is None or now >= last:
         return ""
-    if last is not None and reading.wall_time < last:
-        return f"its clock went back by {last - reading.wall_time:.3g} s"
-    seen.wall_time = reading.wall_time
-    return ""
+    return f"its clock went back by {last - now:.3g} s"
+
+
+def _rises(sequence: int | None, last: int | None) -> bool:
+    if sequence is None or last is None:
+        return False
+    return 0 < (sequence - last) % WRAP < WRAP // 2

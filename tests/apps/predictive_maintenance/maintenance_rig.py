@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from common.store import Store, StoreSettings
 from common.telemetry.outbox import Outbox
 
 FS, SAMPLES = 12_800.0, 4096
+DRAWS = count()
+"""No two records are drawn alike: the same samples again are a fault of the sensor."""
 
 
 class FakeSource:
@@ -72,7 +75,7 @@ class FakeLight:
 
 def reading(asset="m0", value=None, axes=2, **changes):
     """A record of noise, or of one value."""
-    rng = np.random.default_rng(abs(hash((asset, changes.get("sequence")))) % 2**32)
+    rng = np.random.default_rng(next(DRAWS))
     samples = rng.standard_normal((axes, SAMPLES)).astype(np.float32)
     if value is not None:
         samples[:] = value

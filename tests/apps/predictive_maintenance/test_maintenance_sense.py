@@ -1,5 +1,7 @@
 """Every wrong input by its name: marked or refused, counted, and the other machines go on."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -128,16 +130,55 @@ def test_names_of_unknown_assets_do_not_fill_the_memory(clock, source, sense):
     assert sense.unknown() == ("new",)
 
 
-def test_time_that_goes_back_is_marked(source, sense, perceive):
-    source.put(reading("m0", wall_time=100.0, sequence=1))
-    assert looked(sense, perceive)["m0"].judged
-    source.put(reading("m0", wall_time=40.0, sequence=2), reading("m1"))
+NO_TIME = {
+    "milliseconds": 1_767_225_600_000.0,
+    "microseconds": 1_767_225_600_000_000.0,
+    "all bits set": (2**64 - 1) / 1e6,
+    "before 1970": -1e15,
+    "NaN": math.nan,
+    "Infinity": math.inf,
+}
+
+
+@pytest.mark.parametrize("name", NO_TIME)
+def test_a_time_that_is_none_is_marked_and_goes_no_further(
+    name, clock, source, sense, perceive
+):
+    source.put(reading("m0", wall_time=NO_TIME[name], sequence=1), reading("m1"))
     found = looked(sense, perceive)
-    assert "clock went back by 60 s" in found["m0"].reason
+    assert "its clock says" in found["m0"].reason
+    assert found["m0"].wall_time == clock.wall()
     assert found["m1"].judged
-    source.put(reading("m0", wall_time=101.0, sequence=3))
+    source.put(reading("m0", wall_time=100.0, sequence=2))
     assert looked(sense, perceive)["m0"].judged
+
+
+def test_without_a_count_time_that_goes_back_is_marked_once(source, sense, perceive):
+    reasons = []
+    for wall in (100.0, 5000.0, 101.0, 102.0):  # one jump ahead, and back
+        source.put(reading("m0", wall_time=wall), reading("m1"))
+        found = looked(sense, perceive)
+        reasons.append(found["m0"].reason)
+        assert found["m1"].judged
+    assert reasons == ["no baseline", "no baseline", "its clock went back by 4.9e+03 s",
+                       "no baseline"]  # fmt: skip
     assert sense.counts["marked"] == 1
+
+
+def test_order_is_by_the_sensor_s_count_and_not_by_its_clock(source, sense, perceive):
+    corrected = [(2**32 - 2, 9000.0), (2**32 - 1, 5400.0), (0, 5401.0), (7, 20.0)]
+    for sequence, wall in corrected:
+        source.put(reading("m0", wall_time=wall, sequence=sequence))
+        assert looked(sense, perceive)["m0"].judged
+    assert sense.counts["marked"] == 0
+
+
+def test_a_sensor_that_begins_to_count_anew_is_marked_once_at_most(source, sense, perceive):
+    judged = []
+    for sequence, wall in [(70, 100.0), (0, 101.0), (1, 102.0), (0, 3.0), (1, 4.0)]:
+        source.put(reading("m0", wall_time=wall, sequence=sequence))
+        judged.append(looked(sense, perceive)["m0"].judged)
+    assert judged == [True, True, True, False, True], "its clock began anew as well"
 
 
 def test_a_replay_that_goes_back_is_marked(source, sense, perceive):
@@ -162,12 +203,14 @@ def test_two_sensors_with_one_id_are_both_marked_until_one_is_silent(
     assert looked(sense, perceive)["m0"].judged
 
 
-def test_a_record_that_comes_twice_counts_once(source, sense, perceive):
-    one = reading("m0", sequence=4, wall_time=5.0)
-    source.put(one, one)
-    assert len(looked(sense, perceive)) == 1
-    assert sense.counts["repeated"] == 1
-    assert sense(0.0) is None
+def test_records_that_come_twice_count_once(source, sense, perceive):
+    one, other = (reading("m0", sequence=n, wall_time=5.0 + n) for n in (4, 5))
+    source.put(one, other, one, other, other)
+    found = []
+    while (sample := sense(0.0)) is not None:
+        found += perceive(sample)
+    assert [health.judged for health in found] == [True, True]
+    assert (sense.counts["repeated"], sense.counts["marked"]) == (3, 0)
 
 
 def test_values_that_come_alone_hold_for_a_while(clock, source, sense):
@@ -179,6 +222,21 @@ def test_values_that_come_alone_hold_for_a_while(clock, source, sense):
     source.put(reading("m0", rpm=None))
     (window,) = sense(0.0).data
     assert (window.rpm, window.load) == (None, None)
+
+
+def test_values_that_come_alone_do_not_replace_each_other(clock, source, sense):
+    nothing = np.zeros((1, 0), np.float32)
+    source.put(reading("m0", acceleration=nothing, rpm=900.0))
+    sense(0.0)
+    clock.sleep(6.0)
+    source.put(reading("m0", acceleration=nothing, rpm=None, temperature_c=61.0))
+    source.put(reading("m0", rpm=None))
+    (window,) = sense(0.0).data
+    assert (window.rpm, window.temperature_c) == (900.0, 61.0)
+    clock.sleep(6.0)
+    source.put(reading("m0", rpm=None))
+    (window,) = sense(0.0).data
+    assert (window.rpm, window.temperature_c) == (None, 61.0), "each ages by itself"
 
 
 def test_a_batch_has_each_machine_once_and_nothing_is_lost(source, sense):
@@ -209,6 +267,17 @@ def test_one_source_away_is_a_failure_and_the_other_goes_on(clock, source):
     source.away = ""
     assert sense(0.05) is None
     assert sense.failures == {}
+
+
+def test_a_source_with_a_bug_is_away_and_the_others_go_on(clock, source):
+    class Odd(FakeSource):
+        def poll(self, _timeout_s):
+            raise OSError(5, "Input/output error")
+
+    sense = Sense([Odd(clock, "odd source"), source], MACHINES, SenseRules(), clock)
+    source.put(reading("m1"))
+    assert [window.asset for window in sense(0.05).data] == ["m1"]
+    assert sense.failures == {"odd source": "OSError: [Errno 5] Input/output error"}
 
 
 def test_all_sources_away_is_a_fault(clock, source, sense):
