@@ -10,7 +10,7 @@ well: an alarm that was in force stays so until the bed has been known for `sett
 the protocol speaks for itself.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,11 @@ class Call:
     priority: Priority | None = None
     """None: the definition's own."""
 
+    @property
+    def board_priority(self) -> int | None:
+        """As the alarm engine counts it."""
+        return BOARD_PRIORITY[self.priority] if self.priority else None
+
 
 class Act:
     """Sets the alarms of `beds`; who lies there is told by `admit`."""
@@ -72,9 +77,12 @@ class Act:
         board: AlarmBoard,
         beds: Sequence[str],
         patients: Sequence[Patient | None],
+        wall: Callable[[], float],
         settle_s: float = 300.0,
     ) -> None:
+        """`wall` gives the time of day, UTC s."""
         self._board, self._beds, self._settle_s = board, tuple(beds), settle_s
+        self._wall = wall
         self._patients = list(patients)
         self._occupied = np.array([patient is not None for patient in patients], bool)
         self._told = {kind: self._in_force(kind) for kind in KINDS}
@@ -150,7 +158,7 @@ class Act:
             alarm_id,
             active=True,
             detail=call.detail,
-            priority=BOARD_PRIORITY[call.priority] if call.priority else None,
+            priority=call.board_priority,
             about=self._about(kind, row, decision, call),
             again=again,
         )
@@ -167,11 +175,19 @@ class Act:
             "patient": patient.pseudonym if patient else "",
             "kind": kind.removeprefix(bed_alarms.PER_BED),
             "what": list(call.what),
+            "raised_at": self._raised_at(alarm_of(kind, self._beds[row]), call.board_priority),
             "news2": int(score.at_least[row]),
             "complete": bool(score.complete[row]),
             "risk": Risk(int(decision.risk[row])).name,
             "parts": {p.name: n for p in Parameter if (n := int(score.parts[row, p]))},
         }
+
+    def _raised_at(self, alarm_id: str, priority: int | None) -> float:
+        """When the occurrence came to its priority: wall, UTC s."""
+        alarm = self._board.alarm(alarm_id)
+        stands = alarm.state.life in ABNORMAL and (priority or alarm.priority) >= alarm.priority
+        known = alarm.about.get("raised_at", alarm.active_since) if stands else None
+        return self._wall() if known is None else float(known)
 
     def _unmonitored(self, why: str) -> None:
         about = {"bed": "", "patient": "", "kind": "technical", "what": ["UNMONITORED"]}

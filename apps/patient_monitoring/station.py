@@ -36,7 +36,7 @@ from apps.patient_monitoring.sense import Sense
 from apps.patient_monitoring.snapshot import Snapshots
 from apps.patient_monitoring.ward import Decision, Percept
 from apps.patient_monitoring.watch import Listener, Watch
-from common import meta
+from common import meta, records
 from common.inference.selection import Choice
 from common.pipeline import Fault, Outcome, Pipeline
 from common.service.command_queue import CommandQueue
@@ -78,7 +78,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
     )
     intake = Intake(Census(beds), parts.identities, settings.intake, parts.clock, record.moved)
     perceive = Perceive(patients, settings, RiskModel(model) if model else None)
-    act = Act(parts.alarms, beds, patients, settings.escalation.release_s)
+    act = Act(parts.alarms, beds, patients, parts.clock.wall, settings.escalation.release_s)
     station = Station(settings, parts, intake, perceive, act)
     sense = Sense(intake, parts.clock, settings.ward.period_s, station.moved)
     pipeline: Pipeline[Readings, Percept, WardState, Decision] = Pipeline(
@@ -132,7 +132,7 @@ class Station:
         keys = (CENSUS, SPOTS, OWNERS, FORCE)
         found = [store.submit(partial(meta.get, key=k)).result() or {} for k in keys]
         stays, spots, owners, self._was_in_force = found
-        self.intake.restore(stays, spots)
+        self.intake.restore(stays, spots, store.submit(records.newest_wall).result())
         self.owners = Owners(self.parts.alarms, owners)
 
     def run(self, stop: threading.Event) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from apps.patient_monitoring.bed_alarms import IEC_PRIORITY, alarm_of
+from apps.patient_monitoring.bed_alarms import BOARD_PRIORITY, IEC_PRIORITY, RISK, alarm_of
 from apps.patient_monitoring.domain import Array, Extreme, Flag, Patient, Priority, Risk, Sign
 from apps.patient_monitoring.evidence import SIGN_OF, bits, number, scored, signs_of
 from apps.patient_monitoring.pause import PAUSED
@@ -21,6 +21,12 @@ from common.alarms.engine import State
 
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
+
+
+WITHIN_S = {
+    BOARD_PRIORITY[one.priority]: one.within_s for one in CHART.values() if one.within_s
+}
+"""By when somebody is at the bed, by the priority that the chart gives."""
 
 
 class Tiles:
@@ -49,9 +55,7 @@ class Tiles:
         station, bed = self._station, self._station.beds[row]
         patient = station.patients[row]
         tile: dict[str, Any] = {"bed": bed, "row": row, **_person(station, bed, patient)}
-        admitted_at = tile["admitted_at"] or 0.0
-        theirs = [a for a in alarms if (a.active_since or wall) >= admitted_at]
-        tile["alarms"] = [self._alarm(alarm) for alarm in theirs] if patient else []
+        tile["alarms"] = [self._alarm(a) for a in alarms if patient and _is_of(patient, a)]
         tile["owner"] = next((one["owner"] for one in tile["alarms"] if one["owner"]), "")
         tile["paused_until"] = self._paused_until(bed)
         percept, decision = station.percept, station.decision
@@ -105,7 +109,7 @@ class Tiles:
         return self._told[row]
 
     def _alarm(self, alarm: Alarm) -> dict[str, Any]:
-        definition, since = alarm.definition, alarm.active_since
+        definition = alarm.definition
         return {
             "id": definition.id,
             "state": alarm.state.name.value,
@@ -113,8 +117,8 @@ class Tiles:
             "text": definition.text,
             "detail": alarm.detail,
             "since": alarm.changed_at,
-            "active_since": since,
-            "respond_by": since + definition.time_to_respond_s if since else None,
+            "active_since": alarm.active_since,
+            "respond_by": _respond_by(alarm),
             "owner": self._station.owners.of(alarm),
             "ack_user": alarm.ack_user,
             "ack_time": alarm.ack_time,
@@ -157,6 +161,20 @@ def _person(station: "Station", bed: str, patient: Patient | None) -> dict[str, 
         "refusal": patient.refusal,
         "admitted_at": stay.since if stay and same else None,
     }
+
+
+def _is_of(patient: Patient, alarm: Alarm) -> bool:
+    """Whether nobody says that the alarm is of somebody else."""
+    return alarm.about.get("patient", patient.pseudonym) == patient.pseudonym
+
+
+def _respond_by(alarm: Alarm) -> float | None:
+    """By when somebody is at the bed: of a risk by the chart, since it was raised to that."""
+    since, within_s = alarm.active_since, alarm.definition.time_to_respond_s
+    if alarm.definition.id.startswith(RISK):
+        since = alarm.about.get("raised_at", since)
+        within_s = WITHIN_S.get(alarm.priority, within_s)
+    return since + within_s if since else None
 
 
 def _oldest(percept: Percept, row: int) -> Sign | None:

@@ -309,6 +309,36 @@ def test_who_left_can_be_forgotten_and_who_lies_here_cannot(gateway):
 # ------------------------------------------------------------------ what is shown
 
 
+def test_a_tile_gives_as_much_time_as_the_chart_from_when_it_was_raised(gateway):
+    ill(gateway)
+    alarm = gateway.tile("1")["alarms"][0]
+    assert alarm["priority"] == "MEDIUM"
+    assert alarm["respond_by"] == alarm["active_since"] + 180
+    gateway.run(ALARM_S, b1={**ILL, "HR": 135, "PULSE": 135})
+    alarm = gateway.tile("1")["alarms"][0]
+    assert alarm["priority"] == "HIGH"
+    raised_s = alarm["respond_by"] - 60 - alarm["active_since"]
+    assert raised_s == pytest.approx(ALARM_S, abs=5), "counted from the emergency on"
+
+
+def test_a_tile_shows_its_patients_alarms_after_the_clock_was_set_back(gateway):
+    gateway.run(5, b1={})
+    gateway.clock.set_wall(gateway.clock.wall() - 600)
+    gateway.run(5, b1={})
+    ill(gateway)
+    assert [alarm["id"] for alarm in gateway.tile("1")["alarms"]] == ["bed_risk/1"]
+
+
+def test_a_tile_does_not_show_what_was_the_last_patients(gateway):
+    ill(gateway)
+    patient = gateway.tile("1")["patient"]
+    gateway.command("discharge", bed="1", patient=patient, reason="home")
+    gateway.command("admit", bed="1", mrn="SIM9")
+    gateway.beat()
+    assert gateway.state("bed_risk/1") == "RTNUN"
+    assert gateway.tile("1")["alarms"] == []
+
+
 def test_the_snapshot_is_json_and_says_that_this_is_no_device(gateway):
     ill(gateway)
     gateway.tile("1")

@@ -43,7 +43,7 @@ def rig():
 
 @pytest.fixture
 def act(rig):
-    return Act(rig.board, BEDS, patients(), settle_s=300.0)
+    return Act(rig.board, BEDS, patients(), rig.clock.wall, settle_s=300.0)
 
 
 def decision(*, at=0.0, risk=(), parts=(), extreme=(), technical=(), missing=(), model=(),
@@ -115,7 +115,7 @@ def test_an_alarm_says_whom_it_is_about(act, rig):
     act(high())
     assert rig.alarm("bed_risk/1").about == {
         "bed": "1", "patient": "p-one", "kind": "risk", "what": ["RESPIRATION"],
-        "news2": 7, "complete": True, "risk": "HIGH",
+        "news2": 7, "complete": True, "risk": "HIGH", "raised_at": rig.clock.wall(),
         "parts": {"RESPIRATION": 3, "SPO2": 2, "PULSE": 2},
     }  # fmt: skip
 
@@ -174,6 +174,26 @@ def test_a_higher_risk_sounds_again_and_a_lower_one_does_not(act, rig):
     assert "Now 5" in rig.alarm("bed_risk/1").detail
 
 
+def test_an_alarm_says_since_when_it_has_had_its_priority(act, rig):
+    def raised_at():
+        return rig.alarm("bed_risk/1").about["raised_at"]
+
+    began = rig.clock.wall()
+    act(decision(risk={0: Risk.MEDIUM}, parts={0: EMERGENCY}))
+    rig.clock.sleep(100.0)
+    act(decision(at=100.0, risk={0: Risk.LOW_MEDIUM}, parts={0: EMERGENCY}))
+    assert raised_at() == began
+    act(high(at=101.0))
+    assert raised_at() == began + 100
+    rig.clock.sleep(100.0)
+    act = restarted(rig)
+    act(high(at=201.0))
+    assert raised_at() == began + 100
+    act(decision(at=202.0))
+    act(decision(at=203.0, risk={0: Risk.MEDIUM}, parts={0: EMERGENCY}))
+    assert raised_at() == rig.clock.wall(), "another occurrence"
+
+
 def test_a_score_that_became_worse_sounds_again_at_the_same_priority(act, rig):
     act(high())
     rig.board.command("bed_risk/1", orders.acknowledge(NURSE))
@@ -211,7 +231,7 @@ def test_a_pause_never_hides_what_is_of_high_priority(act, rig):
     for name in ("bed_risk/1", "bed_risk/2"):
         pausable[name] = replace_limit(pausable[name])
     rig = Rig(*pausable.values())
-    act = Act(rig.board, BEDS, patients())
+    act = Act(rig.board, BEDS, patients(), rig.clock.wall)
     act(decision(risk={0: Risk.MEDIUM, 1: Risk.LOW_MEDIUM}, parts={0: EMERGENCY, 1: EMERGENCY}))
     for name in ("bed_risk/1", "bed_risk/2"):
         pause = orders.shelve(NURSE, Shelving(120.0, "washing"))
@@ -281,7 +301,7 @@ def test_a_blind_decision_clears_nothing_and_the_next_good_one_ends_it(act, rig)
 
 def restarted(rig, **down):
     rig.restart(**down)
-    return Act(rig.board, BEDS, patients(), settle_s=300.0)
+    return Act(rig.board, BEDS, patients(), rig.clock.wall, settle_s=300.0)
 
 
 def test_after_a_restart_an_alarm_stays_until_the_patient_is_known_again(act, rig):
@@ -333,7 +353,7 @@ def test_after_a_restart_an_alarm_is_only_its_own_patient_s(act, rig, who, state
     act(high())
     rig.board.command("bed_risk/1", orders.acknowledge(NURSE))
     rig.restart()
-    act = Act(rig.board, BEDS, [None] * 3, settle_s=300.0)
+    act = Act(rig.board, BEDS, [None] * 3, rig.clock.wall, settle_s=300.0)
     act(decision(at=0.0))
     act.admit(0, Patient(who, "1"))
     act(decision(at=1.0))
@@ -344,7 +364,7 @@ def test_an_alarm_of_before_ends_where_nobody_lies_any_more(act, rig):
     act(high())
     rig.board.command("bed_risk/1", orders.acknowledge(NURSE))
     rig.restart()
-    act = Act(rig.board, BEDS, [None] * 3, settle_s=300.0)
+    act = Act(rig.board, BEDS, [None] * 3, rig.clock.wall, settle_s=300.0)
     missing = {0: Parameter.PULSE}
     act(decision(at=0.0, missing=missing))
     assert rig.states() == {"bed_risk/1": "ACKED"}
@@ -379,7 +399,7 @@ ORDERS = st.sampled_from(["bed_risk", "bed_extreme", "bed_technical"]).flatmap(
 def test_an_alarm_stands_exactly_where_the_protocol_says_so_and_is_its_patient_s(steps):
     rig = Rig(*bed_alarms.definitions(BEDS).values())
     lies = ["p-one", "p-two", None]
-    act = Act(rig.board, BEDS, patients())
+    act = Act(rig.board, BEDS, patients(), rig.clock.wall)
     for at, step in enumerate(steps):
         if isinstance(step, str):
             rig.board.command(step, orders.acknowledge(NURSE))

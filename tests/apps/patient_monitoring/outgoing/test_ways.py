@@ -62,7 +62,7 @@ class Gateway:
                              clock=self.store.clock)  # fmt: skip
         self.ways = open_ways(settings, self.store, reveal)
         self.board = stored_board(bed_alarms.definitions(BEDS), self.store, self.outbox, ALL)
-        self.act = Act(self.board, BEDS, patients())
+        self.act = Act(self.board, BEDS, patients(), self.store.clock.wall)
         for way in self.ways.values():
             way.start()
             self._opened.callback(way.stop)
