@@ -5,9 +5,11 @@ sensor neither opens nor closes one.
 """
 
 import logging
+from collections.abc import Callable
 
 from apps.predictive_maintenance.desk import Desk
 from apps.predictive_maintenance.domain import Decision, Verdict
+from apps.predictive_maintenance.remembered import State
 from common.errors import PlcError
 from common.pipeline import Fault
 from common.ports import LightState, StatusLight
@@ -25,22 +27,27 @@ log = logging.getLogger(__name__)
 class Act:
     """Takes decisions to the desk, and the worst verdict of all machines to the light.
 
+    A verdict of `plan` or `stop` stands until it is taken back, a better one is believed only
+    while its machine is heard and judged.
+
     A light that does not answer is a failure beside the work orders, told as an alarm: it
     costs no machine its verdict.
     """
 
-    def __init__(self, desk: Desk, light: StatusLight | None) -> None:
+    def __init__(
+        self, desk: Desk, light: StatusLight | None, state: Callable[[], State]
+    ) -> None:
         self.desk = desk
-        self._light = light
-        self._verdicts: dict[str, Verdict] = {}
+        self._light, self._state = light, state
         self._fault = ""
+        self.unsure: frozenset[str] = frozenset()
+        """Machines of which no good verdict is believed now."""
         self.light_failure = ""
         """Why the light cannot be told; empty when it can, or there is none."""
 
     def __call__(self, decision: tuple[Decision, ...]) -> None:
         """Carry the decisions of one batch out."""
         for one in decision:
-            self._verdicts[one.asset] = one.verdict
             self.desk.take(one)
         self.desk.flush()
         if any(one.judged for one in decision):
@@ -68,8 +75,11 @@ class Act:
     @property
     def light_state(self) -> LightState:
         """What the light has to say."""
-        if self._fault or not self._verdicts:
+        if self._fault:
             return LightState.FAULT
-        known = [v for v in self._verdicts.values() if v is not Verdict.UNKNOWN]
-        worst = max(known, key=lambda verdict: verdict.rank, default=Verdict.UNKNOWN)
-        return LIGHT[worst]
+        verdicts = [
+            memory.verdict
+            for asset, memory in self._state().items()
+            if asset not in self.unsure or memory.verdict.rank >= Verdict.PLAN.rank
+        ]
+        return LIGHT[max(verdicts, key=lambda one: one.rank, default=Verdict.UNKNOWN)]

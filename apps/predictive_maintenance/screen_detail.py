@@ -6,7 +6,7 @@ from apps.predictive_maintenance.screen_history import iso_seconds
 from apps.predictive_maintenance.screen_table import VERDICTS, sign, state_text, word_of
 from common.screen.alarm_list import clock_text
 from common.screen.document import MISSING, Document, count, measure
-from common.screen.language import decimal, mark, tr
+from common.screen.language import decimal, heard, mark, tr
 from common.screen.markup import Html, element
 
 KINDS = {
@@ -30,7 +30,7 @@ def headline(machine: Document) -> Html:
         measure(temperature, "°C") if temperature is not None else "",
         tr("measured {time}", time=clock_text(machine.number("taken"))),
         tr("not judged: {why}", why=machine.text("not_judged"))
-        if machine.text("not_judged") else machine.text("note"),
+        if machine.text("not_judged") else heard(machine.text("note")),
     ]  # fmt: skip
     name = element("b", machine.text("name"))
     told = element("span", " · ".join(filter(None, said)))
@@ -42,11 +42,17 @@ def evidence(machine: Document) -> Html:
     criticality = machine.whole("criticality")
     found = [_reason(one, criticality) for one in machine.documents("evidence")]
     if not found:
-        said = tr("Nothing speaks against running.")
-        unknown = machine.text("verdict") not in VERDICTS
-        found = [element("div", tr("Nothing is known yet.") if unknown else said)]
+        found = [element("div", _no_reason(machine))]
     parts = [*found, *_changes(machine), *_lines(machine), _outlook(machine.at("outlook"))]
     return _box(tr("Why"), *parts, key="evidence")
+
+
+def _no_reason(machine: Document) -> str:
+    """What it means that nothing speaks for a verdict."""
+    if machine.text("verdict") not in VERDICTS:
+        return tr("Nothing is known yet.")
+    why = heard(machine.text("not_compared"))
+    return tr("Not compared: {why}.", why=why) if why else tr("Nothing speaks against running.")
 
 
 def _reason(one: Document, criticality: int | None) -> Html:

@@ -107,6 +107,7 @@ def _verdict(machine: Document) -> Html:
 def _beside(machine: Document) -> Html:
     said = (
         tr("STOP NOT ACKNOWLEDGED") if machine.flag("latched") else "",
+        tr("not compared") if machine.text("not_compared") else "",
         tr("criticality {n}", n=machine.whole("criticality") or MISSING),
         state_text(machine),
     )

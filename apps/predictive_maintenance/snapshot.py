@@ -94,6 +94,7 @@ class Snapshots:
             "judged": bool(health and health.judged),
             "not_judged": unjudged,
             "note": health.reason if health and health.judged else "",
+            "not_compared": status.not_compared,
             "quality": health.quality.value if health else "stale",
             "data_age_s": round(now - seen, 1) if seen is not None else None,
             "silent": seen is None or now - seen > station.settings.sense.silent_s,

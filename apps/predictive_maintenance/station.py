@@ -73,7 +73,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
         Orders(desk_rules, criticality), machines, settings.station.name,
         parts.store, parts.outbox, parts.sinks,
     )  # fmt: skip
-    act = Act(desk, parts.light)
+    act = Act(desk, parts.light, lambda: pipeline.state)
     record = Recorder(
         parts.store, parts.outbox, parts.sinks, provenance,
         settings.station.health_period_s, look, lambda: pipeline.state,

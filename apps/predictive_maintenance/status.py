@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from apps.predictive_maintenance.domain import Batch, Decision, Health, Motion, Verdict
+from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.watch import MachineCondition
 from common.pipeline import Outcome
 from common.quality import Quality
@@ -22,8 +23,10 @@ class Status:
     decision: Decision | None = None
     judged_decision: Decision | None = None
     """The last that gave a zone."""
+    not_compared: str = ""
+    """Why its last judged record could be compared with no level; empty: it was compared."""
     ran_unjudged_since: float | None = None
-    """In the records' own time; None: it was judged, or it stands still."""
+    """In the records' own time; None: it was judged and compared, or it stands still."""
     records: int = 0
     bad: int = 0
 
@@ -46,9 +49,10 @@ class Plant:
         status.bad += health.quality is not Quality.GOOD
         if health.judged:
             status.judged, status.judged_decision = health, decision
+            status.not_compared = "" if has_level(health, decision) else health.reason
         self.verdicts[decision.verdict.value if decision.judged else "not_judged"] += 1
         stands = health.state.motion is Motion.STOPPED or health.quality is not Quality.GOOD
-        if health.judged or stands:
+        if stands or (health.judged and not status.not_compared):
             status.ran_unjudged_since = None
         elif status.ran_unjudged_since is None:
             status.ran_unjudged_since = health.at_s
@@ -58,16 +62,22 @@ class Plant:
         status = self.machines.get(asset)
         if status is not None:
             status.decision = status.judged_decision = None
+            status.not_compared = ""
 
-    def condition(self, asset: str, verdict: Verdict, age_s: float | None) -> MachineCondition:
+    def condition(self, asset: str, memory: Memory, age_s: float | None) -> MachineCondition:
         """One machine as the alarms see it."""
         status = self.machines[asset]
-        health, decision = status.health, status.decision
+        health, since = status.health, status.ran_unjudged_since
         wrong = health.reason if health and health.quality is not Quality.GOOD else ""
-        since = status.ran_unjudged_since
+        stopping = [e for e in memory.evidence if e.verdict is Verdict.STOP]
         return MachineCondition(
-            verdict,
-            decision.evidence[0].sentence if decision and decision.evidence else "",
-            wrong, age_s,
+            memory.verdict,
+            "; ".join(e.sentence for e in stopping or memory.evidence[:1]),
+            frozenset(e.kind for e in stopping), wrong, age_s,
             health.at_s - since if health and since is not None else 0.0,
         )  # fmt: skip
+
+
+def has_level(health: Health, decision: Decision) -> bool:
+    """Whether vibration was compared with the standard's limits, or with its own normal."""
+    return bool(decision.zone or health.velocity_baseline or health.acceleration_baseline)

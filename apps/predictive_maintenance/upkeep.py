@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from apps.predictive_maintenance import watch
 from apps.predictive_maintenance.baseline import Baseline
-from apps.predictive_maintenance.domain import Verdict, Window
+from apps.predictive_maintenance.domain import Window
 from apps.predictive_maintenance.learning import then
+from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.snapshot import SPECTRUM, Snapshots
 from apps.predictive_maintenance.spectra import spectra
 from apps.predictive_maintenance.vibration import Measurer
-from apps.predictive_maintenance.watch import Condition
+from apps.predictive_maintenance.watch import Condition, MachineCondition
 from common.alarms.diagnostics import Diagnostics
 from common.meta import put
 
@@ -51,6 +52,8 @@ class Upkeep:
         self._said: set[str] = set()
         """Alarms that were active at the last look."""
         self._details: dict[str, str] = {}
+        self._machines: dict[str, MachineCondition] = {}
+        """As they were at the last look."""
         self._lost = 0
         self._tried: dict[str, int] = {}
         """Rows there were when a first baseline was last tried."""
@@ -65,8 +68,10 @@ class Upkeep:
             self._alarms_at = now + ALARMS_S
             self._station.act.desk.flush()
             self._station.recorder.flush()
+            condition = self._condition(now)
+            self._station.act.unsure = watch.unsure(condition)
             self._station.act.show()
-            self._set_alarms(now)
+            self._set_alarms(condition)
             self._first_baselines()
         if now >= self._snapshot_at:
             self._snapshot_at = now + self._period_s
@@ -94,13 +99,16 @@ class Upkeep:
 
     # ------------------------------------------------------------------------------- alarms
 
-    def _set_alarms(self, now: float) -> None:
+    def _set_alarms(self, condition: Condition) -> None:
         board, machines = self._station.parts.alarms, self._station.settings.machines
-        active = watch.active_alarms(self._condition(now))
+        active = watch.active_alarms(condition)
+        worse = watch.worse(self._machines, condition)
+        self._machines = dict(condition.machines)
         for alarm_id, detail in active.items():
-            if self._details.get(alarm_id) != detail:
+            again = alarm_id in worse
+            if again or self._details.get(alarm_id) != detail:
                 urgent = watch.priority(alarm_id, machines)
-                board.set(alarm_id, active=True, detail=detail, priority=urgent)
+                board.set(alarm_id, True, detail, urgent, again=again)
         for alarm_id in self._gone(active):
             board.set(alarm_id, active=False)
         self._details = active
@@ -122,14 +130,12 @@ class Upkeep:
     def _condition(self, now: float) -> Condition:
         station, link = self._station, self._station.parts.link()
         lost, self._lost = station.sense.dropped - self._lost, station.sense.dropped
-        states = station.pipeline.state
         machines = {}
         for asset in station.settings.machines:
             seen = station.sense.last_seen(asset)
-            memory = states.get(asset)
-            verdict = memory.verdict if memory else Verdict.UNKNOWN
+            memory = station.pipeline.state.get(asset, Memory())
             age = now - seen if seen is not None else None
-            machines[asset] = station.plant.condition(asset, verdict, age)
+            machines[asset] = station.plant.condition(asset, memory, age)
         return Condition(
             machines, station.settings.sense.silent_s, now - self._started,
             dict(station.sense.failures), station.sense.unknown(), lost,

@@ -24,13 +24,15 @@ class MachineCondition:
 
     verdict: Verdict = Verdict.UNKNOWN
     evidence: str = ""
-    """The worst reason for the verdict."""
+    """The worst reason for the verdict; of a stop all that ask for it."""
+    stopping: frozenset[str] = frozenset()
+    """The kinds of evidence that ask for a stop."""
     wrong: str = ""
     """What is wrong with its records; empty: nothing."""
     age_s: float | None = None
     """Since its last record; None: none came since the start."""
     unjudged_s: float = 0.0
-    """For how long it has run without being judged."""
+    """For how long it has run without being judged, or compared with anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,29 @@ def active_alarms(now: Condition) -> dict[str, str]:
     return {name: detail for name, detail in found.items() if detail}
 
 
+def worse(before: Mapping[str, MachineCondition], now: Condition) -> set[str]:
+    """Alarms of a stop that has a cause that it did not have: these must sound again."""
+    return {
+        f"{EACH}stop.{asset}"
+        for asset, machine in now.machines.items()
+        if machine.stopping - before.get(asset, machine).stopping
+    }
+
+
+def unsure(now: Condition) -> frozenset[str]:
+    """Machines that are not heard, measured badly, or not judged for long."""
+    return frozenset(
+        asset
+        for asset, machine in now.machines.items()
+        if machine.wrong
+        or machine.age_s is None
+        or machine.age_s > now.silent_s
+        or machine.unjudged_s > UNJUDGED_S
+    )
+
+
 def _of_machine(machine: MachineCondition, now: Condition) -> dict[str, str]:
-    why = machine.evidence or "as it was before the start"
+    why = machine.evidence or "its cause is gone; nobody has acknowledged it"
     age = machine.age_s if machine.age_s is not None else now.up_s
     silent = age > now.silent_s
     unjudged = machine.unjudged_s > UNJUDGED_S and not machine.wrong and not silent

@@ -10,6 +10,7 @@ from apps.predictive_maintenance.config import OrderRules
 from apps.predictive_maintenance.desk import EVENT, Desk
 from apps.predictive_maintenance.domain import Verdict
 from apps.predictive_maintenance.orders import Orders
+from apps.predictive_maintenance.remembered import Memory
 from common.pipeline import Fault
 from common.ports import LightState
 from common.storage.queries import latest, open_readonly
@@ -176,18 +177,34 @@ def test_what_the_store_refuses_waits_and_is_not_lost(desk, store, clock, monkey
     assert desk.failure == ""
 
 
-def test_the_light_shows_the_worst_machine(desk, light):
-    act = Act(desk, light)
+def an_act(desk, light, **verdicts):
+    """Acting on a plant whose machines have these verdicts."""
+    return Act(desk, light, lambda: {asset: Memory(one) for asset, one in verdicts.items()})
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "unsure", "shown"),
+    [
+        ({}, (), LightState.FAULT),
+        ({"m0": Verdict.UNKNOWN}, (), LightState.FAULT),
+        ({"m0": Verdict.RUN, "m1": Verdict.UNKNOWN}, (), LightState.RUN),
+        ({"m0": Verdict.RUN, "m1": Verdict.PLAN}, (), LightState.PLAN),
+        ({"m0": Verdict.RUN, "m1": Verdict.WATCH}, ("m1",), LightState.RUN),
+        ({"m0": Verdict.RUN, "m1": Verdict.WATCH}, ("m0", "m1"), LightState.FAULT),
+        ({"m0": Verdict.RUN, "m1": Verdict.STOP}, ("m0", "m1"), LightState.STOP),
+    ],
+)
+def test_the_light_shows_the_worst_verdict_that_can_be_believed(
+    desk, light, verdicts, unsure, shown
+):
+    act = an_act(desk, light, **verdicts)
+    act.unsure = frozenset(unsure)
     act.show()
-    act((decision("m0"), decision("m1", PLAN)))
-    act.show()
-    act((decision("m1"),))
-    act.show()
-    assert light.shown == [LightState.FAULT, LightState.PLAN, LightState.RUN]
+    assert light.shown == [shown]
 
 
 def test_the_safe_state_says_that_nothing_is_known_until_something_is_judged(desk, light):
-    act = Act(desk, light)
+    act = an_act(desk, light, m0=Verdict.RUN)
     act((decision("m0"),))
     act.safe_state(DEAD)
     assert light.shown == [LightState.FAULT]
@@ -198,7 +215,7 @@ def test_the_safe_state_says_that_nothing_is_known_until_something_is_judged(des
 
 
 def test_a_dead_light_costs_no_machine_its_order(desk, light):
-    act = Act(desk, light)
+    act = an_act(desk, light)
     light.broken = True
     act((decision("m0", PLAN),))
     act.show()
@@ -211,7 +228,7 @@ def test_a_dead_light_costs_no_machine_its_order(desk, light):
 
 
 def test_without_a_light_nothing_is_shown(desk):
-    act = Act(desk, None)
+    act = an_act(desk, None)
     act.safe_state(DEAD)
     act.show()
     assert act.light_failure == ""

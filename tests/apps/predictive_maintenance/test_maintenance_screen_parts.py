@@ -23,6 +23,7 @@ from apps.predictive_maintenance.screen_table import (
 from common.plot import DARK, LIGHT
 from common.records import Record
 from common.screen.document import Document
+from common.screen.language import heard, use
 
 
 def machine(asset: str, verdict: str = "run", **changes: Any) -> Document:
@@ -200,3 +201,12 @@ def test_remaining_time_is_in_hours_then_in_days(hours: float | None, said: str)
 
 def test_a_level_has_a_sign() -> None:
     assert (signed(9.44), signed(-3.0), signed(None)) == ("+9.4", "−3.0", "–")
+
+
+def test_every_cause_of_a_stop_is_said_in_german() -> None:
+    use("de")
+    said = heard("velocity 9 mm/s, limit 8; acceleration 30.4 m/s², limit 4.21")
+    use("en")
+    assert said == (
+        "Schwinggeschwindigkeit 9 mm/s, Grenze 8; Beschleunigung 30.4 m/s², Grenze 4.21"
+    )

@@ -11,11 +11,14 @@ from apps.predictive_maintenance.watch import (
     active_alarms,
     definitions,
     priority,
+    unsure,
+    worse,
 )
 from common.alarms.diagnostics import ALL
 from tests.apps.predictive_maintenance.maintenance_rig import MACHINES
 
-QUIET = Condition({"m0": MachineCondition(Verdict.RUN, age_s=1.0)}, silent_s=60.0, up_s=10.0)
+HEARD = MachineCondition(Verdict.RUN, age_s=1.0)
+QUIET = Condition({"m0": HEARD}, silent_s=60.0, up_s=10.0)
 
 
 def active(condition=QUIET, **changes):
@@ -60,6 +63,31 @@ def test_a_machine_is_silent_only_after_it_had_time_to_speak():
 
 def test_a_broken_sensor_hides_that_the_machine_is_not_judged():
     assert list(machine(wrong="flat line", unjudged_s=UNJUDGED_S + 1)) == ["machine_sensor.m0"]
+
+
+def test_a_stop_that_has_one_more_cause_sounds_again():
+    def seen(*kinds):
+        return {"m0": MachineCondition(Verdict.STOP, stopping=frozenset(kinds))}
+
+    def sounds(before, *kinds):
+        return worse(before, replace(QUIET, machines=seen(*kinds)))
+
+    again = {f"{EACH}stop.m0"}
+    assert sounds(seen("velocity"), "velocity", "acceleration") == again
+    assert sounds(seen("velocity"), "acceleration") == again
+    assert sounds(seen("velocity"), "velocity") == sounds(seen("velocity")) == set()
+    assert sounds({}, "velocity") == set()  # so it was before the start
+
+
+def test_no_good_verdict_is_believed_of_a_machine_that_is_not_heard_or_not_judged():
+    def believed(**changes):
+        return not unsure(replace(QUIET, machines={"m0": replace(HEARD, **changes)}))
+
+    assert believed()
+    assert not believed(age_s=None)
+    assert not believed(age_s=61.0)
+    assert not believed(wrong="flat line")
+    assert not believed(unjudged_s=UNJUDGED_S + 1)
 
 
 def test_a_machine_that_stops_production_is_more_urgent():
