@@ -9,7 +9,6 @@ and the commands `raise` and `clear` stand for what a process would do.
 
 import math
 import os
-import queue
 import random
 import signal
 import sys
@@ -28,12 +27,13 @@ from common.alarms.document import document
 from common.alarms.persist import stored_board
 from common.clock import SystemClock
 from common.service import ApiServer, build_api
+from common.service.command_queue import CommandQueue
 from common.snapshot import keep
 from common.store import Store
 from common.users import User, Users
 
 VALUES, STANDING, EVENTS = 200, 50, 1000
-SNAPSHOT_S, TICK_S, WAIT_S = 0.5, 0.25, 0.05
+SNAPSHOT_S, TICK_S, WAIT_S = 0.5, 0.25, 0.02
 USER, PASSWORD = "bench", "LINESIDE_BENCH_PASSWORD"
 
 
@@ -45,7 +45,7 @@ class BenchStation:
     def __init__(self, name: str, store: Store) -> None:
         self._name, self._store, self.port = name, store, 0
         self._board = stored_board(definitions(), store)
-        self._asked: queue.Queue[tuple[str, dict[str, Any], User, Future[Any]]] = queue.Queue()
+        self._queue = CommandQueue()
         self._last: dict[str, Any] = {}
         self._random = random.Random(7)  # noqa: S311 - a simulation
 
@@ -55,7 +55,8 @@ class BenchStation:
             self._board.set(f"standing_{number:02}", active=True, detail="stands for long")
         clock, say, tick = self._store.clock, 0.0, 0.0
         while not stop.is_set():
-            self._carry_out()
+            self._queue.carry_out(self._done)
+            stop.wait(WAIT_S)
             now = clock.monotonic()
             if now >= tick:
                 tick = now + TICK_S
@@ -63,16 +64,6 @@ class BenchStation:
             if now >= say:
                 say = now + SNAPSHOT_S
                 self._say()
-
-    def _carry_out(self) -> None:
-        try:
-            name, arguments, user, future = self._asked.get(timeout=WAIT_S)
-        except queue.Empty:
-            return
-        try:
-            future.set_result(self._done(name, arguments, user))
-        except Exception as error:  # noqa: BLE001 - the asker is told, whatever it was
-            future.set_exception(error)
 
     def _done(self, name: str, arguments: dict[str, Any], user: User) -> Any:
         if name in commands.ROLES:
@@ -109,9 +100,7 @@ class BenchStation:
 
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
-        future: Future[Any] = Future()
-        self._asked.put((name, arguments, user, future))
-        return future
+        return self._queue.put(name, arguments, user)
 
     def snapshot(self) -> dict[str, Any]:
         """The last state."""

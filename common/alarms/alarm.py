@@ -1,6 +1,7 @@
 """The nouns of the alarm system: an alarm, a change of it, and the answer to a command."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -107,13 +108,16 @@ DONE = Outcome()
 
 
 class AlarmKeeper(Protocol):
-    """Keeps alarms over a restart. Neither method waits for the disk nor raises."""
+    """Keeps alarms over a restart. No method waits for the disk nor raises."""
 
     def changed(self, change: Change) -> None:
         """Keep a change, and audit it where a person made it."""
 
     def flush(self) -> None:
         """Try again what could not be kept before."""
+
+    def settled(self) -> "Future[None]":
+        """Done once the disk has answered for every change until now."""
 
 
 def same(before: Alarm, after: Alarm) -> bool:

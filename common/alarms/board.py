@@ -8,6 +8,7 @@ refused, so that of two operators none acts on what the other has already change
 
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,6 +152,10 @@ class AlarmBoard:
     def command_all(self, seen: Mapping[str, int | None], order: Order) -> dict[str, Outcome]:
         """Carry out an order on several alarms, id → revision seen; each stands alone."""
         return {name: self.command(name, order, seen[name]) for name in seen}
+
+    def settled(self) -> "Future[None]":
+        """Done once the disk has answered for every change until now."""
+        return self._keeper.settled()
 
     # ---------------------------------------------------------------------- what people see
 

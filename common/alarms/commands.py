@@ -5,10 +5,13 @@ An app adds ROLES to its own commands and hands these names over:
     if name in commands.ROLES:
         return commands.carry_out(board, name, arguments, user)
 
-The audit row is written by the board's keeper, in one transaction with the change.
+The audit row is written by the board's keeper, in one transaction with the change. What the
+disk refuses is kept in memory and tried again, so the answer waits for the disk's word, and
+does not depend on it.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from common.alarms import orders
@@ -32,22 +35,31 @@ Arguments = Mapping[str, Any]
 
 
 def carry_out(board: AlarmBoard, name: str, arguments: Arguments, user: User) -> Any:
-    """Do it; returns what the asker shall see. ValueError is the asker's mistake.
+    """Do it; returns what the asker shall see, or its future where something was changed.
 
+    ValueError is the asker's mistake.
     `alarm_id` (and `revision`, where the asker looked at one) names an alarm; or `alarms`
     names several, id → revision or null, and the answer then is id → text for each.
     """
     order, done = _ORDERS[name](arguments, user)
     if "alarms" in arguments:
         outcomes = board.command_all(_several(arguments), order)
-        return {alarm: _said(outcome, done) for alarm, outcome in outcomes.items()}
+        said = {alarm: _said(outcome, done) for alarm, outcome in outcomes.items()}
+        return _once_settled(board, said)
     alarm_id = text(arguments, "alarm_id")
     outcome = board.command(alarm_id, order, whole(arguments, "revision"))
     if outcome.why is Why.UNKNOWN:
         raise ValueError(outcome.text)
     if outcome.why not in (None, Why.NOTHING):
         raise ValueError(f"{alarm_id}: {outcome.text}")
-    return _said(outcome, done)
+    said = _said(outcome, done)
+    return _once_settled(board, said) if outcome.changed else said
+
+
+def _once_settled(board: AlarmBoard, said: Any) -> "Future[Any]":
+    answer: Future[Any] = Future()
+    board.settled().add_done_callback(lambda _: answer.set_result(said))
+    return answer
 
 
 def _said(outcome: Outcome, done: str) -> str:

@@ -71,6 +71,12 @@ class StoredAlarms:
                 return
         self._submit([waiting])
 
+    def settled(self) -> "Future[None]":
+        """Done once the disk has answered for every change until now."""
+        asked = self._store.submit(lambda _: None)
+        self._store.hurry()
+        return asked
+
     def flush(self) -> None:
         """Give the store the oldest of what it does not have yet; returns at once."""
         with self._mutex:

@@ -59,7 +59,10 @@ def test_its_events_are_alarms_that_an_operator_can_take(station: BenchStation) 
     alarms = Document(station.snapshot()).documents("alarms")
     assert {alarm.text("id") for alarm in alarms} == {"event_0003", "event_0004"}
     assert f"@{wall:.3f};" in alarms[0].text("detail")
-    assert station._done("acknowledge", {"alarm_id": "event_0003"}, user) == "acknowledged"
+    assert (
+        station._done("acknowledge", {"alarm_id": "event_0003"}, user).result(10)
+        == "acknowledged"
+    )
 
 
 def test_there_are_alarms_enough() -> None:

@@ -1,6 +1,7 @@
 """A board on a held clock, and a restart of it: what is kept, read back on another boot."""
 
 import json
+from concurrent.futures import Future
 
 from common.alarms import document
 from common.alarms.alarm import Change
@@ -29,6 +30,11 @@ class Memory:
 
     def flush(self):
         """Nothing is ever refused here."""
+
+    def settled(self):
+        done = Future()
+        done.set_result(None)
+        return done
 
     def stored(self, now):
         rows = [Row(*columns, json.loads(text)) for *columns, text in self.rows.values()]

@@ -1,5 +1,7 @@
 """The alarm commands as they come over the API: checked, carried out, answered in words."""
 
+from concurrent.futures import Future
+
 import pytest
 
 from common.alarms import commands
@@ -19,7 +21,11 @@ def made(rig, define):
 
 @pytest.fixture
 def ask(made):
-    return lambda name, **arguments: carry_out(made.board, name, arguments, ENGINEER)
+    def answer(name, **arguments):
+        said = carry_out(made.board, name, arguments, ENGINEER)
+        return said.result(0) if isinstance(said, Future) else said
+
+    return answer
 
 
 def test_every_command_has_a_role_that_exists():

@@ -9,6 +9,7 @@ import pytest
 from common import audit
 from common.alarms import orders, persist
 from common.alarms.alarm import Alarm, Change, Deed
+from common.alarms.commands import carry_out
 from common.alarms.document import NOT_RECORDED
 from common.alarms.engine import AlarmState, State
 from common.alarms.persist import StoredAlarms, load, machine_boot, save, stored_board
@@ -308,3 +309,14 @@ def test_a_change_that_can_never_be_stored_is_given_up_alone_and_counted(store, 
     with closing(open_readonly(store.path)) as connection:
         (given_up,) = drops(connection)
     assert (given_up.what, given_up.of_class, given_up.count) == ("record", "alarm", 1)
+
+
+def test_a_persons_deed_is_answered_once_it_is_on_the_disk(tmp_path, clock, named, mia):
+    slow = StoreSettings(group_ms=60_000.0)  # company would be waited for for a minute
+    with closing(Store(tmp_path / "station.db", clock, slow)) as store:
+        board = stored_board(named("plain"), store)
+        board.set("plain", True)
+        answer = carry_out(board, "acknowledge", {"alarm_id": "plain"}, mia)
+        assert answer.result(WAIT_S) == "acknowledged"
+        with closing(open_readonly(store.path)) as connection:
+            assert len(audited(connection)) == 1
