@@ -43,6 +43,8 @@ class Healthy:
     """[windows], raw, worst axis."""
     wall_times: NDArray[np.float64]
     """UTC, seconds since 1970."""
+    verdicts: tuple[str, ...] = ()
+    """What the station decided of each window then; empty where it decided nothing."""
 
     def __len__(self) -> int:
         """Windows in it."""

@@ -107,4 +107,5 @@ def healthy_rows(
         tuple(row["state"] for row, _ in pairs),
         column("velocity_mm_s"), column("acceleration_m_s2"), column("kurtosis"),
         np.array([row["taken"] for row, _ in pairs], np.float64),
+        tuple(row["verdict"] for row, _ in pairs),
     )  # fmt: skip

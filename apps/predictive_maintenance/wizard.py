@@ -18,9 +18,11 @@ from apps.predictive_maintenance.baseline import (
     unsteadiness,
 )
 from apps.predictive_maintenance.config import BaselineRules, Machine
-from apps.predictive_maintenance.domain import Health
+from apps.predictive_maintenance.domain import Health, Verdict
 from apps.predictive_maintenance.vibration import Measured
 from common.errors import ConfigError
+
+ILL = (Verdict.STOP.value, Verdict.PLAN.value)
 
 
 def healthy_time(judged: Iterable[tuple[Health, Measured]]) -> Healthy:
@@ -81,7 +83,12 @@ def _unlike(learned: Baseline, rules: BaselineRules) -> tuple[str, ...]:
 
 def _ill(healthy: Healthy, machine: Machine, rules: BaselineRules) -> tuple[str, ...]:
     """What a machine in order does not show."""
-    notes = []
+    judged = {verdict: healthy.verdicts.count(verdict) for verdict in ILL}
+    notes = [
+        f"{many} of {len(healthy)} records were judged {verdict}"
+        for verdict, many in judged.items()
+        if many
+    ]
     kurtosis = float(np.median(healthy.kurtosis))
     if kurtosis > rules.kurtosis:
         notes.append(f"full of shocks: raw kurtosis {kurtosis:.1f}, limit {rules.kurtosis:g}")

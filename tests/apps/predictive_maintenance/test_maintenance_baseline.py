@@ -104,6 +104,9 @@ def test_a_few_windows_still_give_a_usable_scatter():
         ({}, ""),
         ({"kurtosis": np.full(100, 6.0, np.float32)}, "raw kurtosis 6.0"),
         ({"velocity_mm_s": np.full(100, 2.9, np.float32)}, "2.9 mm/s is zone C"),
+        ({"verdicts": ("run",) * 60 + ("watch",) * 40}, ""),
+        ({"verdicts": ("run",) * 99 + ("plan",)}, "1 of 100 records were judged plan"),
+        ({"verdicts": ("stop",) * 63 + ("plan",) * 37}, "63 of 100 records were judged stop"),
     ],
 )
 def test_a_machine_that_is_ill_already_is_refused(changes, why):

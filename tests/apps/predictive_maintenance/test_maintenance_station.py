@@ -82,6 +82,17 @@ def test_a_baseline_from_a_faulty_machine_is_refused(rig):
     assert rig.machine()["baseline"]["proposal"]["accepted"] is False
 
 
+def test_a_baseline_from_time_that_was_judged_ill_is_refused(learned):
+    learned.feed(40, damage="unbalance", severity=1.2)
+    start = 600.0 * (HEALTHY + 5)
+    chosen = learned.command("baseline_choose", ANNA, asset="m0", start=start)
+    many = chosen["windows"]
+    assert f"{many} of {many} records were judged stop" in chosen["notes"]
+    with pytest.raises(ValueError, match="were judged stop"):
+        learned.command("baseline_accept", asset="m0", reason="relearned")
+    assert learned.machine()["latched"]
+
+
 def test_a_first_baseline_that_the_shelf_does_not_take_is_said_and_tried_again(
     tmp_path, caplog
 ):
