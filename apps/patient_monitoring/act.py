@@ -42,7 +42,7 @@ from apps.patient_monitoring.protocol import TECHNICAL as FAULTS
 from apps.patient_monitoring.ward import Decision, Kind
 from common.alarms import orders
 from common.alarms.board import AlarmBoard
-from common.alarms.engine import ABNORMAL, State
+from common.alarms.engine import ABNORMAL
 from common.pipeline import Fault
 from common.users import User
 
@@ -115,8 +115,8 @@ class Act:
     def admit(self, row: int, patient: Patient | None) -> None:
         """Who lies in a bed from now on; None: nobody.
 
-        The alarms of another patient end: the next ones are the new patient's own. One
-        from before a restart stays where the engine says that it is this patient's.
+        The alarms and pauses of another patient end: the next ones are the new patient's
+        own. What is from before a restart stays where the engine says that it is theirs.
         """
         before, self._patients[row] = self._patients[row], patient
         self._occupied[row] = patient is not None
@@ -125,9 +125,12 @@ class Act:
         for kind in KINDS:
             alarm_id, told = alarm_of(kind, self._beds[row]), self._told[kind]
             whose = self._board.alarm(alarm_id).about.get("patient")
-            if not (patient and told[row] == HELD and whose == patient.pseudonym):
+            theirs = patient is not None and whose == patient.pseudonym
+            if not (theirs and told[row] == HELD):
                 self._board.set(alarm_id, active=False)
                 told[row] = 0
+            if not theirs:
+                self._board.command(alarm_id, orders.unshelve(LOGIC))
         self._known_since[row] = np.nan
 
     def _in_force(self, kind: str) -> Array:
@@ -153,7 +156,7 @@ class Act:
             return
         call = CALLS[kind](decision, row)
         if Priority.HIGH in (call.priority, HIGH_KINDS.get(kind)):
-            self._end_pause(alarm_id)
+            self._show(alarm_id)
         self._board.set(
             alarm_id,
             active=True,
@@ -163,10 +166,10 @@ class Act:
             again=again,
         )
 
-    def _end_pause(self, alarm_id: str) -> None:
-        """What is of high priority is not hidden by a pause that was meant for less."""
-        if self._board.alarm(alarm_id).state.hiding(State.SHELVED):
-            self._board.command(alarm_id, orders.unshelve(LOGIC))
+    def _show(self, alarm_id: str) -> None:
+        """What is of high priority is not hidden by what was meant for less."""
+        for order in (orders.unshelve, orders.return_to_service):
+            self._board.command(alarm_id, order(LOGIC))
 
     def _about(self, kind: str, row: int, decision: Decision, call: Call) -> dict[str, Any]:
         patient, score = self._patients[row], decision.score

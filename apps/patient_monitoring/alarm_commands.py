@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from apps.patient_monitoring.bed_alarms import bed_of
+from apps.patient_monitoring.bed_alarms import RISK, alarm_of, bed_of
 from apps.patient_monitoring.owners import OWNERS
 from common import meta
 from common.alarms import commands as alarm_commands
@@ -40,19 +40,26 @@ class AlarmCommands:
         alarm_id, to = self._active(arguments), text(arguments, "to")
         return self._owned(alarm_id, to[:64], text(arguments, "reason"))
 
-    def refuse_high(self, arguments: Mapping[str, Any]) -> None:
-        """What is HIGH of a patient is neither shelved nor taken out of service."""
+    def refuse_hidden(self, arguments: Mapping[str, Any]) -> None:
+        """What is HIGH of a patient is neither shelved nor taken out of service, and a risk
+        not at all: it may become HIGH. A pause hides it within its limits.
+        """
         named = arguments.get("alarms") or {arguments.get("alarm_id"): None}
         for alarm_id in named if isinstance(named, dict) else ():
             alarm = self._alarm(alarm_id) if isinstance(alarm_id, str) else None
             if alarm and bed_of(alarm_id) and alarm.priority == HIGH:
                 raise ValueError(f"{alarm_id} is of high priority: it is not hidden")
+            if alarm and alarm_id == alarm_of(RISK, bed_of(alarm_id)):
+                raise ValueError(f"{alarm_id} may become high: pause the bed's alarms instead")
 
     def _active(self, arguments: dict[str, Any]) -> str:
+        """The alarm that is named, of the patient who was seen in its bed; raises Refused."""
         alarm_id = text(arguments, "alarm_id")
-        alarm = self._alarm(alarm_id)
+        alarm, bed = self._alarm(alarm_id), bed_of(alarm_id)
         if alarm is None:
             raise ValueError(f"there is no alarm {alarm_id}")
+        if bed:
+            self._station.intake.census.lies(text(arguments, "patient"), bed)
         if alarm.state.life not in ABNORMAL:
             raise ValueError(f"{alarm_id} is not active")
         return alarm_id

@@ -57,13 +57,13 @@ class Commands:
 
     def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
         """Do it and audit it; returns what the asker shall see, or a future of it."""
-        if name in PAUSE_ROLES:
-            return self._pauses.carry_out(name, arguments, user)
         if name in alarm_commands.ROLES:
             if name in ("shelve", "remove_from_service"):
-                self._alarms.refuse_high(arguments)
+                self._alarms.refuse_hidden(arguments)
             return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
         try:
+            if name in PAUSE_ROLES:
+                return self._pauses.carry_out(name, arguments, user)
             done = getattr(self, f"_{name}")(arguments, user)
         except Refused as error:
             raise ValueError(str(error)) from error

@@ -34,10 +34,11 @@ class Pauses:
         """Bed → when (monotonic s) and for how long, of the last hour."""
 
     def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> str:
-        """Pause or resume; the alarm engine audits each shelving. ValueError: why not."""
+        """Pause or resume; the alarm engine audits each shelving. Raises ValueError or Refused:
+        why not.
+        """
         bed = text(arguments, "bed")
-        if bed not in self._station.intake.census.rows:
-            raise ValueError(f"there is no bed {bed[:20]}")
+        self._station.intake.census.lies(text(arguments, "patient"), bed)
         if name == "resume":
             return self._resume(bed, user)
         return self._pause(bed, number(arguments, "seconds"), text(arguments, "reason"), user)

@@ -16,6 +16,7 @@ from apps.patient_monitoring.screen_fields import (
     key,
     list_beds,
     listed,
+    seen,
     send,
     value,
     who,
@@ -141,7 +142,8 @@ ALARMS = {
 
 
 def _handed(station: str) -> None:
-    alarm, to = {"alarm_id": value("ls-alarm") or ""}, str(value("ls-to") or "").strip()
+    alarm_id, to = str(value("ls-alarm") or ""), str(value("ls-to") or "").strip()
+    alarm = {"alarm_id": alarm_id, "patient": seen(alarm_id.partition("/")[2])}
     if to:
         more = {"to": to, "reason": value("ls-over-why")}
         send(station, "hand_over", alarm | more, "ls-to", "ls-over-why")
@@ -151,8 +153,8 @@ def _handed(station: str) -> None:
 
 def _paused(station: str) -> None:
     more = {"seconds": value("ls-pause-s"), "reason": value("ls-pause-why")}
-    send(station, "pause", {"bed": value("ls-pause-bed") or "", **more}, "ls-pause-why")
+    send(station, "pause", who("ls-pause-bed") | more, "ls-pause-why")
 
 
 def _resumed(station: str) -> None:
-    send(station, "resume", {"bed": value("ls-pause-bed") or ""}, "ls-pause-why")
+    send(station, "resume", who("ls-pause-bed"), "ls-pause-why")

@@ -69,7 +69,12 @@ def bed_text(bed: str) -> str:
 def who(name: str) -> dict[str, str]:
     """The bed of a field, and whom the person saw in it."""
     bed = str(value(name) or "")
-    return {"bed": bed, "patient": str(listed().get(bed, {}).get("patient", ""))}
+    return {"bed": bed, "patient": seen(bed)}
+
+
+def seen(bed: str) -> str:
+    """The pseudonym that was listed in a bed; empty for none."""
+    return str(listed().get(bed, {}).get("patient", ""))
 
 
 def send(station: str, name: str, arguments: dict[str, Any], *fields: str) -> None:

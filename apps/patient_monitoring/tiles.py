@@ -165,7 +165,7 @@ def _person(station: "Station", bed: str, patient: Patient | None) -> dict[str, 
 
 def _is_of(patient: Patient, alarm: Alarm) -> bool:
     """Whether nobody says that the alarm is of somebody else."""
-    return alarm.about.get("patient", patient.pseudonym) == patient.pseudonym
+    return bool(alarm.about.get("patient", patient.pseudonym) == patient.pseudonym)
 
 
 def _respond_by(alarm: Alarm) -> float | None:

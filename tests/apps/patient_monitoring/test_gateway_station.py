@@ -88,7 +88,7 @@ def test_a_model_that_fails_leaves_the_ward_knowing_that_nobody_watches(gateway,
 
 def test_a_restart_in_an_escalation_loses_neither_alarm_nor_patient_nor_round(gateway):
     ill(gateway)
-    gateway.command("take", alarm_id="bed_risk/1")
+    gateway.command("take", alarm_id="bed_risk/1", patient=gateway.tile("1")["patient"])
     before = gateway.tile("1")
     gateway.beat(1.0)
     gateway.restart(20.0)
@@ -208,6 +208,14 @@ def test_a_command_for_whoever_lay_there_before_does_nothing(gateway):
         gateway.command("enter", bed="6", patient=one, values=values)
     with pytest.raises(ValueError, match="another patient"):
         gateway.command("discharge", bed="2", patient=one, reason="wrong")
+    for name, more in (("take", {}), ("hand_over", {"to": "berta", "reason": "x"})):
+        with pytest.raises(ValueError, match="another patient"):
+            gateway.command(name, alarm_id="bed_risk/1", patient=two, **more)
+    for name in ("pause", "resume"):
+        with pytest.raises(ValueError, match="another patient"):
+            gateway.command(name, bed="1", patient=two, seconds=60.0, reason="wash")
+        with pytest.raises(ValueError, match="patient"):
+            gateway.command(name, bed="1", seconds=60.0, reason="wash")
     gateway.beat()
     assert gateway.tile("1")["signs"] == {}
 
@@ -234,11 +242,14 @@ def test_scale_2_takes_an_order_with_who_and_why(gateway):
 
 def test_an_alarm_is_taken_and_handed_over(gateway):
     ill(gateway)
+    one, two = (
+        {"alarm_id": f"bed_risk/{bed}", "patient": gateway.tile(bed)["patient"]} for bed in "12"
+    )
     with pytest.raises(ValueError, match="not active"):
-        gateway.command("take", alarm_id="bed_risk/2")
-    assert gateway.command("take", alarm_id="bed_risk/1") == "anna looks after it"
+        gateway.command("take", **two)
+    assert gateway.command("take", **one) == "anna looks after it"
     assert gateway.state("bed_risk/1") == "ACKED"
-    gateway.command("hand_over", alarm_id="bed_risk/1", to="berta", reason="change of shift")
+    gateway.command("hand_over", **one, to="berta", reason="change of shift")
     assert gateway.tile("1")["owner"] == "berta"
     assert gateway.tile("1")["alarms"][0]["ack_user"] == "anna"
 
@@ -247,34 +258,65 @@ def test_a_pause_is_short_counted_and_hides_nothing_high(make_gateway):
     rules = Settings(ward=WardSettings(beds=3), pause=PauseRules(most_s=120, per_hour_s=200))
     gateway = make_gateway(rules)
     gateway.admit("1", "2")
+    gateway.beat()
+    seen = {"bed": "1", "patient": gateway.tile("1")["patient"]}
     for arguments, words in (
         ({"seconds": 500.0, "reason": "wash"}, "at most 120 s"),
         ({"seconds": 60.0}, "reason"),
-        ({"seconds": 60.0, "reason": "wash", "bed": "9"}, "no bed"),
+        ({"seconds": 60.0, "reason": "wash", "bed": "9"}, "not on this gateway"),
     ):
         with pytest.raises(ValueError, match=words):
-            gateway.command("pause", **{"bed": "1", **arguments})
-    gateway.command("pause", bed="1", seconds=120.0, reason="wash")
+            gateway.command("pause", **{**seen, **arguments})
+    gateway.command("pause", **seen, seconds=120.0, reason="wash")
     assert gateway.tile("1")["paused_until"] > gateway.clock.wall()
     with pytest.raises(ValueError, match="200 s of pause in an hour"):
-        gateway.command("pause", bed="1", seconds=120.0, reason="wash")
+        gateway.command("pause", **seen, seconds=120.0, reason="wash")
     gateway.observe("1", SBP=85, ACVPU=2.0, OXYGEN=1)  # HIGH, by a person's hand
     gateway.beat()
     assert gateway.state("bed_risk/1") == "UNACK"
     with pytest.raises(ValueError, match="high priority"):
-        gateway.command("pause", bed="1", seconds=10.0, reason="again")
+        gateway.command("pause", **seen, seconds=10.0, reason="again")
     with pytest.raises(ValueError, match="high priority"):
         gateway.command("shelve", alarm_id="bed_risk/1", seconds=60.0, reason="noise")
 
 
 def test_a_pause_ends_by_itself(gateway):
-    gateway.command("pause", bed="1", seconds=60.0, reason="wash")
+    one, two = ({"bed": bed, "patient": gateway.tile(bed)["patient"]} for bed in "12")
+    gateway.command("pause", **one, seconds=60.0, reason="wash")
     gateway.beat(61.0)
     gateway.tile("1")
     assert gateway.tile("1")["paused_until"] is None
-    gateway.command("pause", bed="2", seconds=60.0, reason="wash")
-    gateway.command("resume", bed="2")
+    gateway.command("pause", **two, seconds=60.0, reason="wash")
+    gateway.command("resume", **two)
     assert gateway.tile("2")["paused_until"] is None
+
+
+def test_a_pause_is_one_patients_and_no_other_way_hides_a_risk(gateway):
+    one, two = (gateway.tile(bed)["patient"] for bed in "12")
+    gateway.command("pause", bed="1", patient=one, seconds=180.0, reason="wash")
+    gateway.command("swap", patient=one, other=two, reason="window")
+    gateway.beat()
+    assert gateway.tile("1")["paused_until"] is gateway.tile("2")["paused_until"] is None
+    risk = {"alarm_id": "bed_risk/1", "reason": "noise"}
+    with pytest.raises(ValueError, match="pause the bed's alarms instead"):
+        gateway.command("shelve", **risk, seconds=60.0)
+    with pytest.raises(ValueError, match="pause the bed's alarms instead"):
+        gateway.command("remove_from_service", **risk, permit="P1")
+    probe = {"alarm_id": "bed_technical/1", "reason": "no probe left"}
+    gateway.command("shelve", **probe, seconds=900.0)
+    assert gateway.state("bed_technical/1") == "SHELVED"
+
+
+def test_a_restart_in_a_pause_goes_on_with_it_for_the_same_patient_only(gateway):
+    ill(gateway)
+    seen = {"bed": "1", "patient": gateway.tile("1")["patient"]}
+    gateway.command("pause", **seen, seconds=180.0, reason="wash")
+    gateway.restart(20.0)
+    gateway.beat()
+    assert gateway.state("bed_risk/1") == "SHELVED"
+    gateway.command("discharge", **seen, reason="home")
+    gateway.beat()
+    assert gateway.state("bed_risk/1") == "NORM"
 
 
 def test_admission_by_hand_takes_invented_numbers_only(gateway):

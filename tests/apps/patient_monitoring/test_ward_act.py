@@ -245,6 +245,22 @@ def test_a_pause_never_hides_what_is_of_high_priority(act, rig):
     assert ("bed_risk/1", "SHELVED", "UNACK", "logic") in rig.keeper.told
 
 
+def test_what_was_taken_out_of_service_is_shown_once_it_is_of_high_priority(act, rig):
+    rig.board.command("bed_risk/1", orders.remove_from_service(NURSE, "noise", "P1"))
+    act(decision(risk={0: Risk.MEDIUM}, parts={0: EMERGENCY}))
+    assert rig.states() == {"bed_risk/1": "OUT_OF_SERVICE"}
+    act(high(at=1.0))
+    assert rig.states() == {"bed_risk/1": "UNACK"}
+
+
+def test_the_next_patient_inherits_no_pause(act, rig):
+    pause = orders.shelve(NURSE, Shelving(120.0, "washing"))
+    for name in ("bed_risk/1", "bed_technical/1"):
+        assert rig.board.command(name, pause).changed
+    act.admit(0, Patient("p-new", "1"))
+    assert rig.states() == {}
+
+
 def replace_limit(definition):
 
     return replace(definition, shelve_max_s=900.0)

@@ -328,12 +328,12 @@ def test_an_observation_is_entered_for_who_was_seen_in_the_bed(staffed: Any) -> 
 def test_an_alarm_is_taken_or_handed_over(staffed: Any) -> None:
     page = opened(signed_in())
     press(page, "Take, hand over")
-    assert staffed.got[-1][:2] == ("take", {"alarm_id": "bed_risk/3"})
+    assert staffed.got[-1][:2] == ("take", {"alarm_id": "bed_risk/3", "patient": "p0003"})
     page.text_input(key="ls-to-0").input("maria")
     page.text_input(key="ls-over-why-1").input("end of shift")
     press(page, "Take, hand over")
-    wanted = {"alarm_id": "bed_risk/3", "to": "maria", "reason": "end of shift"}
-    assert staffed.got[-1][:2] == ("hand_over", wanted)
+    wanted = {"alarm_id": "bed_risk/3", "patient": "p0003", "to": "maria"}
+    assert staffed.got[-1][:2] == ("hand_over", wanted | {"reason": "end of shift"})
 
 
 def test_a_pause_has_a_length_and_a_reason(staffed: Any) -> None:
@@ -341,10 +341,10 @@ def test_a_pause_has_a_length_and_a_reason(staffed: Any) -> None:
     page.selectbox(key="ls-pause-s-0").select(120)
     page.text_input(key="ls-pause-why-0").input("washing")
     press(page, "Pause")
-    wanted = {"bed": "1", "seconds": 120, "reason": "washing"}
-    assert staffed.got[-1][:2] == ("pause", wanted)
+    seen = {"bed": "1", "patient": "p0001"}
+    assert staffed.got[-1][:2] == ("pause", seen | {"seconds": 120, "reason": "washing"})
     press(page, "End the pause")
-    assert staffed.got[-1][:2] == ("resume", {"bed": "1"})
+    assert staffed.got[-1][:2] == ("resume", seen)
 
 
 def test_scale_2_names_who_ordered_it(staffed: Any) -> None:
