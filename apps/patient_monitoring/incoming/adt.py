@@ -100,5 +100,8 @@ def _age(born: str, wall: float) -> float:
     if not born:
         return NONE
     day = {4: born + "1231", 6: born + "28"}.get(len(born), born[:8])
-    at = wall_time(day + "0000")
+    try:
+        at = wall_time(day + "0000")
+    except Refused:
+        raise Refused("time", "PID-7 is no date") from None  # never the date itself
     return NONE if at is None else max((wall - at) / YEAR_S, 0.0)

@@ -139,6 +139,8 @@ def test_nothing_in_the_stations_file_says_who_a_patient_is(gateway):
     message = b"MSH|^~\\&|ADT|HOSP|||20260101000000+0000||ADT^A01|Z1|T|2.6\r"
     message += b"PID|||SIMSECRET7^^^HOSP^MR||Geheimrat^Zacharias||19500101\rPV1||I|W7^^BED4\r"
     assert gateway.say(message) == "AA"
+    odd = message.replace(b"|19500101", b"|19501332").replace(b"BED4", b"BED5")
+    assert gateway.say(odd) == "AE PID-7 is no date"
     gateway.measure("4", mrn="SIMSECRET7")
     gateway.measure("4", mrn="SIMOTHER8")
     ill(gateway)
@@ -147,7 +149,8 @@ def test_nothing_in_the_stations_file_says_who_a_patient_is(gateway):
     gateway.stop()
     folder = list(gateway.folder.rglob("*"))
     kept = b"".join(path.read_bytes() for path in folder if path.is_file())
-    for secret in (b"SIMSECRET7", b"SIMOTHER8", b"Geheimrat", b"Zacharias", b"ZG", b"SIM1"):
+    numbers = (b"SIMSECRET7", b"SIMOTHER8", b"SIM1", b"19501332")
+    for secret in (*numbers, b"Geheimrat", b"Zacharias", b"ZG"):
         assert secret not in kept.replace(b"SIMPLE", b""), secret
     gateway.start()
 
