@@ -65,6 +65,12 @@ def add(connection: sqlite3.Connection, record: Record) -> int:
     return int(cursor.lastrowid or 0)
 
 
+def newest_wall(connection: sqlite3.Connection) -> float:
+    """When the newest record was written (wall, UTC s); 0 where there is none."""
+    found = connection.execute("SELECT wall_time FROM records ORDER BY seq DESC LIMIT 1")
+    return float((found.fetchone() or (0.0,))[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A person's judgement of a record, kept beside the machine's."""

@@ -74,6 +74,8 @@ class Store:
         """Where a damaged file was moved to at start; None when the file was sound."""
         self.damage = ""
         """What was wrong with the file at start; empty when it was sound."""
+        self.suspected = ""
+        """What was found wrong with it since: the next start replaces it."""
         self.failed = 0
         """Operations taken whose future failed since start."""
         self.healthy = True
@@ -204,7 +206,8 @@ class Store:
         """Count what has failed, and say it in the store's words where that is to blame."""
         failure = waiting.failure
         if is_damage(failure):
-            suspect(self.path, str(failure))
+            self.suspected = str(failure)
+            suspect(self.path, self.suspected)
         if is_storage_failure(failure):
             self.healthy = False
             waiting.failure = StoreUnavailable(f"{self.path}: not stored ({failure})")

@@ -60,16 +60,21 @@ def throttled(host: Mapping[str, Any]) -> str:
 
 
 def offline(link: Mapping[str, Any]) -> str:
-    """Why events do not leave; a webhook that has nothing to post does not know."""
-    ways = {name: link.get(name, {}) for name in (MQTT, WEBHOOK)}
-    return "; ".join(
-        f"{name}: {way.get('reason', '')}"
-        for name, way in ways.items()
-        if way.get("state") == "offline" and (name == MQTT or way.get("queued"))
-    )
+    """Why events do not arrive; a webhook that has nothing to post does not know.
+
+    A broker may be there and refuse them, or its collector confirm none.
+    """
+    broker, mes = link.get(MQTT, {}), link.get(WEBHOOK, {})
+    wrong = {
+        MQTT: broker.get("state") == "offline" or broker.get("reason"),
+        WEBHOOK: mes.get("state") == "offline" and mes.get("queued"),
+    }
+    return "; ".join(f"{name}: {link[name].get('reason', '')}" for name in wrong if wrong[name])
 
 
 def _store(store: Store) -> str:
+    if store.suspected:
+        return f"the file is damaged; a restart replaces it ({store.suspected})"
     if not store.healthy:
         return str(store.last_error)
     if store.replaced:

@@ -48,8 +48,10 @@ def test_every_app_has_them_and_says_the_same_of_them_but_what_they_cost():
     assert all(set(ALL) <= set(table) for table in tables)
 
 
-def store(healthy=True, last_error="", replaced=None):
-    return SimpleNamespace(healthy=healthy, last_error=last_error, replaced=replaced)
+def store(healthy=True, last_error="", replaced=None, suspected=""):
+    return SimpleNamespace(
+        healthy=healthy, last_error=last_error, replaced=replaced, suspected=suspected
+    )
 
 
 def test_all_well_is_no_alarm():
@@ -79,4 +81,6 @@ def test_a_way_out_that_is_away_is_told_where_something_waits_for_it():
     assert offline({"webhook": away}) == ""
     assert offline({"webhook": {**away, "queued": 3}}) == "webhook: refused"
     assert offline({"hl7": away, "mqtt": {"state": "online"}}) == ""
+    refusing = {"state": "online", "reason": "the broker refuses events for good"}
+    assert offline({"mqtt": refusing}) == "mqtt: the broker refuses events for good"
     assert Diagnostics(store()).details({}, {"mqtt": away})[UPLINK_OFFLINE] == "mqtt: refused"

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import audit
+from common.alarms.diagnostics import STORE_FAILING, Diagnostics
 from common.audit import Act
 from common.canonical import canonical_json
 from common.clock import HeldClock
@@ -465,11 +466,12 @@ def test_damage_met_in_use_has_the_file_replaced_at_the_next_start(
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
 
-    with (
-        closing(Store(station, clock)) as store,
-        pytest.raises(StoreUnavailable, match="malformed"),
-    ):
-        store.submit(meet).result(WAIT_S)
+    with closing(Store(station, clock)) as store:
+        with pytest.raises(StoreUnavailable, match="malformed"):
+            store.submit(meet).result(WAIT_S)
+        store.submit(lambda c: c.execute("DELETE FROM refused").close()).result(WAIT_S)
+        told = Diagnostics(store).details({}, {})[STORE_FAILING]
+        assert told.startswith("the file is damaged; a restart"), "also after a good commit"
     before = payloads(station)
     with closing(Store(station, clock)) as store:
         assert store.replaced
