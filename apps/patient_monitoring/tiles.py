@@ -72,6 +72,9 @@ class Tiles:
         oldest = _oldest(percept, row)
         due_s = float(percept.due_s[row])
         observed = float(reading.age_s[row, Sign.ACVPU])
+        if not math.isfinite(observed):  # by nobody yet: since the patient came
+            stay = station.intake.census.stays.get(station.beds[row])
+            observed = max(wall - stay.since if stay else 0.0, now - invalid)
         technical = int(decision.technical[row])
         return {
             "score": {
@@ -83,7 +86,7 @@ class Tiles:
             "priority": Priority(int(decision.priority[row])).name,
             "observe": CHART[risk].observe,
             "due_s": due_s,
-            "due_in_s": round(due_s - observed, 1) if math.isfinite(observed) else None,
+            "due_in_s": round(due_s - observed, 1),
             "signs": signs_of(reading, row),
             "oldest": oldest.name if oldest is not None else None,
             "oldest_s": number(reading.age_s[row, oldest]) if oldest is not None else None,

@@ -366,6 +366,19 @@ def test_a_tile_gives_as_much_time_as_the_chart_from_when_it_was_raised(gateway)
     assert raised_s == pytest.approx(ALARM_S, abs=5), "counted from the emergency on"
 
 
+def test_whom_nobody_has_observed_is_late_after_the_charts_time_too(gateway):
+    gateway.run(30, b1={})
+    admitted_s = 12 * 3600 - gateway.tile("1")["due_in_s"]
+    assert admitted_s == pytest.approx(30, abs=2)
+    gateway.clock.set_wall(gateway.clock.wall() - 86_400)
+    gateway.clock.sleep(12 * 3600)
+    gateway.run(5, b1={})
+    assert gateway.tile("1")["due_in_s"] == pytest.approx(-35, abs=3)
+    gateway.observe("1")
+    gateway.beat()
+    assert gateway.tile("1")["due_in_s"] > 11 * 3600
+
+
 def test_a_tile_shows_its_patients_alarms_after_the_clock_was_set_back(gateway):
     gateway.run(5, b1={})
     gateway.clock.set_wall(gateway.clock.wall() - 600)
