@@ -57,6 +57,7 @@ class QualityRules:
     """When a record is not worth judging."""
 
     rate_tolerance: float = setting(0.01, low=0.0, high=0.5)
+    min_rate_hz: float = setting(500.0, low=1.0, high=100_000.0, unit="Hz")
     min_samples: int = setting(256, low=16)
     clipped_share: float = setting(0.001, low=0.0, high=1.0)
     flat_m_s2: float = setting(1e-6, low=0.0, high=100.0, unit="m/s²")

@@ -91,7 +91,12 @@ def zone_reason(health: Health, machine: Machine) -> str:
     """Why ISO 20816-3 gives this window no zone; empty when it does."""
     if not machine.group:
         return f"not declared as a machine of {zones.EDITION} (group = 0)"
-    return zones.out_of_scope(machine.kind, machine.power_kw, health.rpm, health.duration_s)
+    reason = zones.out_of_scope(machine.kind, machine.power_kw, health.rpm)
+    if reason or health.rpm is None:
+        return reason
+    return zones.not_measured(
+        health.rpm, machine.velocity_low_hz, health.fs_hz, health.duration_s
+    )
 
 
 def _velocity_limits(

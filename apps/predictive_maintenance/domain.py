@@ -115,6 +115,7 @@ class Health:
     """Steady and of good quality: the figures below may be compared with limits."""
     duration_s: float = 0.0
     """Length of the window."""
+    fs_hz: float = 0.0
     rpm: float | None = None
     load: float | None = None
     temperature_c: float | None = None

@@ -143,7 +143,7 @@ class Perceive:
                 continue
             for bearing in self._machines[window.asset].bearings:
                 key = len(figures.envelope), figures.bin_hz
-                groups.setdefault(key, []).append((at, Suspect(bearing, window.rpm / 60)))
+                groups.setdefault(key, []).append((at, Suspect(bearing, abs(window.rpm) / 60)))
         found: dict[int, Lines] = {}
         for (_, bin_hz), members in groups.items():
             spectra = np.stack([np.asarray(measured[at].envelope) for at, _ in members])
@@ -167,7 +167,7 @@ def _health(
     worst = int(np.argmax(figures.acceleration_m_s2))
     return Health(
         window.asset, window.at_s, window.wall_time, quality, fault, state, judged=True,
-        duration_s=window.acceleration.shape[1] / window.fs_hz,
+        duration_s=window.acceleration.shape[1] / window.fs_hz, fs_hz=window.fs_hz,
         rpm=window.rpm, load=window.load, temperature_c=window.temperature_c,
         velocity_mm_s=float(figures.velocity_mm_s.max()),
         acceleration_m_s2=float(figures.acceleration_m_s2[worst]),

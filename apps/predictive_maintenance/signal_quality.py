@@ -31,8 +31,8 @@ def window_fault(window: Window, machine: Machine, rules: QualityRules) -> str:
 
 
 def _rate_fault(fs_hz: float, machine: Machine, rules: QualityRules) -> str:
-    if not (math.isfinite(fs_hz) and fs_hz > 0):
-        return f"sampling rate of {fs_hz} Hz"
+    if not (math.isfinite(fs_hz) and fs_hz >= rules.min_rate_hz):
+        return f"sampling rate of {fs_hz:g} Hz; at least {rules.min_rate_hz:g} are expected"
     if machine.fs_hz and abs(fs_hz - machine.fs_hz) > rules.rate_tolerance * machine.fs_hz:
         return f"sampled at {fs_hz:g} Hz; configured are {machine.fs_hz:g} Hz"
     return ""

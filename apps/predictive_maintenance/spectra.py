@@ -46,7 +46,7 @@ def cursors(machine: Machine, rpm: float | None) -> list[dict[str, Any]]:
     """Where a fault would show: the shaft's first orders and each bearing's frequencies."""
     if not rpm:
         return []
-    shaft = rpm / 60
+    shaft = abs(rpm) / 60
     found = [
         {"name": f"{order}×", "hz": round(order * shaft, 2), "of": "shaft"}
         for order in range(1, HARMONICS + 1)
@@ -63,15 +63,18 @@ def _cursor(bearing: Bearing, fault: str, hz: float) -> dict[str, Any]:
 
 
 def _logarithmic(values: NDArray[np.float32], bin_hz: float) -> dict[str, Any]:
-    first = max(1, round(LOWEST_HZ / bin_hz))
-    edges = np.unique(np.geomspace(first, len(values), POINTS + 1).round().astype(int))
-    return _held(values, edges, bin_hz)
+    edges = np.geomspace(_first(values, bin_hz), len(values), POINTS + 1)
+    return _held(values, np.unique(edges.round().astype(int)), bin_hz)
 
 
 def _even(values: NDArray[np.float32], bin_hz: float) -> dict[str, Any]:
-    first = max(1, round(LOWEST_HZ / bin_hz))
-    edges = np.unique(np.linspace(first, len(values), POINTS + 1).round().astype(int))
-    return _held(values, edges, bin_hz)
+    edges = np.linspace(_first(values, bin_hz), len(values), POINTS + 1)
+    return _held(values, np.unique(edges.round().astype(int)), bin_hz)
+
+
+def _first(values: NDArray[np.float32], bin_hz: float) -> int:
+    """The bin that is drawn first; where the spectrum ends below LOWEST_HZ its last one."""
+    return max(1, min(round(LOWEST_HZ / bin_hz), len(values) - 1))
 
 
 def _held(

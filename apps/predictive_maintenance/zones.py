@@ -16,6 +16,11 @@ LIMITS_MM_S = {
 """(group, support) → A/B, B/C and C/D in mm/s RMS, 10–1000 Hz, the worst direction."""
 MIN_POWER_KW = 15.0
 MIN_RPM, MAX_RPM = 120.0, 30_000.0
+LOW_HZ, SLOW_LOW_HZ = 10.0, 2.0
+"""Where velocity begins, and where up to SLOW_RPM: below the shaft's own frequency."""
+SLOW_RPM = 600.0
+MIN_FS_HZ = 2106.0
+"""A twentieth below half of it lies 1000 Hz, where velocity ends."""
 MIN_RECORD_S = 1.0
 OTHER_STANDARDS = {
     "pump": "rotodynamic pumps: ISO 10816-7",
@@ -57,16 +62,29 @@ def limits(group: int, support: str) -> ZoneLimits:
     return ZoneLimits(*LIMITS_MM_S[(group, support)])
 
 
-def out_of_scope(kind: str, power_kw: float, rpm: float | None, record_s: float) -> str:
-    """Why the standard does not apply; empty when it does."""
+def out_of_scope(kind: str, power_kw: float, rpm: float | None) -> str:
+    """Why the standard does not apply to a machine, whichever way it turns; empty: it does."""
     if kind in OTHER_STANDARDS:
         return f"{OTHER_STANDARDS[kind]}, not {EDITION}"
     if not power_kw > MIN_POWER_KW:
         return f"{power_kw:g} kW; {EDITION} begins above {MIN_POWER_KW:g} kW"
     if rpm is None:
         return f"speed not known; {EDITION} holds for {MIN_RPM:g}–{MAX_RPM:g} r/min"
-    if not MIN_RPM <= rpm <= MAX_RPM:
-        return f"{rpm:.0f} r/min; {EDITION} holds for {MIN_RPM:g}–{MAX_RPM:g} r/min"
+    if not MIN_RPM <= abs(rpm) <= MAX_RPM:
+        return f"{abs(rpm):.0f} r/min; {EDITION} holds for {MIN_RPM:g}–{MAX_RPM:g} r/min"
+    return ""
+
+
+def not_measured(rpm: float, low_hz: float, fs_hz: float, record_s: float) -> str:
+    """Why a record does not hold the velocity that zones are of; empty when it does.
+
+    `low_hz` is where the measured band begins.
+    """
+    needed = SLOW_LOW_HZ if abs(rpm) <= SLOW_RPM else LOW_HZ
+    if low_hz > needed:
+        return f"velocity from {low_hz:g} Hz; zones at {abs(rpm):.0f} r/min need {needed:g} Hz"
+    if fs_hz < MIN_FS_HZ:
+        return f"sampled at {fs_hz:g} Hz; zones need at least {MIN_FS_HZ:g} Hz"
     if record_s < MIN_RECORD_S:
         return f"record of {record_s:g} s; zones need at least {MIN_RECORD_S:g} s"
     return ""

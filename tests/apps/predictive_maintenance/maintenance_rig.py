@@ -97,7 +97,7 @@ def of_window(window, **changes):
 def health(asset="m0", at_s=0.0, **changes):
     made = Health(
         asset, at_s, 1_767_225_600.0 + at_s, Quality.GOOD, "",
-        OperatingState(Motion.STEADY, "1480 r/min"), judged=True, duration_s=1.0,
+        OperatingState(Motion.STEADY, "1480 r/min"), judged=True, duration_s=1.0, fs_hz=FS,
         rpm=1480.0, velocity_mm_s=0.5, acceleration_m_s2=1.0,
         lines=(BearingLine("BPFO", 88.5, 3.0),),
     )  # fmt: skip

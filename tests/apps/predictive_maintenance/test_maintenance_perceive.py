@@ -50,6 +50,14 @@ def test_an_outer_race_is_named(rotors, baseline):
     assert last.lines[0].db > 8
 
 
+def test_a_machine_that_turns_the_other_way_has_the_same_lines(rotors):
+    hurt = {"damage": "outer_race", "severity": 0.2}
+    rpm = rotors.window("m0", 300).rpm
+    (there,) = judge(rotors.perceive(), rotors, [300], **hurt)
+    (back,) = judge(rotors.perceive(), rotors, [300], rpm=-rpm, **hurt)
+    assert back.lines == there.lines
+
+
 def test_without_a_baseline_levels_are_still_measured(rotors):
     (health,) = judge(rotors.perceive(), rotors, [1])
     assert health.judged

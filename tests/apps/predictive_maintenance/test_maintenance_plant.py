@@ -77,6 +77,14 @@ def test_a_spectrum_has_few_points_and_loses_no_line():
     assert max(drawn["envelope"]["hz"]) <= 1000.0
 
 
+@pytest.mark.parametrize("fs_hz", [1e-6, 1.0, 10.0, 25.6])
+def test_a_spectrum_that_ends_below_what_is_drawn_is_drawn_to_its_end(fs_hz):
+    records = np.random.default_rng(0).standard_normal((2, 4096)).astype(np.float32)
+    drawn = spectra(Measurer(), Window("m", records, fs_hz, 0.0, 0.0), Machine())
+    for name in ("spectrum", "envelope"):
+        assert len(drawn[name]["hz"]) == len(drawn[name]["value"]) <= POINTS
+
+
 def test_cursors_stand_at_the_bearings_frequencies():
     bearing = Bearing(9, 7.94, 39.04, 0.0, "6205")
     found = {c["name"]: c["hz"] for c in cursors(Machine(bearings=(bearing,)), 1797.0)}
@@ -85,6 +93,7 @@ def test_cursors_stand_at_the_bearings_frequencies():
     assert found["BPFO"] == pytest.approx(fault_orders(bearing)["BPFO"] * shaft, abs=0.01)
     assert found["2×BSF"] == pytest.approx(2 * fault_orders(bearing)["BSF"] * shaft, abs=0.01)
     assert cursors(Machine(bearings=(bearing,)), None) == []
+    assert {c["name"]: c["hz"] for c in cursors(Machine(bearings=(bearing,)), -1797.0)} == found
 
 
 def test_the_shipped_file_opens_a_plant_of_twelve_machines():

@@ -73,6 +73,7 @@ GOOD = Window("m", NOISE[None], 25_600.0, 0.0, 0.0, 1480.0)
         ({"fs_hz": 25_650.0}, ""),
         ({"fs_hz": float("nan")}, "sampling rate"),
         ({"fs_hz": -1.0}, "sampling rate"),
+        ({"fs_hz": 25.6}, "sampling rate of 25.6 Hz; at least 500"),
         ({"rpm": float("inf")}, "rpm is not a finite number"),
         ({"load": float("nan")}, "load is not a finite number"),
     ],
@@ -80,6 +81,11 @@ GOOD = Window("m", NOISE[None], 25_600.0, 0.0, 0.0, 1480.0)
 def test_the_form_of_a_window(changes, why):
     found = window_fault(replace(GOOD, **changes), Machine(fs_hz=25_600.0), RULES)
     assert (why in found) if why else found == ""
+
+
+def test_a_rate_in_khz_is_refused_where_none_is_configured():
+    assert "at least 500" in window_fault(replace(GOOD, fs_hz=25.6), Machine(), RULES)
+    assert window_fault(GOOD, Machine(), RULES) == ""
 
 
 def test_the_number_of_axes_is_as_configured():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from apps.predictive_maintenance.config import Machine
 from apps.predictive_maintenance.decide import zone_reason
 from apps.predictive_maintenance.snapshot import velocity
-from apps.predictive_maintenance.zones import LIMITS_MM_S, limits, out_of_scope
+from apps.predictive_maintenance.zones import LIMITS_MM_S, limits, not_measured, out_of_scope
 from tests.apps.predictive_maintenance.maintenance_rig import MACHINES, health
 
 
@@ -39,21 +39,38 @@ def test_alarm_never_lies_above_trip(key, baseline):
 
 
 @pytest.mark.parametrize(
-    ("kind", "power", "rpm", "record", "why"),
+    ("kind", "power", "rpm", "why"),
     [
-        ("motor", 90, 1480, 1.0, ""),
-        ("motor", 15, 1480, 1.0, "15 kW"),
-        ("motor", float("nan"), 1480, 1.0, "kW"),
-        ("pump", 90, 1480, 1.0, "10816-7"),
-        ("reciprocating", 90, 1480, 1.0, "10816-6"),
-        ("motor", 90, None, 1.0, "speed not known"),
-        ("motor", 90, 119, 1.0, "119 r/min"),
-        ("motor", 90, 30_001, 1.0, "r/min"),
-        ("motor", 90, 1480, 0.1, "record of 0.1 s"),
+        ("motor", 90, 1480, ""),
+        ("motor", 90, -1480, ""),
+        ("motor", 15, 1480, "15 kW"),
+        ("motor", float("nan"), 1480, "kW"),
+        ("pump", 90, 1480, "10816-7"),
+        ("reciprocating", 90, 1480, "10816-6"),
+        ("motor", 90, None, "speed not known"),
+        ("motor", 90, 119, "119 r/min"),
+        ("motor", 90, 30_001, "r/min"),
     ],
 )
-def test_out_of_scope_says_why(kind, power, rpm, record, why):
-    reason = out_of_scope(kind, power, rpm, record)
+def test_out_of_scope_says_why(kind, power, rpm, why):
+    reason = out_of_scope(kind, power, rpm)
+    assert (why in reason) if why else reason == ""
+
+
+@pytest.mark.parametrize(
+    ("rpm", "low", "fs", "record", "why"),
+    [
+        (1480, 10.0, 25_600.0, 1.0, ""),
+        (600, 2.0, 2106.0, 1.0, ""),
+        (-600, 10.0, 25_600.0, 1.0, "velocity from 10 Hz; zones at 600 r/min need 2 Hz"),
+        (601, 10.0, 25_600.0, 1.0, ""),
+        (1480, 50.0, 25_600.0, 1.0, "velocity from 50 Hz"),
+        (1480, 10.0, 512.0, 1.0, "sampled at 512 Hz; zones need at least 2106 Hz"),
+        (1480, 10.0, 25_600.0, 0.1, "record of 0.1 s"),
+    ],
+)
+def test_what_zones_are_of_must_be_measured(rpm, low, fs, record, why):
+    reason = not_measured(rpm, low, fs, record)
     assert (why in reason) if why else reason == ""
 
 
@@ -63,6 +80,8 @@ def test_out_of_scope_says_why(kind, power, rpm, record, why):
         (MACHINES["m0"], health(), [1.4, 2.8, 4.5]),
         (MACHINES["m0"], health(duration_s=0.5), None),
         (MACHINES["m0"], health(rpm=None), None),
+        (MACHINES["m0"], health(rpm=300.0), None),
+        (MACHINES["m0"], health(rpm=-1480.0), [1.4, 2.8, 4.5]),
         (Machine(), health(), None),
     ],
 )
