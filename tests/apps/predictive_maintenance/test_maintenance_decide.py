@@ -33,7 +33,8 @@ STEADY = OperatingState(Motion.STEADY, "1467 r/min")
 GOOD = Health(
     "fan", 0.0, 0.0, Quality.GOOD, "", STEADY, judged=True, duration_s=1.0,
     fs_hz=12_800.0, rpm=1480.0, velocity_mm_s=1.0, acceleration_m_s2=2.0,
-    velocity_baseline=1.0, acceleration_baseline=2.0, kurtosis=3.0, kurtosis_baseline=3.4, signature=0.5, sequence=0.5,
+    velocity_baseline=1.0, acceleration_baseline=2.0, kurtosis=3.0, kurtosis_baseline=3.4,
+    signature=0.5, sequence=0.5,
 )  # fmt: skip
 
 
