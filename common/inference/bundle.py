@@ -28,6 +28,10 @@ class Tensor:
     """E.g. NCHW; for people and for `perceive`."""
 
 
+ELSEWHERE = b"\n\x08location\x12"
+"""In an ONNX file: the key under which a tensor names the file that its values lie in."""
+
+
 @dataclass(frozen=True)
 class Artefact:
     """One file of the model for one runtime."""
@@ -115,6 +119,10 @@ class Bundle:
     def path(self, artefact: Artefact) -> Path:
         """The artefact's file, after its SHA-256 was checked; raises BundleError."""
         path = _verified(self.folder, artefact.file, artefact.sha256)
+        if ELSEWHERE in path.read_bytes():
+            raise BundleError(
+                f"{path}: its weights lie in another file, which no hash covers; save it as one"
+            )
         if artefact.companion:
             _verified(self.folder, artefact.companion, artefact.companion_sha256)
         return path

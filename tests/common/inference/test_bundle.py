@@ -141,6 +141,14 @@ def test_no_file_is_given_out_that_is_not_the_cards(tmp_path, artefact, text):
     assert text in str(caught.value)
 
 
+def test_weights_that_no_hash_covers_are_refused(tmp_path):
+    entry = b"j\x1a\n\x08location\x12\x0efp32.onnx.data"  # as ONNX saves a tensor elsewhere
+    bundle = open_bundle(made(tmp_path, net(hashed=entry)))
+    (tmp_path / "net.onnx").write_bytes(entry)
+    with pytest.raises(BundleError, match="in another file"):
+        bundle.path(bundle.card.artefacts[0])
+
+
 def test_one_changed_bit_is_noticed(tmp_path):
     bundle = open_bundle(made(tmp_path, net()))
     (tmp_path / "net.onnx").write_bytes(bytes([WEIGHTS[0] ^ 1]) + WEIGHTS[1:])
