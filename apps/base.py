@@ -69,6 +69,9 @@ class Opener(Protocol):
     def ways(self, settings: Any, store: Store) -> Mapping[str, "Way"]:
         """Sink → a way out that only this app has, not started; {} for none."""
 
+    def informed(self, sink: str) -> bool:
+        """Whether this way out is told of the station's alarms and audit, too."""
+
     def world(self, settings: Any, path: Path) -> AbstractContextManager[None]:
         """The simulated devices that are processes of their own, where settings want them."""
 
@@ -136,9 +139,9 @@ def open_base(
     )  # fmt: skip
     store.add_upkeep(outbox.keep_up)
     store.submit(outbox.begin, of_class="audit")
-    if sinks:
-        store.add_upkeep(AuditUpstream(outbox, sinks).tell)
-    board = stored_board(opener.definitions(settings), store, outbox if sinks else None, sinks)
+    informed = tuple(filter(opener.informed, sinks))
+    store.add_upkeep(AuditUpstream(outbox, informed).tell)
+    board = stored_board(opener.definitions(settings), store, outbox, informed)
     people = from_table(NotificationSettings, settings.notification, path, "notification")
     notifier = Notifier(board, store, outbox, people, clock, sinks=sinks)
     for part in (ways_out, notifier):

@@ -25,6 +25,7 @@ from common.inference.guard import FrameGuard
 from common.ports import Camera
 from common.quality import Quality
 from common.store import Store
+from common.telemetry.outbox import WEBHOOK
 from hardware import catalog
 
 PLC_START_S = 10.0
@@ -46,6 +47,11 @@ def ways(settings: Settings, store: Store) -> Mapping[str, Way]:
     """No way out of its own."""
     del settings, store
     return {}
+
+
+def informed(sink: str) -> bool:
+    """Not the MES: it gets parts and nothing else."""
+    return sink != WEBHOOK
 
 
 def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Running:

@@ -22,6 +22,7 @@ from common.errors import ConfigError
 from common.inference.selection import Choice, open_model_of
 from common.ports import Runtime, StatusLight, VibrationSource
 from common.store import Store
+from common.telemetry.outbox import WEBHOOK
 from hardware import catalog
 
 CMMS_STOP_S = 10.0
@@ -52,6 +53,11 @@ def ways(settings: Settings, store: Store) -> Mapping[str, Way]:
     """No way out of its own: work orders leave by the webhook and MQTT."""
     del settings, store
     return {}
+
+
+def informed(sink: str) -> bool:
+    """Not the CMMS: it gets work orders and nothing else."""
+    return sink != WEBHOOK
 
 
 def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Running:

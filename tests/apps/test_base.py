@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from apps import open_inspection
-from apps.base import open_base
+from apps import open_inspection, open_maintenance, open_retail, open_ward
+from apps.base import Opener, open_base
+from common import audit
 from common.storage.queries import open_readonly
-from common.telemetry.outbox import MQTT, Message
+from common.telemetry.outbox import MQTT, WEBHOOK, Message
 
 TOML = Path(__file__).parents[2] / "apps" / "defect_inspection" / "app.toml"
 
@@ -28,3 +29,35 @@ def test_an_event_says_how_far_the_devices_clock_may_be_trusted(
                 "SELECT payload FROM outbox ORDER BY seq DESC LIMIT 1"
             ).fetchone()
     assert json.loads(payload)["clockquality"] == "ptp"
+
+
+@pytest.mark.parametrize(
+    ("app", "opener", "informed"),
+    [
+        ("defect_inspection", open_inspection, {MQTT}),
+        ("predictive_maintenance", open_maintenance, {MQTT}),
+        ("retail_analytics", open_retail, {MQTT, WEBHOOK}),
+        ("patient_monitoring", open_ward, {MQTT, WEBHOOK}),
+    ],
+)
+def test_who_books_parts_or_orders_is_told_of_no_alarm_and_no_audit(
+    app: str, opener: Opener, informed: set[str], tmp_path: Path
+) -> None:
+    toml = TOML.parents[1] / app / "app.toml"
+    nobody = "webhook.url='http://127.0.0.1:9/nobody'"
+    settings = opener.load(
+        toml, ["telemetry.enabled=true", "telemetry.port=9", "webhook.enabled=true", nobody]
+    )
+    alarms = opener.definitions(settings)
+    alarm_id = next(name for name, alarm in alarms.items() if not alarm.on_delay_s)
+    with ExitStack() as opened:
+        base = open_base(app, opener, settings, toml, tmp_path, opened)
+        base.alarms.set(alarm_id, active=True)
+        audit.submit(base.store, audit.Act("eve", "operator", "note", "m0")).result(10)
+        for operation in base.store._upkeep:
+            base.store.submit(operation).result(10)
+        with closing(open_readonly(base.store.path)) as connection:
+            rows = connection.execute("SELECT sink, payload FROM outbox").fetchall()
+    told = {(sink, json.loads(payload)["type"]) for sink, payload in rows}
+    for kind in ("lineside.alarm.v1", "lineside.audit.v1"):
+        assert {sink for sink, its in told if its == kind} == informed
