@@ -26,6 +26,7 @@ from apps.patient_monitoring.risk import RiskModel
 from apps.patient_monitoring.signs import SignBoard
 from apps.patient_monitoring.trends import FEATURES, TrendBoard, features
 from apps.patient_monitoring.ward import Percept
+from common.errors import RuntimeFailure
 from common.ports import Sample
 
 MODEL_PERIOD_S = 60.0
@@ -36,7 +37,7 @@ A bleeding patient's pulse rises for hours before anybody takes the pressure."""
 
 
 class Perceive:
-    """Sample of Readings → Percept; raises RuntimeFailure when inference fails."""
+    """Sample of Readings → Percept. A model that fails takes no score away: it says nothing."""
 
     def __init__(
         self, patients: Sequence[Patient | None], settings: Settings, model: RiskModel | None
@@ -54,6 +55,8 @@ class Perceive:
         self._looked_at = np.zeros(beds, np.int64)
         """The score when a person last entered an observation."""
         self._next_model = -np.inf
+        self.model_fault = ""
+        """Why the model says nothing of anybody; empty while it does."""
         self._features = np.full((beds, len(FEATURES)), np.nan, np.float32)
         self._risk = np.full(beds, np.nan)
         self._contributions = self._features.copy()
@@ -108,9 +111,15 @@ class Perceive:
 
     def _ask_model(self, reading: Reading) -> None:
         self._features = features(self._trends.hours(), reading.value[:, Sign.OXYGEN])
-        if self._model is not None:
-            self._risk, self._contributions = self._model.predict(self._features)
-            self._risk = np.where(self._refused, np.nan, self._risk)
+        if self._model is None:
+            return
+        self.model_fault = ""
+        try:
+            risk, self._contributions = self._model.predict(self._features)
+        except RuntimeFailure as error:
+            self.model_fault = str(error)
+            risk, self._contributions = np.nan, np.full_like(self._features, np.nan)
+        self._risk = np.where(self._refused, np.nan, risk)
 
 
 def _with(told: Array, bed: int, value: float) -> Array:

@@ -31,7 +31,7 @@ class Snapshots:
         wall, now = parts.clock.wall(), parts.clock.monotonic()
         alarms = parts.alarms.summary()
         silent = [f"{one.name}: {one.wrong}" for one in parts.listeners if one.wrong]
-        faults = [*([station.fault] if station.fault else []), *silent]
+        faults = [*filter(None, (station.fault, station.perceive.model_fault)), *silent]
         document = {
             **shared(station.settings.station, "patient_monitoring", parts),
             "not_a_device": NOT_A_DEVICE,

@@ -86,6 +86,7 @@ class Watch:
             "source_refused": refused,
             "gateway_clock": "the wall clock was set" if jumped else "",
             "listener_down": "; ".join(silent),
+            "inference_failed": station.perceive.model_fault,
             **self._diagnostics.details(station.snapshot().get("host", {}), link),
             **failing(link),
         }

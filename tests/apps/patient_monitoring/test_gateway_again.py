@@ -16,7 +16,7 @@ from apps.patient_monitoring.config import (
     WardSettings,
 )
 from apps.patient_monitoring.risk import RiskModel
-from common.errors import LinesideError
+from common.errors import LinesideError, RuntimeFailure
 from common.inference.bundle import open_bundle
 from common.inference.selection import open_model
 from hardware import catalog
@@ -59,6 +59,29 @@ def test_every_alert_comes_out_again_from_the_record(make_gateway, model):
     assert found["model"]["same"] is True
     other = again.again(gateway.folder, known[0]["alert_id"], risk, "another")
     assert (other["model"]["same"], other["same"]) == (None, True)
+
+
+def test_a_model_that_fails_takes_no_score_and_no_call_away(make_gateway, model, monkeypatch):
+    gateway = make_gateway(model=model)
+    gateway.admit("1")
+    ill(gateway)
+    gateway.run(70, b1=ILL)
+    assert gateway.tile("1")["model_risk"] is not None
+
+    def fail(inputs):
+        raise RuntimeFailure("model", "the accelerator hangs")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(model.model, "run", fail)
+        gateway.run(61, b1=ILL)
+        tile = gateway.tile("1")
+        assert (tile["risk"], tile["model_risk"], tile["reasons"]) == ("MEDIUM", None, [])
+        assert gateway.state("inference_failed") == "UNACK"
+        assert gateway.state("ward_unmonitored") == "NORM"
+        assert gateway.station.snapshot()["faults"] == ["model: the accelerator hangs"]
+    gateway.run(61, b1=ILL)
+    assert gateway.tile("1")["model_risk"] is not None
+    assert gateway.state("inference_failed") == "RTNUN"
 
 
 def test_a_record_that_was_changed_does_not_come_out_again(gateway):
