@@ -41,14 +41,23 @@ class Learning:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="learning")
         self.proposals: dict[str, Baseline] = {}
         """Learned and not yet taken into use, by asset."""
+        self.damaged: dict[str, str] = {}
+        """Why the baseline that should be in use is not, by asset."""
         self.versions: dict[str, list[int]] = {
             asset: shelf.versions(asset) for asset in machines
         }
 
     def current(self) -> list[Baseline]:
-        """The baselines in use, as the shelf has them."""
-        found = [self._shelf.current(asset) for asset in self._machines]
+        """The baselines in use, as the shelf has them; one that it cannot read is `damaged`."""
+        found = [self._current(asset) for asset in self._machines]
         return [baseline for baseline in found if baseline is not None]
+
+    def _current(self, asset: str) -> Baseline | None:
+        try:
+            return self._shelf.current(asset)
+        except ConfigError as error:  # one file must not leave all other machines unwatched
+            self.damaged[asset] = str(error)
+            return None
 
     def learn(self, asset: str, start: float = 0.0, end: float = FOREVER) -> Future[Baseline]:
         """Learn from the rows taken from `start` to `end` (UTC, s); a proposal, no more."""

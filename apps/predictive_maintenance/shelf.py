@@ -68,7 +68,10 @@ class Shelf:
         path = self._of(asset) / "in-use"
         if not path.is_file():
             return None
-        text = path.read_text().strip()
+        try:
+            text = path.read_bytes().strip()
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error})") from error
         if not text.isdigit():
             raise ConfigError(f"{path}: must hold the number of a version, holds {text!r}")
         return self.get(asset, int(text))

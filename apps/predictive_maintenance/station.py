@@ -164,6 +164,7 @@ class Station:
     def use(self, baseline: Baseline) -> None:
         """Compare a machine with another baseline from now on; look at it anew."""
         self.look.use(baseline)
+        self.learning.damaged.pop(baseline.asset, None)
         self.remember(baseline.asset, Memory())
 
     def repaired(self, order: Order) -> Memory:

@@ -64,8 +64,10 @@ class Plant:
             status.decision = status.judged_decision = None
             status.not_compared = ""
 
-    def condition(self, asset: str, memory: Memory, age_s: float | None) -> MachineCondition:
-        """One machine as the alarms see it."""
+    def condition(
+        self, asset: str, memory: Memory, age_s: float | None, damaged: str = ""
+    ) -> MachineCondition:
+        """One machine as the alarms see it; `damaged` is what is wrong with its baseline."""
         status = self.machines[asset]
         health, since = status.health, status.ran_unjudged_since
         wrong = health.reason if health and health.quality is not Quality.GOOD else ""
@@ -74,7 +76,7 @@ class Plant:
             memory.verdict,
             "; ".join(e.sentence for e in stopping or memory.evidence[:1]),
             frozenset(e.kind for e in stopping), wrong, age_s,
-            health.at_s - since if health and since is not None else 0.0,
+            health.at_s - since if health and since is not None else 0.0, damaged,
         )  # fmt: skip
 
 

@@ -135,7 +135,8 @@ class Upkeep:
             seen = station.sense.last_seen(asset)
             memory = station.pipeline.state.get(asset, Memory())
             age = now - seen if seen is not None else None
-            machines[asset] = station.plant.condition(asset, memory, age)
+            damaged = station.learning.damaged.get(asset, "")
+            machines[asset] = station.plant.condition(asset, memory, age, damaged)
         return Condition(
             machines, station.settings.sense.silent_s, now - self._started,
             dict(station.sense.failures), station.sense.unknown(), lost,

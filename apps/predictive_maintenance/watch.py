@@ -33,6 +33,8 @@ class MachineCondition:
     """Since its last record; None: none came since the start."""
     unjudged_s: float = 0.0
     """For how long it has run without being judged, or compared with anything."""
+    damaged: str = ""
+    """Why its baseline cannot be read; empty where it can, or there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +129,6 @@ def _of_machine(machine: MachineCondition, now: Condition) -> dict[str, str]:
         "plan": why if machine.verdict is Verdict.PLAN else "",
         "sensor": machine.wrong,
         "silent": f"since {age:.0f} s" if silent else "",
+        "baseline": machine.damaged,
         "unjudged": f"since {machine.unjudged_s / 3600:.0f} h" if unjudged else "",
     }

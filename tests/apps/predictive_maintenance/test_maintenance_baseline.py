@@ -187,6 +187,9 @@ def test_a_file_that_is_no_baseline_is_one_clear_line(tmp_path, baseline):
     (tmp_path / "m1" / "0001.npz").write_bytes(whole)
     with pytest.raises(ConfigError, match="is no baseline of m1"):
         shelf.get("m1", 1)
+    (tmp_path / "m0" / "in-use").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="number of a version"):
+        shelf.current("m0")
     (tmp_path / "m0" / "in-use").write_text("../../etc")
     with pytest.raises(ConfigError, match="number of a version"):
         shelf.current("m0")

@@ -114,3 +114,22 @@ def test_after_a_repair_the_shape_of_before_speaks_no_more(tmp_path):
     rig.feed(20)
     assert rig.machine()["verdict"] == "run"
     rig.stop()
+
+
+def test_a_damaged_baseline_leaves_its_own_machine_without_one_and_says_so(learned):
+    learned.stop()
+    (path,) = learned.folder.rglob("0001.npz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    learned.start()
+    learned.feed(1)
+    assert learned.machine()["baseline"]["version"] == 0
+    assert learned.machine("m1")["judged"]
+    (alarm,) = learned.station.snapshot()["alarms"]
+    assert (alarm["id"], alarm["state"]) == ("machine_baseline.m0", "UNACK")
+    assert "is no baseline of m0" in alarm["detail"]
+    path.write_bytes(whole)
+    learned.command("baseline_back", asset="m0", version=1, reason="from the backup")
+    learned.machine()
+    states = {alarm["id"]: alarm["state"] for alarm in learned.station.snapshot()["alarms"]}
+    assert states["machine_baseline.m0"] == "RTNUN"

@@ -49,7 +49,8 @@ def test_each_condition_has_its_alarm_and_every_alarm_its_condition():
         *active(inference="broken"), *active(orders="m0/VIB/1: disk full"), *active(refused=1),
         *active(light="no answer"), *active(diagnostics=dict.fromkeys(ALL, "so")),
         *machine(verdict=Verdict.STOP), *machine(verdict=Verdict.PLAN),
-        *machine(wrong="flat line"), *machine(age_s=61.0), *machine(unjudged_s=UNJUDGED_S + 1),
+        *machine(wrong="flat line"), *machine(damaged="cut off"),
+        *machine(age_s=61.0), *machine(unjudged_s=UNJUDGED_S + 1),
     }  # fmt: skip
     one = {"m0": MACHINES["m0"]}
     assert seen == set(definitions(one))
