@@ -22,7 +22,7 @@ from common.alarms.persist import stored_board
 from common.audit_upstream import AuditUpstream
 from common.clock import SystemClock
 from common.config import from_table
-from common.errors import LinesideError
+from common.errors import ConfigError, LinesideError
 from common.retention import RetentionSettings
 from common.service.commands import Commanded
 from common.service.inference import Infer
@@ -168,9 +168,9 @@ class WaysOut:
         self._station: Commanded | None = None
         broker = from_table(UplinkSettings, _rest(settings.telemetry), path, "telemetry")
         mes = from_table(WebhookSettings, _rest(settings.webhook), path, "webhook")
-        if settings.telemetry.get("enabled") is True:
+        if _enabled(settings.telemetry, path, "telemetry"):
             self._sinks[MQTT] = Uplink(store, who, broker, self._from_afar)
-        if settings.webhook.get("enabled") is True:
+        if _enabled(settings.webhook, path, "webhook"):
             self._sinks[WEBHOOK] = Webhook(store, mes)
 
     def start(self) -> None:
@@ -201,6 +201,13 @@ class WaysOut:
         """How each way out fares, in the screens' form; "off" where there is none."""
         names = dict.fromkeys((MQTT, WEBHOOK, *self._sinks))
         return {name: _told(self._sinks.get(name)) for name in names}
+
+
+def _enabled(table: dict[str, Any], path: Path, name: str) -> bool:
+    value = table.get("enabled", False)
+    if type(value) is not bool:
+        raise ConfigError(f"{path}: {name}.enabled = {value!r}: must be true or false")
+    return value
 
 
 def _rest(table: dict[str, Any]) -> dict[str, Any]:

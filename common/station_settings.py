@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from common.config import setting
+from common.telemetry.topics import Identity
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class StationSettings:
     site: str = setting("demo")
     area: str = setting("area")
     api_port: int = setting(8100, low=1024, high=65535)
+
+    def __post_init__(self) -> None:
+        Identity(self.tenant, self.site, self.area, self.name, "app")  # its rules are ours
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -107,8 +108,10 @@ class ApiServer:
 
     def __init__(self, api: FastAPI, port: int, host: str = "127.0.0.1") -> None:
         config = uvicorn.Config(
-            api, log_level="warning", access_log=False, lifespan="off", ws="none"
-        )
+            # a page elsewhere could have a browser here read what is free to read
+            TrustedHostMiddleware(api, [host, "localhost"]),
+            log_level="warning", access_log=False, lifespan="off", ws="none",
+        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
         self.host, self.port = host, port

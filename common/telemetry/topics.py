@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from common.config import setting
 
 FORBIDDEN = set("/+#:\0")
+FOLDERS = (".", "..")
+"""A station's folder bears its name, and these lead elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Identity:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value or FORBIDDEN & set(value) or value != value.strip():
+            bad = not value or value in FOLDERS or value != value.strip()
+            if bad or FORBIDDEN & set(value):
                 raise ValueError(f"{field.name} = {value!r}: a name without / + # : is needed")
 
     @property

@@ -98,6 +98,9 @@ def test_a_folder_without_pictures(capsys, data):
         ("line.deadline=300", "unknown key line.deadline"),
         ("simulation.enabled=perhaps", "simulation.enabled"),
         ("camera.backend=abacus", "no camera named abacus"),
+        ('telemetry.enabled="true"', "telemetry.enabled = 'true': must be true or false"),
+        ('station.name=".."', "device = '..'"),
+        ('station.name="line/1"', "device = 'line/1'"),
         ("nonsense", "KEY=VALUE"),
     ],
 )

@@ -488,6 +488,8 @@ def test_it_listens_on_loopback_only_and_answers(server, station):
         assert post(client, json={"alarm_id": "plc"}).json() == {"result": "acknowledge done"}
         assert post(client, password="wrong pass").status_code == 401  # noqa: S106
         assert infer(client, png(GREY)).status_code == 200
+        elsewhere = client.get("/state", headers={"Host": "a.page.example"})
+        assert elsewhere.status_code == 400, "a name made to lead here"
     assert len(station.done) == 1
 
 
