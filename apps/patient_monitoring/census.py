@@ -146,5 +146,10 @@ class Census:
         ]
 
 
+def beds_in(document: Mapping[str, Any]) -> list[str]:
+    """The beds in which somebody lies by a document, whether or not they are here."""
+    return [str(kept["bed"]) for kept in document.get("stays", ())]
+
+
 def _known(age: float) -> float | None:
     return age if math.isfinite(age) else None

@@ -118,7 +118,8 @@ class Perceive:
             risk, self._contributions = self._model.predict(self._features)
         except RuntimeFailure as error:
             self.model_fault = str(error)
-            risk, self._contributions = np.nan, np.full_like(self._features, np.nan)
+            risk = np.full(len(self._refused), np.nan)
+            self._contributions = np.full_like(self._features, np.nan)
         self._risk = np.where(self._refused, np.nan, risk)
 
 

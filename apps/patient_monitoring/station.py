@@ -19,13 +19,14 @@ from apps.patient_monitoring import NOT_A_DEVICE, evidence, resume
 from apps.patient_monitoring import decide as rules
 from apps.patient_monitoring import perceive as signs
 from apps.patient_monitoring.act import Act
-from apps.patient_monitoring.census import Census, Move
+from apps.patient_monitoring.census import Census, Move, beds_in
 from apps.patient_monitoring.commands import ROLES, Commands
 from apps.patient_monitoring.config import Settings
 from apps.patient_monitoring.decide import Protocol, WardState
 from apps.patient_monitoring.domain import Patient
 from apps.patient_monitoring.history import Histories
 from apps.patient_monitoring.identity import KeyMap
+from apps.patient_monitoring.incoming.observed import Refused
 from apps.patient_monitoring.intake import Intake
 from apps.patient_monitoring.owners import OWNERS, Owners
 from apps.patient_monitoring.perceive import Perceive
@@ -133,6 +134,9 @@ class Station:
         found = [store.submit(partial(meta.get, key=k)).result() or {} for k in keys]
         stays, spots, owners, self._was_in_force = found
         self.intake.restore(stays, spots, store.submit(records.newest_wall).result())
+        if gone := sorted(set(beds_in(stays)) - set(self.beds)):
+            what = f"nobody watches who lay in {', '.join(gone)}: no beds of this gateway now"
+            self.intake.refuse("census", "", Refused("bed", what))
         self.owners = Owners(self.parts.alarms, owners)
 
     def run(self, stop: threading.Event) -> None:

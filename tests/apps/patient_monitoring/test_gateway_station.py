@@ -118,6 +118,17 @@ def test_a_restart_does_not_bring_back_who_left(gateway):
     assert gateway.tile("2")["patient"] is not None
 
 
+def test_who_lay_in_a_bed_that_is_gone_after_a_restart_is_told(gateway):
+    gateway.settings = Settings(ward=WardSettings(beds=2))
+    gateway.restart()
+    gateway.beat()
+    assert gateway.tile("2")["patient"] is not None
+    assert gateway.state("source_refused") == "UNACK"
+    detail = gateway.board.alarm("source_refused").detail
+    assert detail == "census: nobody watches who lay in 3: no beds of this gateway now"
+    assert gateway.station.intake.sources.refused == {"bed": 1}
+
+
 # ------------------------------------------------------------------ records and proof
 
 
