@@ -44,8 +44,8 @@ def carry_out(board: AlarmBoard, name: str, arguments: Arguments, user: User) ->
     order, done = _ORDERS[name](arguments, user)
     if "alarms" in arguments:
         outcomes = board.command_all(_several(arguments), order)
-        said = {alarm: _said(outcome, done) for alarm, outcome in outcomes.items()}
-        return _once_settled(board, said)
+        answers = {alarm: _said(outcome, done) for alarm, outcome in outcomes.items()}
+        return _once_settled(board, answers)
     alarm_id = text(arguments, "alarm_id")
     outcome = board.command(alarm_id, order, whole(arguments, "revision"))
     if outcome.why is Why.UNKNOWN:
