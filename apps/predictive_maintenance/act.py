@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 class Act:
     """Takes decisions to the desk, and the worst verdict of all machines to the light.
 
-    A verdict of `plan` or `stop` stands until it is taken back, a better one is believed only
-    while its machine is heard and judged.
+    A verdict of plan or stop shows until it is taken back; a better one is believed only while
+    its machine is heard and judged.
 
     A light that does not answer is a failure beside the work orders, told as an alarm: it
     costs no machine its verdict.

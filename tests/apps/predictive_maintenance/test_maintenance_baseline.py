@@ -182,6 +182,10 @@ def test_a_file_that_is_no_baseline_is_one_clear_line(tmp_path, baseline):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ConfigError, match="is no baseline of m0"):
         shelf.current("m0")
+    at = whole.index(b"PK\x01\x02") + 10  # how the first part is said to be compressed
+    path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+    with pytest.raises(ConfigError, match="is no baseline of m0"):
+        shelf.current("m0")
     path.write_bytes(whole)
     (tmp_path / "m1").mkdir()
     (tmp_path / "m1" / "0001.npz").write_bytes(whole)
