@@ -133,9 +133,10 @@ class Station:
                 self.turn()
         finally:
             self.act.safe_state(Fault("station", "station", "it stops"))
+            self.learning.close()
+            self._queue.settle(self.parts.store)
             self.act.desk.flush()
             self.recorder.flush()
-            self.learning.close()
 
     def turn(self) -> Turn | None:
         """One turn of the loop."""

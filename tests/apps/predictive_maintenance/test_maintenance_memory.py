@@ -1,6 +1,7 @@
 """What is remembered of a machine, over refusals of the disk, repairs and restarts."""
 
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -133,3 +134,16 @@ def test_a_damaged_baseline_leaves_its_own_machine_without_one_and_says_so(learn
     learned.machine()
     states = {alarm["id"]: alarm["state"] for alarm in learned.station.snapshot()["alarms"]}
     assert states["machine_baseline.m0"] == "RTNUN"
+
+
+def test_what_was_asked_for_last_is_answered_and_stays_done_when_the_station_ends(learned):
+    learned.feed(30, damage="unbalance", severity=1.2)
+    asked = {"key": "m0/VIB/1", "reason": "balanced"}
+    answer = learned.station.command("close_order", asked, ANNA)
+    learned.station.turn()
+    ended = Event()
+    ended.set()
+    learned.station.run(ended)
+    assert answer.result(0).startswith("closed")
+    learned.restart()
+    assert learned.machine()["verdict"] == "unknown"
