@@ -9,7 +9,7 @@ vibration never gets a better verdict.
                   elsewhere: PLAN at plan_ratio × baseline, STOP at stop_ratio × baseline
     acceleration  WATCH four standard deviations above the healthy mean, PLAN at plan_ratio ×
                   baseline; outside the standard's scope STOP at stop_ratio × baseline
-    temperature   PLAN above the machine's own limit
+    temperature   PLAN above the machine's own limit, also where no vibration can be judged
     bearing       WATCH when a fault frequency stands out of the envelope spectrum
     impulses      WATCH when the record is full of shocks
     signature     WATCH when the spectrum is no longer the machine's own (advisory)
@@ -36,6 +36,7 @@ from apps.predictive_maintenance.domain import (
 from apps.predictive_maintenance.latches import Latch
 from apps.predictive_maintenance.remembered import Memory, State
 from common.pipeline import Fault
+from common.quality import Quality
 
 Limits = dict[Verdict, float]
 IMPACTS = {"bearing", "impulses"}
@@ -67,7 +68,12 @@ class Reading:
 
 
 def readings(health: Health, machine: Machine, rules: DecideRules) -> tuple[Reading, ...]:
-    """Every figure of a judged window that has a limit."""
+    """Every figure of a window that has a limit: its vibration's, where that is judged."""
+    found = _temperature(health, machine)
+    return (*_vibration(health, machine, rules), *found) if health.judged else found
+
+
+def _vibration(health: Health, machine: Machine, rules: DecideRules) -> tuple[Reading, ...]:
     in_scope = not zone_reason(health, machine)
     found = [
         Reading("velocity", health.velocity_mm_s, "mm/s",
@@ -81,10 +87,16 @@ def readings(health: Health, machine: Machine, rules: DecideRules) -> tuple[Read
         *_advice("signature", health.signature, 1.0),
         *_advice("sequence", health.sequence, rules.sequence_weight),
     ]  # fmt: skip
-    if health.temperature_c is not None and machine.temperature_alarm_c:
-        limit = {Verdict.PLAN: machine.temperature_alarm_c}
-        found.append(Reading("temperature", health.temperature_c, "°C", limit))
     return tuple(reading for reading in found if reading.limits)
+
+
+def _temperature(health: Health, machine: Machine) -> tuple[Reading, ...]:
+    """Also where the vibration's sensor is broken; not while the machine stands or ramps."""
+    rests = not health.judged and health.quality is Quality.GOOD
+    if rests or health.temperature_c is None or not machine.temperature_alarm_c:
+        return ()
+    limits = {Verdict.PLAN: machine.temperature_alarm_c}
+    return (Reading("temperature", health.temperature_c, "°C", limits),)
 
 
 def zone_reason(health: Health, machine: Machine) -> str:
@@ -165,22 +177,29 @@ class Rules:
         machine = self.machines.get(health.asset)
         if machine is None:
             return memory, _unjudged(health.asset, memory, "asset is not known")
-        if not health.judged:
-            return memory, _unjudged(
-                health.asset, memory, health.reason or health.state.motion.value
-            )
         found = readings(health, machine, self.rules)
+        after = self._after(memory, health, found) if found else memory
+        if health.judged:
+            return after, _decision(health, machine, after)
+        reason = health.reason or health.state.motion.value
+        return after, replace(_unjudged(health.asset, after, reason), judged=bool(found))
+
+    def _after(self, memory: Memory, health: Health, found: tuple[Reading, ...]) -> Memory:
         latches = _latched(memory.latches, found, self.rules)
         evidence = _evidence(found, latches, memory.evidence)
-        asked = max((e.verdict for e in evidence), key=lambda v: v.rank, default=Verdict.RUN)
+        ever = health.judged or memory.severity > 0  # else nobody knows how it vibrates
+        nothing = Verdict.RUN if ever else Verdict.UNKNOWN
+        asked = max((e.verdict for e in evidence), key=lambda v: v.rank, default=nothing)
         news = _stopping(evidence) - _stopping(memory.evidence)
         unacknowledged = memory.unacknowledged or bool(news)
-        verdict = Verdict.STOP if unacknowledged else asked
-        after = Memory(
-            verdict, latches, evidence, severity(found), unacknowledged,
-            memory.forecast.after(health, _level(found), self.rules),
+        after = replace(
+            memory, verdict=Verdict.STOP if unacknowledged else asked, latches=latches,
+            evidence=evidence, unacknowledged=unacknowledged,
         )  # fmt: skip
-        return after, _decision(health, machine, after)
+        if not health.judged:
+            return after
+        forecast = memory.forecast.after(health, _level(found), self.rules)
+        return replace(after, severity=severity(found), forecast=forecast)
 
 
 def _latched(

@@ -119,6 +119,9 @@ class Health:
     rpm: float | None = None
     load: float | None = None
     temperature_c: float | None = None
+    """Of the bearing; known also of a window that is not judged."""
+    temperature_fault: str = ""
+    """What is wrong with it alone; then it is None."""
     velocity_mm_s: float = 0.0
     """RMS in the velocity band, of the worst axis."""
     acceleration_m_s2: float = 0.0
@@ -183,9 +186,10 @@ class Decision:
     asset: str
     verdict: Verdict
     judged: bool
-    """Whether this window was judged; else the verdict is the last one."""
+    """Whether this window was judged, be it by its temperature alone; else the verdict is
+    the last one."""
     reason: str
-    """Why it was not judged; empty when it was."""
+    """Why its vibration was not judged; empty when it was."""
     severity: float
     """Largest evidence over its lowest limit, of the last judged window; 1 is the limit."""
     evidence: tuple[Evidence, ...] = ()

@@ -6,6 +6,7 @@ signal, stopped, ramping) says so; it never gets a figure that looks like health
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,11 @@ from apps.predictive_maintenance.domain import (
     Window,
 )
 from apps.predictive_maintenance.sequence import SequenceModel
-from apps.predictive_maintenance.signal_quality import record_faults, window_fault
+from apps.predictive_maintenance.signal_quality import (
+    record_faults,
+    temperature_fault,
+    window_fault,
+)
 from apps.predictive_maintenance.states import state_of
 from apps.predictive_maintenance.vibration import Measured, Measurer, Stack
 from common.ports import Sample
@@ -70,6 +75,7 @@ class Perceive:
             _health(window, faults[at], states[at], measured.get(at), lines.get(at, ()))
             for at, window in enumerate(windows)
         ]
+        found = [self._checked(*one) for one in zip(found, windows, strict=True)]
         self._comparison(found, measured)
         return tuple(found), {windows[at].asset: figures for at, figures in measured.items()}
 
@@ -117,6 +123,12 @@ class Perceive:
             window.asset, NOTHING, window.fs_hz, window.at_s, window.wall_time, window.rpm
         )
         return state
+
+    def _checked(self, health: Health, window: Window) -> Health:
+        """Without a temperature that cannot be one."""
+        machine = self._machines.get(window.asset)
+        fault = temperature_fault(window, machine) if machine else ""
+        return replace(health, temperature_c=None, temperature_fault=fault) if fault else health
 
     # ------------------------------------------------------------------ what it measures
 

@@ -22,6 +22,8 @@ FIGURES = (
     "velocity_mm_s", "acceleration_m_s2", "crest", "kurtosis", "signature",
     "reconstruction", "sequence", "rpm", "load", "temperature_c",
 )  # fmt: skip
+BESIDE = {"rpm", "load", "temperature_c"}
+"""Known also of a window whose vibration is not judged."""
 Features = NDArray[np.float32]
 """[axes, features]."""
 MOST_ROWS = 20_000
@@ -50,7 +52,10 @@ def health_row(health: Health, decision: Decision, features: Features | None) ->
 
 def figures(health: Health) -> dict[str, Any]:
     """What was measured, four digits of it; null where it was not."""
-    return {name: rounded(getattr(health, name)) for name in FIGURES}
+    return {
+        name: rounded(getattr(health, name)) if health.judged or name in BESIDE else None
+        for name in FIGURES
+    }
 
 
 def outlook_as_json(decision: Decision) -> dict[str, Any] | None:

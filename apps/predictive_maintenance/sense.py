@@ -142,6 +142,8 @@ class Sense:
         if fault:
             self.counts["marked"] += 1
             self.faults[reading.asset, fault[:80]] += 1
+        if len(seen.senders) > 1:  # whose it is nobody knows
+            reading = replace(reading, temperature_c=None)
         self._put(now, self._window(reading, seen, fault, now))
 
     def _take_unknown(self, asset: str, now: float) -> None:

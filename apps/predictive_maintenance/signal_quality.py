@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from apps.predictive_maintenance.config import Machine, QualityRules
 from apps.predictive_maintenance.domain import Window
+from common.quality import Quality
 
+TEMPERATURES_C = -50.0, 500.0
+"""What bearings have; beyond it lies what a broken sensor or an empty register says."""
 CACHED_ROWS = 8
 """Looked at together: they stay in the processor's cache from one look to the next."""
 
@@ -39,11 +42,20 @@ def _rate_fault(fs_hz: float, machine: Machine, rules: QualityRules) -> str:
 
 
 def _value_fault(window: Window) -> str:
-    for name in ("rpm", "rpm_change", "load", "temperature_c"):
+    for name in ("rpm", "rpm_change", "load"):
         value = getattr(window, name)
         if value is not None and not math.isfinite(value):
             return f"{name} is not a finite number"
     return ""
+
+
+def temperature_fault(window: Window, machine: Machine) -> str:
+    """What is wrong with the bearing's temperature alone; empty: nothing."""
+    celsius, (low, high) = window.temperature_c, TEMPERATURES_C
+    if celsius is None:
+        missed = machine.temperature_alarm_c and window.quality is Quality.GOOD
+        return "no temperature comes, and it has a limit" if missed else ""
+    return "" if low <= celsius <= high else f"temperature of {celsius:g} °C"
 
 
 def record_faults(

@@ -50,7 +50,7 @@ class Plant:
         if health.judged:
             status.judged, status.judged_decision = health, decision
             status.not_compared = "" if has_level(health, decision) else health.reason
-        self.verdicts[decision.verdict.value if decision.judged else "not_judged"] += 1
+        self.verdicts[decision.verdict.value if health.judged else "not_judged"] += 1
         stands = health.state.motion is Motion.STOPPED or health.quality is not Quality.GOOD
         if stands or (health.judged and not status.not_compared):
             status.ran_unjudged_since = None
@@ -77,6 +77,7 @@ class Plant:
             "; ".join(e.sentence for e in stopping or memory.evidence[:1]),
             frozenset(e.kind for e in stopping), wrong, age_s,
             health.at_s - since if health and since is not None else 0.0, damaged,
+            health.temperature_fault if health else "",
         )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ class MachineCondition:
     """For how long it has run without being judged, or compared with anything."""
     damaged: str = ""
     """Why its baseline cannot be read; empty where it can, or there is none."""
+    temperature: str = ""
+    """What is wrong with its temperature alone; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def _of_machine(machine: MachineCondition, now: Condition) -> dict[str, str]:
         "stop": why if machine.verdict is Verdict.STOP else "",
         "plan": why if machine.verdict is Verdict.PLAN else "",
         "sensor": machine.wrong,
+        "temperature": machine.temperature,
         "silent": f"since {age:.0f} s" if silent else "",
         "baseline": machine.damaged,
         "unjudged": f"since {machine.unjudged_s / 3600:.0f} h" if unjudged else "",

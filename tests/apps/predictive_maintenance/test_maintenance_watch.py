@@ -50,6 +50,7 @@ def test_each_condition_has_its_alarm_and_every_alarm_its_condition():
         *active(light="no answer"), *active(diagnostics=dict.fromkeys(ALL, "so")),
         *machine(verdict=Verdict.STOP), *machine(verdict=Verdict.PLAN),
         *machine(wrong="flat line"), *machine(damaged="cut off"),
+        *machine(temperature="temperature of 6554 °C"),
         *machine(age_s=61.0), *machine(unjudged_s=UNJUDGED_S + 1),
     }  # fmt: skip
     one = {"m0": MACHINES["m0"]}
