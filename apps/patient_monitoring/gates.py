@@ -20,6 +20,8 @@ UNUSABLE = BLOCKING & ~int(Flag.JUMP | Flag.IMPLAUSIBLE) | int(Flag.LOW_SIGNAL)
 
 FOOLED_BY_MOTION = (Sign.PULSE, Sign.SPO2, Sign.RR)
 UNDER_THE_OXIMETER = (Sign.PULSE, Sign.SPO2)
+TOGETHER_S = 60.0
+"""Pressures that were measured so far apart may well differ."""
 PULSE_CONTRADICTS = {Extreme.BRADYCARDIA: 40.0, Extreme.TACHYCARDIA: 150.0}
 """A good pulse above (below) it: the ECG's low (high) rate is an artefact."""
 
@@ -57,13 +59,21 @@ def jumped(value: Array, recent: Array, limits: SignLimits) -> Array:
     return np.asarray(distance > limits.jump)
 
 
-def pressures_contradict(value: Array) -> Array:
-    """Bool [beds, signs]: pressures that cannot be true together."""
+def pressures_contradict(value: Array, at: Array) -> Array:
+    """Bool [beds, signs]: pressures that cannot be true together.
+
+    Of two that were measured at different times (`at`, s) the newer one is believed. A mean
+    that is wrong says nothing of the two that it was computed from.
+    """
     systolic, diastolic, mean = (value[:, s] for s in (Sign.SBP, Sign.DBP, Sign.MAP))
     wrong = np.zeros(value.shape, bool)
-    inverted = systolic <= diastolic
-    wrong[:, Sign.SBP] = wrong[:, Sign.DBP] = inverted
-    wrong[:, Sign.MAP] = inverted | (mean > systolic) | (mean < diastolic)
+    for sign, other, contradict in (
+        (Sign.SBP, Sign.DBP, systolic <= diastolic),
+        (Sign.DBP, Sign.SBP, systolic <= diastolic),
+        (Sign.MAP, Sign.SBP, mean > systolic),
+        (Sign.MAP, Sign.DBP, mean < diastolic),
+    ):
+        wrong[:, sign] |= contradict & (at[:, sign] <= at[:, other] + TOGETHER_S)
     return wrong
 
 

@@ -27,8 +27,8 @@ from apps.patient_monitoring.incoming.adt import Moved
 from apps.patient_monitoring.incoming.observed import Observed, Refused, Value
 from apps.patient_monitoring.readings import CONTINUOUS, Readings
 from apps.patient_monitoring.sources import Source, Sources
-from apps.patient_monitoring.spots import Spots
-from apps.patient_monitoring.streams import Streams
+from apps.patient_monitoring.spots import Patient, Spot, Spots
+from apps.patient_monitoring.streams import SLOW_S, Streams
 from common.ports import Clock
 
 COLUMNS = 6
@@ -144,22 +144,50 @@ class Intake:
     def _put(
         self, pseudonym: str, bed: str, values: tuple[Value, ...], sent: float, late_s: float
     ) -> None:
-        """Queue values that were sent at `sent`, and arrive `late_s` after that."""
-        row, now, wall = self.census.rows[bed], self._clock.monotonic(), self._clock.wall()
-        late_s, kept, rows = max(late_s, 0.0), self.spots.of(pseudonym), array("d")
-        for sign, value, flags, at, every, repeated in values:
-            age_s = late_s if at is None else late_s + max(sent - at, 0.0)
-            streams = every == CONTINUOUS
-            interval_s = self._streams.interval_s(row, sign, now - age_s) if streams else every
-            if not streams and not math.isnan(value):  # a stream's first value is no spot
-                spot = (sign, (value, wall, interval_s))
-                age_s = self.spots.age_s(kept, spot, age_s, repeated=repeated)
-            elif streams and sign in kept:
-                self.spots.over(kept, sign)
-            if age_s > self._rules.oldest_s:
-                raise Refused("old", f"{sign.name} was measured {age_s:.0f} s ago")
-            rows.extend((row, sign, value, now - age_s, flags, interval_s))
+        """Queue values that were sent at `sent`, and arrive `late_s` after that.
+
+        One that is too old is left out and counted; where all are, that is Refused.
+        """
+        row, now, kept = (
+            self.census.rows[bed],
+            self._clock.monotonic(),
+            self.spots.of(pseudonym),
+        )
+        arrived, oldest = now - max(late_s, 0.0), now - self._rules.oldest_s
+        timed = [(one, self._measured(row, kept, one, sent, arrived)) for one in values]
+        young = [(one, at) for one, at in timed if at >= oldest]
+        if timed and not young:
+            one, at = timed[0]
+            raise Refused("old", f"{one.sign.name} was measured {now - at:.0f} s ago")
+        self.counts["too_old"] += len(timed) - len(young)
+        rows = array("d")
+        for one, at in young:
+            own = sent if one.at is None else one.at
+            interval_s = self._interval_s(row, kept, one, own, at)
+            rows.extend((row, one.sign, one.value, at, one.flags, interval_s))
         self._waiting.extend(rows)
+
+    def _measured(
+        self, row: int, kept: Patient, one: Value, sent: float, arrived: float
+    ) -> float:
+        """When a value was measured that was sent at `sent`, in monotonic s."""
+        own = sent if one.at is None else one.at
+        at = arrived - max(sent - own, 0.0)
+        before = kept.get(one.sign)
+        if one.repeated and before is not None and before.value == one.value:
+            return min(before.at, at)
+        return self._streams.at(row, one.sign, own, at)
+
+    def _interval_s(self, row: int, kept: Patient, one: Value, own: float, at: float) -> float:
+        """For how long a value counts; what goes with its patient is kept."""
+        self._streams.measured(row, one.sign, own, at)
+        if one.interval_s == CONTINUOUS:
+            every = self._streams.interval_s(row, one.sign, at)
+            self.spots.heard(kept, one.sign, at, streams=every <= SLOW_S)
+            return every
+        if not math.isnan(one.value):
+            self.spots.keep(kept, one.sign, Spot(one.value, at, own, one.interval_s))
+        return one.interval_s
 
     def _follow(self, move: Move) -> None:
         """Nothing that waits for the bed is its new patient's; what they had goes with them."""
@@ -171,10 +199,14 @@ class Intake:
             self.sources.settled(kind, self.census.beds[move.row])
         if move.patient is None:
             return
-        wall, now = self._clock.wall(), self._clock.monotonic()
-        known = self.spots.still(move.patient.pseudonym, wall, self._rules.oldest_s)
-        for sign, value, age_s, interval_s in known:
-            self._waiting.extend((move.row, sign, value, now - age_s, 0, interval_s))
+        now = self._clock.monotonic()
+        known = self.spots.still(move.patient.pseudonym, now, self._rules.oldest_s)
+        for sign, spot in known:
+            if spot.streams:
+                self._streams.streamed(move.row, sign)
+            else:
+                self._streams.measured(move.row, sign, spot.own, spot.at)
+            self._waiting.extend((move.row, sign, spot.value, spot.at, 0, spot.interval_s))
 
     # ------------------------------------------------------------------- from the loop
 
@@ -214,12 +246,20 @@ class Intake:
         """The newest spot values of those who lie here."""
         with self._mutex:
             here = {stay.patient.pseudonym for stay in self.census.stays.values()}
-            return self.spots.document(here)
+            return self.spots.document(here, self._clock.wall() - self._clock.monotonic())
 
-    def restore(self, stays: Mapping[str, Any], spots: Mapping[str, Any]) -> None:
-        """Who lay where, and what was entered of them, when the station last ran."""
+    def restore(
+        self, stays: Mapping[str, Any], spots: Mapping[str, Any], last_wall: float
+    ) -> None:
+        """Who lay where, and what was measured of them, when the station last ran.
+
+        `last_wall` is the latest wall time that is on record.
+        """
+        wall = self._clock.wall()
+        believed = wall if wall >= last_wall else -math.inf
         with self._mutex:
-            self.spots.restore(spots)
+            apart = wall - self._clock.monotonic()
+            self.counts["of_no_known_age"] += self.spots.restore(spots, apart, believed)
             moves = self.census.restore(stays)
             for move in moves:
                 self._follow(move)

@@ -14,12 +14,14 @@ from apps.patient_monitoring.config import ExtremeRules, SignRules
 from apps.patient_monitoring.domain import SIGNS, Array, Extreme, Flag, Sign
 from apps.patient_monitoring.lasting import since
 from apps.patient_monitoring.readings import BY_ROUNDS, CONTINUOUS, Reading, Readings
+from apps.patient_monitoring.streams import SLOW_S, STREAM_S
 
 WINDOW_S = 60
 RINGED = int(Sign.TEMP) + 1  # columns before it are measured again and again
 RECENT_S = 10.0  # how long a sensor's last word says what it sees now
 CONTEXT = (Sign.PI, Sign.MOTION)
 IS_CONTEXT = np.array([sign in CONTEXT for sign in Sign])
+UNSCORED = [*CONTEXT, Sign.DBP, Sign.MAP]
 
 
 class SignBoard:
@@ -38,6 +40,8 @@ class SignBoard:
         self._at = np.full((beds, SIGNS), -np.inf)  # newest value that was taken
         self._last = np.full((beds, SIGNS), np.nan)
         self._interval_s = np.full((beds, SIGNS), CONTINUOUS)
+        self._next_s = np.full((beds, SIGNS), np.nan)  # within it a stream's next word comes
+        self._gap_s = np.full((beds, SIGNS), np.inf)  # between its last two
         self._held = np.full((2, beds, SIGNS), np.nan)  # since when, at which value
         self._disagree_since = np.full(beds, np.nan)
         self._extreme_since = np.full((beds, len(Extreme)), np.nan)
@@ -46,7 +50,7 @@ class SignBoard:
 
     def clear(self, bed: int) -> None:
         """Another patient lies there: nothing of the last one is kept."""
-        for array in (self._ring, self._raw, self._last, self._disagree_since,
+        for array in (self._ring, self._raw, self._last, self._next_s, self._disagree_since,
                       self._extreme_since):  # fmt: skip
             array[bed] = np.nan
         self._seen[bed] = self._at[bed] = -np.inf
@@ -62,7 +66,9 @@ class SignBoard:
                     self._take(part)
 
     def _take(self, new: Readings) -> None:
-        newer = new.at > self._seen[new.bed, new.sign]
+        seen = self._seen[new.bed, new.sign]
+        corrects = (new.at == seen) & (new.interval_s != CONTINUOUS)
+        newer = (new.at > seen) | corrects
         self.late += int(np.count_nonzero(~newer))
         new = new.where(newer)
         if not len(new):
@@ -71,9 +77,21 @@ class SignBoard:
         flags = new.flags | self._gates.implausible(new.sign, new.value)
         flags |= self._gates.context(new.sign, *self._beside(new))
         flags |= self._jumps(new, flags)
+        self._expect(new)
         self._seen[new.bed, new.sign], self._raw[new.bed, new.sign] = new.at, new.value
         self._flags[new.bed, new.sign] = flags
         self._keep(new.where(np.isfinite(new.value) & (flags & gates.BLOCKING == 0)))
+
+    def _expect(self, new: Readings) -> None:
+        """Within what time the next word of a stream is due; NaN where none is."""
+        place = new.bed, new.sign
+        gap_s, next_s = new.at - self._seen[place], self._next_s[place]
+        streams = new.interval_s <= SLOW_S
+        by_hand = ~streams & np.isfinite(new.value) & (gap_s > next_s)
+        due_s = np.maximum(new.interval_s, STREAM_S) * self._rules.spot_margin
+        next_s = np.where(by_hand, np.nan, next_s)
+        self._next_s[place] = np.where(streams, due_s, next_s)
+        self._gap_s[place] = np.where(gap_s > 0, gap_s, self._gap_s[place])
 
     def _keep(self, good: Readings) -> None:
         self._at[good.bed, good.sign], self._last[good.bed, good.sign] = good.at, good.value
@@ -141,10 +159,10 @@ class SignBoard:
         age_s = now - self._at
         stale = age_s > self._valid_s(due_s)
         flags[stale & np.isfinite(self._at)] |= int(Flag.STALE)
-        wrong = gates.pressures_contradict(np.where(stale, np.nan, value))
+        wrong = gates.pressures_contradict(np.where(stale, np.nan, value), self._at)
         flags[wrong] |= int(Flag.IMPLAUSIBLE)
         value = np.where(stale | wrong, np.nan, value)
-        flags |= self._disagreeing(value, now) | self._silent(now)
+        flags |= self._disagreeing(value, now) | self._silent(value, now)
         return Reading(value, age_s, flags, self._extreme(now))
 
     def _valid_s(self, due_s: Array) -> Array:
@@ -162,15 +180,22 @@ class SignBoard:
             flags[long, sign] = int(Flag.DISAGREE)
         return flags
 
-    def _silent(self, now: float) -> Array:
-        """OFFLINE on what a continuous source used to report, once the bed is silent."""
-        streamed = (self._interval_s == CONTINUOUS) & np.isfinite(self._seen)
-        heard = np.where(streamed, self._seen, -np.inf).max(axis=1)
-        silent = (now - heard > self._rules.offline_s)[:, None] & streamed
+    def _silent(self, value: Array, now: float) -> Array:
+        """OFFLINE on what used to come by itself and no longer does.
+
+        While something else of the bed is heard, only on what the score lacks by it.
+        """
+        silent = now - self._seen > np.maximum(self._rules.offline_s, self._next_s)
+        heard = (np.isfinite(self._next_s) & ~silent).any(axis=1)
+        silent[:, UNSCORED] &= ~heard[:, None]
+        for rate, other in ((Sign.HR, Sign.PULSE), (Sign.PULSE, Sign.HR)):
+            silent[:, rate] &= ~heard | np.isnan(value[:, other])
         return np.where(silent, int(Flag.OFFLINE), 0).astype(np.int32)
 
     def _extreme(self, now: float) -> Array:
-        usable = (now - self._seen <= RECENT_S) & (self._flags & gates.UNUSABLE == 0)
+        next_s = np.minimum(self._next_s, self._gap_s * self._rules.spot_margin)
+        recent = now - self._seen <= np.fmax(RECENT_S, next_s)
+        usable = recent & (self._flags & gates.UNUSABLE == 0)
         there = gates.extremes(self._raw, usable, self._extremes)
         self._extreme_since = since(self._extreme_since, there, now)
         hold = np.full(len(Extreme), self._extremes.hold_s)

@@ -1,15 +1,36 @@
 """The newest spot values of each patient: what goes with them to another bed, and is still
-known after a restart, each as old as it is.
+known after a restart, each as old as it is. With them goes which signs stream: their
+silence is told wherever the patient lies.
 """
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-Spot = tuple[float, float, float]
-"""Value, when it was measured (wall, UTC s), and its interval (see Readings)."""
+from apps.patient_monitoring.domain import NONE
+from apps.patient_monitoring.streams import SLOW_S
+
+
+class Spot(NamedTuple):
+    """The newest spot value of a sign."""
+
+    value: float
+    """NaN: there is none, the sign streams."""
+    at: float
+    """When it was measured: monotonic s of this gateway."""
+    own: float
+    """The same by its source's clock: wall, UTC s."""
+    interval_s: float
+    """See Readings."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether it only says that the sign comes by itself."""
+        return math.isnan(self.value)
+
+
 Patient = dict[int, Spot]
-"""Sign → its newest spot value."""
+"""By sign."""
 
 
 class Spots:
@@ -24,50 +45,75 @@ class Spots:
         """One patient's, to be looked at and added to."""
         return self._of.setdefault(pseudonym, {})
 
-    def age_s(
-        self, kept: Patient, said: tuple[int, Spot], age_s: float, *, repeated: bool
-    ) -> float:
-        """How old a spot value is, and keep it; `said` was measured `age_s` before its time.
-
-        One that may only be the last one said again is as old as that.
-        """
-        sign, (value, wall, interval_s) = said
+    def keep(self, kept: Patient, sign: int, spot: Spot) -> None:
+        """A spot value, unless a newer one is known; of one time the later word counts."""
         before = kept.get(sign)
-        if repeated and before is not None and before[0] == value:
-            return max(wall - before[1], age_s)
-        if before is None or wall - age_s >= before[1]:
-            kept[sign] = (value, wall - age_s, interval_s)
+        if before is None or spot.at >= before.at:
+            self.changed |= before is None or spot[:2] != before[:2]
+            kept[sign] = spot
+
+    def heard(self, kept: Patient, sign: int, at: float, *, streams: bool) -> None:
+        """A monitor measures the sign: its spot value is history."""
+        before = kept.pop(sign, None)
+        if streams:
+            known = before is not None and before.streams
+            kept[sign] = before if before and known else Spot(NONE, at, at, SLOW_S)
+        self.changed |= kept.get(sign) is not before
+
+    def withdraw(self, kept: Patient, sign: int, at: float) -> None:
+        """What was measured by `at` is wrong."""
+        if sign in kept and not kept[sign].streams and kept[sign].at <= at:
+            del kept[sign]
             self.changed = True
-        return age_s
 
-    def over(self, kept: Patient, sign: int) -> None:
-        """The sign streams now: its spot value is history."""
-        del kept[sign]
-        self.changed = True
+    def still(self, pseudonym: str, now: float, oldest_s: float) -> Iterator[tuple[int, Spot]]:
+        """By sign what is not too old; what streams is waited for from `now` on."""
+        for sign, spot in self._of.get(pseudonym, {}).items():
+            if spot.streams:
+                yield sign, spot._replace(at=now)
+            elif now - spot.at <= oldest_s:
+                yield sign, spot
 
-    def still(
-        self, pseudonym: str, wall: float, oldest_s: float
-    ) -> Iterator[tuple[int, float, float, float]]:
-        """Sign, value, age and interval of what is not too old."""
-        for sign, (value, at, interval_s) in self._of.get(pseudonym, {}).items():
-            age_s = max(wall - at, 0.0)
-            if age_s <= oldest_s:
-                yield sign, value, age_s, interval_s
+    # ------------------------------------------------------------------ kept over a restart
 
-    def document(self, here: Collection[str]) -> dict[str, Any]:
-        """As JSON; those who are no longer `here` are forgotten."""
+    def document(self, here: Collection[str], apart: float) -> dict[str, Any]:
+        """As JSON; those who are no longer `here` are forgotten.
+
+        `apart` is wall less monotonic time: a restart ends what monotonic times mean.
+        """
         self.changed = False
         self._of = {name: kept for name, kept in self._of.items() if name in here}
         return {
-            name: {str(int(sign)): (v, at, every if math.isfinite(every) else None)
-                   for sign, (v, at, every) in kept.items()}
+            name: {str(int(sign)): _row(spot, apart) for sign, spot in kept.items()}
             for name, kept in self._of.items()
-        }  # fmt: skip
+        }
 
-    def restore(self, document: Mapping[str, Any]) -> None:
-        """What a document says."""
-        self._of = {
-            name: {int(sign): (v, at, math.inf if every is None else every)
-                   for sign, (v, at, every) in kept.items()}
+    def restore(self, document: Mapping[str, Any], apart: float, wall: float) -> int:
+        """What a document says; how many of its spot values are of no known age.
+
+        `wall` is now, or less where the clock stands before a time that is on record: what
+        seems to be measured after it may be of any age.
+        """
+        found = [
+            (name, int(sign), _spot(row, apart))
             for name, kept in document.items()
-        }  # fmt: skip
+            for sign, row in kept.items()
+        ]
+        known = [one for one in found if one[2].streams or one[2].at + apart <= wall]
+        self._of = {}
+        for name, sign, spot in known:
+            self.of(name)[sign] = spot
+        return len(found) - len(known)
+
+
+def _row(spot: Spot, apart: float) -> tuple[float | None, float, float | None, float]:
+    every = spot.interval_s if math.isfinite(spot.interval_s) else None
+    return None if spot.streams else spot.value, spot.at + apart, every, spot.own
+
+
+def _spot(row: list[Any], apart: float) -> Spot:
+    value, at, every = row[:3]
+    own = row[3] if len(row) > 3 else at
+    return Spot(
+        NONE if value is None else value, at - apart, own, math.inf if every is None else every
+    )

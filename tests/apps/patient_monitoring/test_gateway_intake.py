@@ -12,7 +12,6 @@ from apps.patient_monitoring.config import IntakeRules, Settings, WardSettings
 from apps.patient_monitoring.domain import Sign
 from apps.patient_monitoring.incoming.hl7 import stamp
 from apps.patient_monitoring.source_clock import SourceClock
-from apps.patient_monitoring.streams import SLOW_S, Streams
 
 ALERT_S = 100
 
@@ -377,16 +376,6 @@ def test_a_pressure_said_again_stays_as_old_as_it_was(gateway):
         gateway.beat(10.0)
     assert gateway.tile("1")["signs"]["SBP"]["age_s"] == pytest.approx(30, abs=1)
     assert gateway.tile("1")["signs"]["HR"]["age_s"] == pytest.approx(10, abs=1)
-
-
-def test_one_value_is_a_spot_and_many_are_a_stream():
-    streams = Streams(1)
-    assert streams.interval_s(0, Sign.TEMP, 100.0) == np.inf
-    assert streams.interval_s(0, Sign.TEMP, 101.0) == 0
-    assert streams.interval_s(0, Sign.TEMP, 161.0) == SLOW_S
-    assert streams.interval_s(0, Sign.TEMP, 4000.0) == np.inf
-    streams.clear(0)
-    assert streams.interval_s(0, Sign.TEMP, 4001.0) == np.inf
 
 
 # ------------------------------------------------------------------ who may be scored

@@ -9,6 +9,7 @@ from apps.patient_monitoring.config import ExtremeRules, SignLimits, SignRules
 from apps.patient_monitoring.domain import Extreme, Flag, Sign
 from apps.patient_monitoring.readings import BY_ROUNDS, readings
 from apps.patient_monitoring.signs import SignBoard
+from apps.patient_monitoring.streams import SLOW_S, STREAM_S
 
 NAN = float("nan")
 DUE = np.full(2, 3600.0)
@@ -145,6 +146,14 @@ def test_what_comes_twice_or_late_is_left_out_and_counted():
     assert value(bed.read(), Sign.HR) == 72
 
 
+def test_of_one_time_the_later_word_of_a_spot_value_counts():
+    bed = Bed()
+    for pressure in (180, 80):
+        bed.say(Sign.SBP, pressure, interval_s=BY_ROUNDS)
+    assert value(bed.read(), Sign.SBP) == 80
+    assert bed.board.late == 0
+
+
 def test_a_backlog_in_one_message_is_taken_in_order():
     bed, other = Bed(), Bed()
     rows = [(0, Sign.RR, 12 + k % 5, bed.now + k) for k in range(40)]
@@ -278,6 +287,29 @@ def test_pressures_that_cannot_be_true_together():
     assert np.isnan(value(found, Sign.MAP))
 
 
+@pytest.mark.parametrize(("sign", "other"), [(Sign.SBP, 95), (Sign.DBP, 120)])
+def test_of_pressures_of_different_times_the_newer_one_is_believed(sign, other):
+    bed = Bed()
+    older = Sign.DBP if sign == Sign.SBP else Sign.SBP
+    bed.say(older, other, interval_s=BY_ROUNDS)
+    bed.now += 1800
+    newer = 85 if sign == Sign.SBP else 130
+    bed.say(sign, newer, interval_s=BY_ROUNDS)
+    found = bed.read()
+    assert value(found, sign) == newer
+    assert np.isnan(value(found, older))
+
+
+def test_a_mean_pressure_takes_none_away_that_is_scored():
+    bed = Bed()
+    for sign, pressure in ((Sign.SBP, 120), (Sign.DBP, 70)):
+        bed.say(sign, pressure, interval_s=BY_ROUNDS)
+    bed.now += 1800
+    bed.say(Sign.MAP, 140, interval_s=BY_ROUNDS)
+    found = bed.read()
+    assert (value(found, Sign.SBP), value(found, Sign.DBP)) == (120, 70)
+
+
 def test_a_silent_device_is_told_and_an_empty_bed_is_not():
     bed = Bed(offline_s=30)
     bed.run(30)
@@ -317,6 +349,33 @@ def test_an_artefact_is_no_extreme(signs):
     bed.run(60)
     for _ in range(40):
         assert not bed.run(1, **signs).extreme[0]
+
+
+def slowly(bed, value, every, times):
+    """A source that is heard every so many s; how often an extreme was told."""
+    interval_s = 0.0 if every <= STREAM_S else SLOW_S
+    told = 0
+    for _ in range(times):
+        bed.say(Sign.SPO2, value, interval_s)
+        told += sum(bool(bed.read(1).extreme[0]) for _ in range(every))
+    return told
+
+
+@pytest.mark.parametrize("every", [11, 15, 30, 60, 120])
+def test_an_extreme_of_a_slow_source_is_told_and_ends_with_a_good_value(every):
+    bed = Bed()
+    assert slowly(bed, 97, every, 4) == 0
+    assert slowly(bed, 70, every, 4) >= 4 * every - 13
+    assert slowly(bed, 97, every, 4) == 0
+
+
+@pytest.mark.parametrize(("every", "then_s"), [(1, 10), (14, 17), (60, 75)])
+def test_the_last_word_of_a_source_counts_until_its_next_is_overdue(every, then_s):
+    bed = Bed()
+    slowly(bed, 70, every, 60 // every + 3)
+    bed.read(then_s - every)
+    assert bed.read().extreme[0]
+    assert not bed.read(1).extreme[0]
 
 
 def test_a_single_good_value_ends_the_hold():
