@@ -45,7 +45,8 @@ class PacedSource:
         while self._due(self._count) <= self._clock.monotonic():
             asset = self._assets[self._count % len(self._assets)]
             self.due[asset] = self._due(self._count)
-            found.append(self._fleet.reading(asset, self._count))
+            rounds = self._count // len(self._assets)  # else it would send one for ever
+            found.append(self._fleet.reading(asset, self._count + rounds))
             self._count += 1
         return found
 

@@ -5,6 +5,7 @@ length and rate, one inference for all sequences. A window that may not be judge
 signal, stopped, ramping) says so; it never gets a figure that looks like health.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -24,17 +25,17 @@ from apps.predictive_maintenance.domain import (
 )
 from apps.predictive_maintenance.sequence import SequenceModel
 from apps.predictive_maintenance.signal_quality import (
+    glimpse,
     record_faults,
     temperature_fault,
     window_fault,
 )
-from apps.predictive_maintenance.states import state_of
+from apps.predictive_maintenance.states import denied, state_of
 from apps.predictive_maintenance.vibration import Measured, Measurer, Stack
 from common.ports import Sample
 from common.quality import Quality
 
 UNCLEAR = OperatingState(Motion.STEADY, "")
-NOTHING = np.zeros((1, 0), np.float32)
 Lines = tuple[BearingLine, ...]
 
 
@@ -51,10 +52,14 @@ class Perceive:
         self._machines, self._quality, self._states = machines, quality, states
         self._measurer, self._comparison = Measurer(), Comparison(model)
         self._last: dict[str, Window] = {}
+        """Of each machine, with a glimpse of its samples."""
+        self._running: dict[str, float] = {}
+        """m/s² RMS in the quietest state that a machine was learned in."""
 
     def use(self, baseline: Baseline) -> None:
         """Compare this machine with another baseline from now on."""
         self._comparison.use(baseline)
+        self._running[baseline.asset] = float(baseline.acceleration_m_s2.min())
 
     def __call__(self, sample: Sample[Batch]) -> tuple[Health, ...]:
         """The health of every machine in the batch, in its order."""
@@ -66,7 +71,11 @@ class Perceive:
         stacks = self._stacks(windows, faults)
         for stack in stacks:
             self._record_faults(windows, stack, faults)
+        faults = [f or self._stuck(w) for f, w in zip(faults, windows, strict=True)]
         states = [self._state(w, fault) for w, fault in zip(windows, faults, strict=True)]
+        for at, state in enumerate(states):
+            if state.motion is Motion.STOPPED:
+                faults[at] = self._denied(windows[at])
         judged = {at for at, state in enumerate(states) if state.motion is Motion.STEADY}
         judged -= {at for at, fault in enumerate(faults) if fault}
         measured = self._measure(windows, stacks, judged)
@@ -119,10 +128,16 @@ class Perceive:
         if fault:
             return UNCLEAR
         state = state_of(window, self._last.get(window.asset), self._states)
-        self._last[window.asset] = Window(
-            window.asset, NOTHING, window.fs_hz, window.at_s, window.wall_time, window.rpm
-        )
+        self._last[window.asset] = replace(window, acceleration=glimpse(window))
         return state
+
+    def _stuck(self, window: Window) -> str:
+        last = self._last.get(window.asset)
+        same = last is not None and np.array_equal(glimpse(window), last.acceleration)
+        return "the very samples of the record before it: the sensor is stuck" if same else ""
+
+    def _denied(self, window: Window) -> str:
+        return denied(window, self._running.get(window.asset, math.inf))
 
     def _checked(self, health: Health, window: Window) -> Health:
         """Without a temperature that cannot be one."""

@@ -24,6 +24,16 @@ def state_of(window: Window, before: Window | None, rules: StateRules) -> Operat
     return OperatingState(Motion.STEADY, state_key(rpm, window.load, rules))
 
 
+def denied(window: Window, running_m_s2: float) -> str:
+    """Why a window is not of a machine that stands, though its speed says so.
+
+    `running_m_s2` is the least RMS that the machine is known to run with. Empty: it may stand.
+    """
+    if window.rpm is None or _rms(window) < running_m_s2:
+        return ""
+    return "its speed says that it stands, its vibration that it runs"
+
+
 def state_key(rpm: float | None, load: float | None, rules: StateRules) -> str:
     """The name of the bin that a speed and a load fall into."""
     parts = []

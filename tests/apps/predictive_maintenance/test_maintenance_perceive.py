@@ -129,6 +129,32 @@ def test_stopped_and_ramping_machines_are_not_judged(rotors):
     assert stopped[0].quality is Quality.GOOD
 
 
+def test_a_speed_that_stands_denied_by_vibration_is_a_broken_sensor(rotors, baseline):
+    perceive = rotors.perceive()
+    (unlearned,) = judge(perceive, rotors, [1], rpm=0.0)
+    assert unlearned.state.motion is Motion.STOPPED, "how it runs is not known yet"
+    perceive.use(baseline)
+    hurt = {"damage": "unbalance", "severity": 0.5}
+    (loud,) = judge(perceive, rotors, [2], rpm=0.0, **hurt)
+    assert (loud.quality, loud.judged) == (Quality.BAD, False)
+    assert "its speed says that it stands" in loud.reason
+    quiet = np.float32(0.3) * rotors.window("m0", 3).acceleration
+    (still,) = judge(perceive, rotors, [3], rpm=0.0, acceleration=quiet)
+    assert (still.quality, still.state.motion) == (Quality.GOOD, Motion.STOPPED)
+
+
+def test_the_very_same_samples_again_are_a_stuck_sensor(rotors):
+    perceive = rotors.perceive()
+    stuck = rotors.window("m0", 1).acceleration
+    found = judge(perceive, rotors, [1, 2, 3], acceleration=stuck)
+    assert [health.judged for health in found] == [True, False, False]
+    assert "the sensor is stuck" in found[1].reason
+    (other,) = judge(perceive, rotors, [1], asset="m1", acceleration=stuck)
+    assert other.judged, "what another machine sent"
+    (again,) = judge(perceive, rotors, [4])
+    assert again.judged
+
+
 def test_lengths_rates_and_axes_may_be_mixed_in_a_batch(rotors):
     odd = rotors.window("m1", 1)
     short = replace(odd, acceleration=odd.acceleration[:1, :1001])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from apps.predictive_maintenance.config import StateRules
 from apps.predictive_maintenance.domain import Motion, Window
-from apps.predictive_maintenance.states import state_key, state_of
+from apps.predictive_maintenance.states import denied, state_key, state_of
 
 RULES = StateRules()
 NOISE = np.random.default_rng(1).standard_normal((1, 500)).astype(np.float32)
@@ -41,6 +41,13 @@ def test_the_bin_says_what_it_is():
     assert state_of(WINDOW, None, RULES).key == "1467 r/min, load 88%"
     assert state_key(None, 0.1, RULES) == "load 12%"
     assert state_key(None, None, RULES) == "any"
+
+
+def test_a_machine_that_shakes_as_when_it_runs_does_not_stand():
+    still = replace(WINDOW, rpm=0.0)
+    assert "its vibration that it runs" in denied(still, 0.9)
+    assert denied(still, 1.2) == ""
+    assert denied(replace(still, rpm=None), 0.9) == "", "its speed says nothing"
 
 
 @settings(deadline=None)
