@@ -3,6 +3,7 @@
 from dataclasses import replace
 from threading import Event
 
+import numpy as np
 import pytest
 
 from apps.predictive_maintenance.config import BaselineRules
@@ -29,9 +30,13 @@ def learned(tmp_path):
 def stand(rig, records=3):
     """Records of a machine that has been stopped: nothing is judged of it."""
     for _ in range(records):
-        rig.source.put(of_window(rig.rotors.window("m0", rig.number), rpm=0.0))
+        window = rig.rotors.window("m0", rig.number)
+        still = window.acceleration * np.float32(0.01)
+        rig.source.put(of_window(window, acceleration=still, rpm=0.0))
         rig.number += 1
         rig.turn()
+    assert rig.machine()["motion"] == "stopped"
+    assert rig.machine()["quality"] == "good"
 
 
 def test_a_stop_that_the_disk_refused_is_stored_when_it_can_be(learned):
