@@ -1,26 +1,14 @@
 """From what was measured on a machine to its verdict: the rules, and nothing but the rules.
 
 Pure: no clock, no device, no disk. A reliability engineer should be able to read this page
-and correct it. The first part says which limits hold for which figure; the second how
-figures over limits become a verdict. One law holds throughout and is property-tested: more
-vibration never gets a better verdict.
-
-    velocity      in the standard's scope: PLAN above ALARM, STOP above C/D
-                  elsewhere: PLAN at plan_ratio × baseline, STOP at stop_ratio × baseline
-    acceleration  WATCH four standard deviations above the healthy mean, PLAN at plan_ratio ×
-                  baseline; outside the standard's scope STOP at stop_ratio × baseline
-    temperature   PLAN above the machine's own limit, also where no vibration can be judged
-    bearing       WATCH when a fault frequency stands out of the envelope spectrum
-    impulses      WATCH when the record is full of shocks
-    signature     WATCH when the spectrum is no longer the machine's own (advisory)
-    sequence      WATCH when the sequence model says so (advisory)
-    agreement     PLAN when the spectrum has changed and impacts are there as well
+and `limits.py`, which says what limit holds for which figure, and correct them. One law holds
+throughout and is property-tested: more vibration never gets a better verdict.
 
 A figure must be over its limit several readings running, and well below it for longer
-before it is taken back. STOP stays until a person acknowledges it.
+before it is taken back. A changed spectrum and impacts together are two independent signs
+and ask for PLAN. STOP stays until a person acknowledges it.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -34,122 +22,18 @@ from apps.predictive_maintenance.domain import (
     Verdict,
 )
 from apps.predictive_maintenance.latches import Latch
+from apps.predictive_maintenance.limits import (
+    Reading,
+    level,
+    readings,
+    severity,
+    zone_reason,
+)
 from apps.predictive_maintenance.remembered import Memory, State
 from common.pipeline import Fault
-from common.quality import Quality
 
-Limits = dict[Verdict, float]
 IMPACTS = {"bearing", "impulses"}
 SPECTRUM = {"signature", "sequence"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One figure beside its limits."""
-
-    kind: str
-    value: float
-    unit: str
-    limits: Limits
-    """The verdict each limit asks for."""
-    note: str = ""
-    """What the figure is of, e.g. the fault frequency."""
-    usual: float = 0.0
-    """What the machine shows when it is healthy; 0 is not known."""
-
-    @property
-    def ratio(self) -> float:
-        """The figure over its lowest limit; infinite where it is not a number."""
-        ratio = self.value / min(self.limits.values())
-        return math.inf if math.isnan(ratio) else ratio
-
-
-# ------------------------------------------------------------------ which limits hold
-
-
-def readings(health: Health, machine: Machine, rules: DecideRules) -> tuple[Reading, ...]:
-    """Every figure of a window that has a limit: its vibration's, where that is judged."""
-    found = _temperature(health, machine)
-    return (*_vibration(health, machine, rules), *found) if health.judged else found
-
-
-def _vibration(health: Health, machine: Machine, rules: DecideRules) -> tuple[Reading, ...]:
-    in_scope = not zone_reason(health, machine)
-    found = [
-        Reading("velocity", health.velocity_mm_s, "mm/s",
-                _velocity_limits(health, machine, rules, in_scope)),
-        Reading("acceleration", health.acceleration_m_s2, "m/s²",
-                _acceleration_limits(health, rules, stop=not in_scope),
-                usual=health.acceleration_baseline or 0.0),
-        Reading("impulses", health.kurtosis, "raw kurtosis",
-                {Verdict.WATCH: max(rules.kurtosis, health.kurtosis_baseline or 0.0)}),
-        *_bearing(health, rules),
-        *_advice("signature", health.signature, 1.0),
-        *_advice("sequence", health.sequence, rules.sequence_weight),
-    ]  # fmt: skip
-    return tuple(reading for reading in found if reading.limits)
-
-
-def _temperature(health: Health, machine: Machine) -> tuple[Reading, ...]:
-    """Also where the vibration's sensor is broken; not while the machine stands or ramps."""
-    rests = not health.judged and health.quality is Quality.GOOD
-    if rests or health.temperature_c is None or not machine.temperature_alarm_c:
-        return ()
-    limits = {Verdict.PLAN: machine.temperature_alarm_c}
-    return (Reading("temperature", health.temperature_c, "°C", limits),)
-
-
-def zone_reason(health: Health, machine: Machine) -> str:
-    """Why ISO 20816-3 gives this window no zone; empty when it does."""
-    if not machine.group:
-        return f"not declared as a machine of {zones.EDITION} (group = 0)"
-    reason = zones.out_of_scope(machine.kind, machine.power_kw, health.rpm)
-    if reason or health.rpm is None:
-        return reason
-    return zones.not_measured(
-        health.rpm, machine.velocity_low_hz, health.fs_hz, health.duration_s
-    )
-
-
-def _velocity_limits(
-    health: Health, machine: Machine, rules: DecideRules, in_scope: bool
-) -> Limits:
-    if not in_scope:
-        return _ratio_limits(health.velocity_baseline, rules, stop=True)
-    limits = zones.limits(machine.group, machine.support)
-    alarm = limits.alarm(health.velocity_baseline)
-    return {Verdict.PLAN: alarm, Verdict.STOP: limits.trip}
-
-
-def _ratio_limits(baseline: float | None, rules: DecideRules, *, stop: bool) -> Limits:
-    if not baseline:
-        return {}
-    limits = {Verdict.PLAN: rules.plan_ratio * baseline}
-    return limits | ({Verdict.STOP: rules.stop_ratio * baseline} if stop else {})
-
-
-def _acceleration_limits(health: Health, rules: DecideRules, *, stop: bool) -> Limits:
-    limits = _ratio_limits(health.acceleration_baseline, rules, stop=stop)
-    if health.acceleration_usual is not None:
-        limits[Verdict.WATCH] = health.acceleration_usual
-    return limits
-
-
-def _bearing(health: Health, rules: DecideRules) -> tuple[Reading, ...]:
-    if not health.lines:
-        return ()
-    worst = max(health.lines, key=lambda line: line.db)
-    note = f"{worst.fault} at {worst.hz:.1f} Hz"
-    return (Reading("bearing", worst.db, "dB", {Verdict.WATCH: rules.bearing_db}, note),)
-
-
-def _advice(kind: str, ratio: float | None, weight: float) -> tuple[Reading, ...]:
-    if ratio is None or not weight:
-        return ()
-    return (Reading(kind, ratio * weight, "× normal", {Verdict.WATCH: 1.0}),)
-
-
-# ------------------------------------------------------- from figures to a verdict
 
 
 @dataclass(frozen=True)
@@ -198,7 +82,7 @@ class Rules:
         )  # fmt: skip
         if not health.judged:
             return after
-        forecast = memory.forecast.after(health, _level(found), self.rules)
+        forecast = memory.forecast.after(health, level(found), self.rules)
         return replace(after, severity=severity(found), forecast=forecast)
 
 
@@ -250,17 +134,6 @@ def _said(reading: Reading, verdict: Verdict, limit: float) -> Evidence:
     what = f"{reading.kind} ({reading.note})" if reading.note else reading.kind
     sentence = f"{what} {reading.value:.3g} {reading.unit}, limit {limit:.3g}"
     return Evidence(reading.kind, verdict, reading.value, limit, reading.unit, sentence)
-
-
-def severity(found: tuple[Reading, ...]) -> float:
-    """The largest figure over its lowest limit."""
-    return max((reading.ratio for reading in found), default=0.0)
-
-
-def _level(found: tuple[Reading, ...]) -> Reading | None:
-    """The level whose trend is followed: the one nearest to its limit."""
-    levels = [r for r in found if r.kind in ("velocity", "acceleration")]
-    return max(levels, key=lambda reading: reading.ratio, default=None)
 
 
 def _decision(health: Health, machine: Machine, memory: Memory) -> Decision:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from apps.predictive_maintenance import zones
 from apps.predictive_maintenance.config import Machine
-from apps.predictive_maintenance.decide import zone_reason
 from apps.predictive_maintenance.domain import Health, Verdict
 from apps.predictive_maintenance.learning import summary
+from apps.predictive_maintenance.limits import zone_reason
 from apps.predictive_maintenance.memory import evidence_as_json
 from apps.predictive_maintenance.remembered import Memory
 from apps.predictive_maintenance.rows import outlook_as_json, rounded

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.config import Machine, Settings
-from apps.predictive_maintenance.decide import Rules, readings, severity
+from apps.predictive_maintenance.decide import Rules
 from apps.predictive_maintenance.domain import Batch, Decision, Health
+from apps.predictive_maintenance.limits import readings, severity
 from apps.predictive_maintenance.perceive import Perceive
 from apps.predictive_maintenance.remembered import State
 from apps.predictive_maintenance.sequence import SequenceModel

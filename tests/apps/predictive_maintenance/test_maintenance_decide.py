@@ -12,8 +12,6 @@ from apps.predictive_maintenance.decide import (
     Memory,
     Rules,
     acknowledge,
-    readings,
-    severity,
 )
 from apps.predictive_maintenance.domain import (
     BearingLine,
@@ -22,6 +20,7 @@ from apps.predictive_maintenance.domain import (
     OperatingState,
     Verdict,
 )
+from apps.predictive_maintenance.limits import readings, severity
 from common.pipeline import Fault
 from common.quality import Quality
 

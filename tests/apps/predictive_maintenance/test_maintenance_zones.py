@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.predictive_maintenance.config import Machine
-from apps.predictive_maintenance.decide import zone_reason
+from apps.predictive_maintenance.limits import zone_reason
 from apps.predictive_maintenance.snapshot import velocity
 from apps.predictive_maintenance.zones import LIMITS_MM_S, limits, not_measured, out_of_scope
 from tests.apps.predictive_maintenance.maintenance_rig import MACHINES, health
