@@ -30,6 +30,8 @@ from common.errors import RuntimeFailure
 from common.ports import Sample
 
 MODEL_PERIOD_S = 60.0
+LOOKED_S = 60.0
+"""A consciousness entered no longer ago: whoever entered it has just looked."""
 RISEN = 2
 """Points above what the score was when a person last looked: then they look within the hour.
 
@@ -85,7 +87,7 @@ class Perceive:
         self.signs.update(new)
         reading = self.signs.read(now, self._due_s)
         score = news2.score(inputs(reading), self._scale2, self._refused)
-        confirmed = np.isin(np.arange(len(self._patients)), new.bed[new.sign == Sign.ACVPU])
+        confirmed = self._looked(new, now)
         self._looked_at = np.where(confirmed, score.at_least, self._looked_at)
         risen = score.at_least >= self._looked_at + RISEN
         self._due_s = observed_every(score, self._due_s, self._intervals, risen)
@@ -108,6 +110,15 @@ class Perceive:
             anomaly_shares=shares,
             usual=usual,
         )
+
+    def _looked(self, new: Readings, now: float) -> Array:
+        """Bool [beds]: a person has just observed the patient, and says how conscious they are.
+
+        An observation that comes along to another bed or over a restart is no look.
+        """
+        fresh = np.isfinite(new.value) & (now - new.at <= LOOKED_S)
+        beds = new.bed[fresh & (new.sign == Sign.ACVPU)]
+        return np.isin(np.arange(len(self._patients)), beds)
 
     def _ask_model(self, reading: Reading) -> None:
         self._features = features(self._trends.hours(), reading.value[:, Sign.OXYGEN])

@@ -89,6 +89,22 @@ def test_only_a_complete_score_is_observed_less_often():
     assert due.tolist() == [every[Risk.ROUTINE], every[Risk.HIGH]]
 
 
+@pytest.mark.parametrize(
+    ("level", "age_s", "looked"),
+    [
+        (Acvpu.ALERT, 0, True),
+        (Acvpu.ALERT, 60, True),
+        (Acvpu.ALERT, 61, False),
+        (NONE, 0, False),
+    ],
+)
+def test_only_who_has_just_looked_confirms_a_score(level, age_s, looked):
+    ward = Ward()
+    ward.run(60)
+    found = ward.tell(readings([(0, Sign.ACVPU, level, ward.now - age_s)], BY_ROUNDS))
+    assert found.confirmed[0] == looked
+
+
 def test_a_score_that_rose_since_somebody_looked_is_observed_within_the_hour():
     ward, worse = Ward(), {"HR": 95, "PULSE": 95, "SPO2": 95}
     ward.observe()
