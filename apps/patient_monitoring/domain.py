@@ -83,8 +83,8 @@ class Flag(IntFlag):
     """Changed faster than a body does; taken only if it stays."""
     MOTION = 32
     """The patient moved: this sensor is known to be fooled by that."""
-    CUFF = 64
-    """A cuff was inflated on the arm that carries the oximeter."""
+    WITHDRAWN = 64
+    """Its source took back what it had said: it was wrong, or another patient's."""
     DISAGREE = 128
     """Heart rate and pulse differ for longer than a moment."""
     OFFLINE = 256

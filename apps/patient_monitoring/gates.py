@@ -10,8 +10,8 @@ from apps.patient_monitoring.config import ExtremeRules, SignLimits, SignRules
 from apps.patient_monitoring.domain import Array, Extreme, Flag, Sign
 
 BLOCKING = int(
-    Flag.SENSOR_OFF | Flag.LEAD_OFF | Flag.IMPLAUSIBLE | Flag.JUMP | Flag.MOTION | Flag.CUFF
-    | Flag.OFFLINE
+    Flag.SENSOR_OFF | Flag.LEAD_OFF | Flag.IMPLAUSIBLE | Flag.JUMP | Flag.MOTION
+    | Flag.OFFLINE | Flag.WITHDRAWN
 )  # fmt: skip
 """A value so flagged is not scored. A weak signal alone does not block: it may be shock."""
 

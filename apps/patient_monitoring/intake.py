@@ -25,10 +25,10 @@ from apps.patient_monitoring.domain import Array
 from apps.patient_monitoring.identity import KeyMap
 from apps.patient_monitoring.incoming.adt import Moved
 from apps.patient_monitoring.incoming.observed import Observed, Refused, Value
-from apps.patient_monitoring.readings import CONTINUOUS, Readings
+from apps.patient_monitoring.readings import Readings
 from apps.patient_monitoring.sources import Source, Sources
-from apps.patient_monitoring.spots import Patient, Spot, Spots
-from apps.patient_monitoring.streams import SLOW_S, Streams
+from apps.patient_monitoring.spots import Spots
+from apps.patient_monitoring.timing import Timing, Told
 from common.ports import Clock
 
 COLUMNS = 6
@@ -57,7 +57,7 @@ class Intake:
         self.counts: Counter[str] = Counter()
         self._rules, self._clock, self._keep = rules, clock, keep
         self._admissions = Admissions(census, people, rules)
-        self._streams = Streams(len(census.beds))
+        self._timing = Timing(self.spots, len(census.beds), rules, self.counts)
         self._mutex = threading.RLock()
         self._waiting = array("d")
         self._cut: dict[int, int] = {}
@@ -148,65 +148,24 @@ class Intake:
 
         One that is too old is left out and counted; where all are, that is Refused.
         """
-        row, now, kept = (
-            self.census.rows[bed],
-            self._clock.monotonic(),
-            self.spots.of(pseudonym),
-        )
-        arrived, oldest = now - max(late_s, 0.0), now - self._rules.oldest_s
-        timed = [(one, self._measured(row, kept, one, sent, arrived)) for one in values]
-        young = [(one, at) for one, at in timed if at >= oldest]
-        if timed and not young:
-            one, at = timed[0]
-            raise Refused("old", f"{one.sign.name} was measured {now - at:.0f} s ago")
-        self.counts["too_old"] += len(timed) - len(young)
-        rows = array("d")
-        for one, at in young:
-            own = sent if one.at is None else one.at
-            interval_s = self._interval_s(row, kept, one, own, at)
-            rows.extend((row, one.sign, one.value, at, one.flags, interval_s))
-        self._waiting.extend(rows)
-
-    def _measured(
-        self, row: int, kept: Patient, one: Value, sent: float, arrived: float
-    ) -> float:
-        """When a value was measured that was sent at `sent`, in monotonic s."""
-        own = sent if one.at is None else one.at
-        at = arrived - max(sent - own, 0.0)
-        before = kept.get(one.sign)
-        if one.repeated and before is not None and before.value == one.value:
-            return min(before.at, at)
-        return self._streams.at(row, one.sign, own, at)
-
-    def _interval_s(self, row: int, kept: Patient, one: Value, own: float, at: float) -> float:
-        """For how long a value counts; what goes with its patient is kept."""
-        self._streams.measured(row, one.sign, own, at)
-        if one.interval_s == CONTINUOUS:
-            every = self._streams.interval_s(row, one.sign, at)
-            self.spots.heard(kept, one.sign, at, streams=every <= SLOW_S)
-            return every
-        if not math.isnan(one.value):
-            self.spots.keep(kept, one.sign, Spot(one.value, at, own, one.interval_s))
-        return one.interval_s
+        row, now = self.census.rows[bed], self._clock.monotonic()
+        told = Told(values, sent, now - max(late_s, 0.0))
+        for one in self._timing.taken(row, self.spots.of(pseudonym), told, now):
+            self._waiting.extend((row, *one))
 
     def _follow(self, move: Move) -> None:
         """Nothing that waits for the bed is its new patient's; what they had goes with them."""
         if move.what == "update":
             return
         self._cut[move.row] = len(self._waiting)
-        self._streams.clear(move.row)
+        self._timing.clear(move.row)
         for kind in (IDENTITY, CLOCK):
             self.sources.settled(kind, self.census.beds[move.row])
         if move.patient is None:
             return
         now = self._clock.monotonic()
-        known = self.spots.still(move.patient.pseudonym, now, self._rules.oldest_s)
-        for sign, spot in known:
-            if spot.streams:
-                self._streams.streamed(move.row, sign)
-            else:
-                self._streams.measured(move.row, sign, spot.own, spot.at)
-            self._waiting.extend((move.row, sign, spot.value, spot.at, 0, spot.interval_s))
+        for one in self._timing.known(move.row, move.patient.pseudonym, now):
+            self._waiting.extend((move.row, *one))
 
     # ------------------------------------------------------------------- from the loop
 

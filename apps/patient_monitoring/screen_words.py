@@ -33,7 +33,7 @@ FLAGS = {
     "IMPLAUSIBLE": mark("not plausible"),
     "JUMP": mark("jumped: not yet believed"),
     "MOTION": mark("patient moves"),
-    "CUFF": mark("cuff inflated on this arm"),
+    "WITHDRAWN": mark("taken back by its source"),
     "DISAGREE": mark("heart rate and pulse differ"),
     "OFFLINE": mark("device silent"),
     "STALE": mark("too old"),

@@ -66,11 +66,9 @@ class SignBoard:
                     self._take(part)
 
     def _take(self, new: Readings) -> None:
-        seen = self._seen[new.bed, new.sign]
-        corrects = (new.at == seen) & (new.interval_s != CONTINUOUS)
-        newer = (new.at > seen) | corrects
-        self.late += int(np.count_nonzero(~newer))
-        new = new.where(newer)
+        late = self._late(new)
+        self.late += int(np.count_nonzero(late))
+        new = new.where(~late)
         if not len(new):
             return
         self._advance(float(new.at.max()))
@@ -78,9 +76,29 @@ class SignBoard:
         flags |= self._gates.context(new.sign, *self._beside(new))
         flags |= self._jumps(new, flags)
         self._expect(new)
-        self._seen[new.bed, new.sign], self._raw[new.bed, new.sign] = new.at, new.value
-        self._flags[new.bed, new.sign] = flags
+        place = new.bed, new.sign
+        self._seen[place] = np.maximum(self._seen[place], new.at)
+        self._raw[place], self._flags[place] = new.value, flags
+        self._forget(new.where(flags & int(Flag.WITHDRAWN) != 0))
         self._keep(new.where(np.isfinite(new.value) & (flags & gates.BLOCKING == 0)))
+
+    def _late(self, new: Readings) -> Array:
+        """Bool [n]: twice, or after a newer one of its kind.
+
+        Of one time of measurement the later word about a spot value corrects it, and one
+        that is taken back may be older than what was said of the sensor since.
+        """
+        gone = new.flags & int(Flag.WITHDRAWN) != 0
+        place = new.bed, new.sign
+        before = np.where(gone, self._at[place], self._seen[place])
+        corrects = gone | (new.interval_s != CONTINUOUS)
+        return np.asarray((new.at < before) | (new.at == before) & ~corrects)
+
+    def _forget(self, gone: Readings) -> None:
+        """What was taken back was never measured, nor can what is older stand for it."""
+        self._at[gone.bed, gone.sign], self._last[gone.bed, gone.sign] = -np.inf, np.nan
+        ringed = gone.where(gone.sign < RINGED)
+        self._ring[ringed.bed, ringed.sign] = np.nan
 
     def _expect(self, new: Readings) -> None:
         """Within what time the next word of a stream is due; NaN where none is."""

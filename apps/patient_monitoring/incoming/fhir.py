@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from apps.patient_monitoring.domain import NONE, Sign
+from apps.patient_monitoring.domain import NONE, Flag, Sign
 from apps.patient_monitoring.incoming import vocabulary
 from apps.patient_monitoring.incoming.observed import Observed, Refused, Value
 from apps.patient_monitoring.incoming.vocabulary import LOINC, SENTINELS
@@ -21,7 +21,8 @@ LOINC_SYSTEM, UCUM, SNOMED = (
     "http://unitsofmeasure.org",
     "http://snomed.info/sct",
 )
-TAKEN = ("final", "amended", "corrected", "preliminary")
+WITHDRAWN = "entered-in-error"
+TAKEN = ("final", "amended", "corrected", "preliminary", WITHDRAWN)
 PANELS = (vocabulary.PRESSURE_PANEL, "85353-1")
 Json = Mapping[str, Any]
 
@@ -39,13 +40,21 @@ def read(resource: Any, systems: Mapping[str, str], wall: float) -> Observed:
         raise Refused("time", "effectiveDateTime is missing: nobody can say how old this is")
     sent = _time(resource, "issued")
     values = tuple(_values(resource, at))
+    if resource["status"] == WITHDRAWN:
+        values = tuple(v._replace(value=NONE, flags=int(Flag.WITHDRAWN)) for v in values)
     if not values:
         raise Refused("code", "no code of a sign that is known here")
     source = str(_object(resource, "device").get("display", "fhir"))[:60]
-    number, patient = str(resource.get("id", ""))[:60], _patient(resource, systems)
+    number, patient = _number_of(resource), _patient(resource, systems)
     if not (source + patient).isprintable():  # nor half of a surrogate pair
         raise Refused("form", "device.display or the patient's identifier is not printable")
     return Observed("fhir", source, number, patient, "", sent or wall, values)
+
+
+def _number_of(resource: Json) -> str:
+    """Of this word about it: a correction has the id of what it corrects."""
+    number, version = resource.get("id", ""), _object(resource, "meta").get("versionId", "")
+    return f"{resource['status']}/{str(version)[:60]}/{str(number)[:64]}" if number else ""
 
 
 def _is_vital(resource: Json) -> bool:

@@ -1,7 +1,8 @@
 """ORU^R01 (IHE PCD-01) → signs. A message is taken whole or not at all.
 
 "Not available" is OBX-11 X, an empty value, a device's sentinel, or a flag of OBX-8 that
-says so; it is NaN with what the device says of its sensor, and never a number.
+says so; it is NaN with what the device says of its sensor, and never a number. OBX-11 W and
+D take back what was said before.
 """
 
 import math
@@ -17,6 +18,7 @@ from apps.patient_monitoring.readings import BY_ROUNDS
 
 KNOWN_STATUS = frozenset("RFPCXDISUW") | {""}
 TAKEN_STATUS = frozenset("RFPC") | {""}
+WITHDRAWN_STATUS = frozenset("WD")
 NOT_AVAILABLE = frozenset(("INV", "NAV", "OFF", "ACT", "TEST", "DEMO", "CAL", "BUSY"))
 """OBX-8 in IHE PCD-01: whatever the number is, it is not this patient's."""
 QUESTIONABLE = "QUES"
@@ -83,6 +85,8 @@ def _value(
     if metric is None:
         return None  # containment (MDS, VMD) and what this app does not use
     at = wall_time(obx[14], utc_offset_min)
+    if obx[11] in WITHDRAWN_STATUS:
+        return Value(metric.sign, NONE, int(Flag.WITHDRAWN), at or asked, metric.interval_s)
     value, flags = _number(message, obx, metric, code)
     if metric.sign is Sign.OXYGEN and not math.isnan(value):
         value = vocabulary.oxygen_given(code, value)
@@ -135,6 +139,8 @@ def _consciousness(
 ) -> Value:
     at = wall_time(obx[14], utc_offset_min) or asked
     answer = message.component(obx[5])
+    if obx[11] in WITHDRAWN_STATUS:
+        return Value(Sign.ACVPU, NONE, int(Flag.WITHDRAWN), at, BY_ROUNDS)
     if obx[11] not in TAKEN_STATUS or not answer:
         return Value(Sign.ACVPU, NONE, 0, at, BY_ROUNDS)
     level = vocabulary.ACVPU.get(answer)

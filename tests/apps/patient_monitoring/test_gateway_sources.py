@@ -172,7 +172,7 @@ def test_observations_are_read(resource, expected):
         ([], "type"),
         ({"resourceType": "Patient"}, "type"),
         (observation(category=[]), "type"),
-        (observation(status="entered-in-error"), "status"),
+        (observation(status="registered"), "status"),
         (observation(unit="Cel"), "unit"),
         (observation("8310-5", 310, "K"), "unit"),
         (observation(valueQuantity=...), "value"),
@@ -230,6 +230,19 @@ def test_an_observation_reaches_the_tile_of_its_patient(gateway, door):
     assert gateway.tile("1")["signs"]["HR"]["value"] == 133
     assert gateway.tile("1")["signs"]["HR"]["age_s"] == pytest.approx(60, abs=1)
     assert gateway.tile("2")["signs"] == {}
+
+
+def test_a_corrected_observation_counts_and_one_entered_in_error_is_taken_back(gateway, door):
+    now = gateway.clock.wall()
+    at, issued = (datetime.fromtimestamp(t, UTC).isoformat() for t in (now - 60, now))
+    known = {"id": "o1", "effectiveDateTime": at, "issued": issued}
+    for status, value in (("final", 190), ("corrected", 90)):
+        assert door(observation(value=value, status=status, **known)).status_code == 201
+        gateway.beat()
+        assert gateway.tile("1")["signs"]["HR"]["value"] == value
+    assert door(observation(value=90, status="entered-in-error", **known)).status_code == 201
+    gateway.beat()
+    assert gateway.tile("1")["signs"] == {}
 
 
 def test_who_has_no_token_or_says_nonsense_is_refused_and_counted(gateway, door):

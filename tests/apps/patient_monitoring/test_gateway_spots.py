@@ -232,3 +232,61 @@ def test_a_value_of_the_record_does_not_hide_that_its_monitor_falls_silent(gatew
     gateway.command("enter", bed="1", patient=patient, values={"SPO2": 96})
     gateway.beat(120)
     assert gateway.tile("1")["technical"] == ["device silent"]
+
+
+# ------------------------------------------------------------------ what is taken back
+
+
+@pytest.mark.parametrize("status", ["W", "D"])
+@pytest.mark.parametrize("number", [Sign.SBP, Sign.SPO2])
+def test_what_its_source_takes_back_is_no_longer_scored(gateway, status, number):
+    gateway.observe("1")
+    gateway.clock.sleep(60)
+    at = gateway.clock.wall() - 30
+    assert say(gateway, (number, 71, at)) == "AA"
+    gateway.beat(60)
+    assert gateway.tile("1")["score"]["red"] != []
+    assert say(gateway, (number, 71, at, status)) == "AA"
+    gateway.beat()
+    tile = gateway.tile("1")
+    assert (tile["score"]["red"], number.name in tile["signs"]) == ([], False)
+    assert gateway.station.intake.counts["withdrawn"] == 1
+    gateway.restart()
+    gateway.beat()
+    assert sign(gateway, number.name) is None
+    assert say(gateway, (number, 97, at, "F")) == "AA", "what was right of that time"
+    gateway.beat()
+    assert sign(gateway, number.name)["value"] == 97
+
+
+def test_what_is_newer_than_what_was_taken_back_stays(gateway):
+    at = gateway.clock.wall() - 600
+    assert say(gateway, (Sign.SBP, 70, at)) == "AA"
+    assert say(gateway, (Sign.SBP, 120, at + 300)) == "AA"
+    assert say(gateway, (Sign.SBP, 70, at, "W")) == "AA"
+    gateway.beat()
+    assert sign(gateway, "SBP")["value"] == 120
+
+
+def test_what_was_taken_back_goes_whatever_was_said_of_the_sensor_since(gateway):
+    at = gateway.clock.wall() - 600
+    assert say(gateway, (Sign.SBP, 70, at)) == "AA"
+    assert say(gateway, (Sign.SBP, 70, at + 300, "X")) == "AA"
+    assert say(gateway, (Sign.SBP, 70, at, "W")) == "AA"
+    gateway.beat()
+    assert sign(gateway, "SBP") is None
+
+
+# ------------------------------------------------------------------ times that cannot be
+
+
+def test_what_was_measured_after_it_was_sent_is_refused_and_says_what_to_look_at(gateway):
+    """A local time without a zone, read as UTC, would be as young as its message for hours."""
+    ahead = gateway.clock.wall() + 2 * HOUR
+    answer = say(gateway, (Sign.SPO2, 97), (Sign.SBP, 118, ahead))
+    assert answer.startswith("AE SBP was measured 7200 s after it was sent")
+    assert "utc_offset_min" in answer
+    gateway.beat()
+    assert gateway.tile("1")["signs"] == {}
+    assert gateway.state("source_refused") == "UNACK"
+    assert say(gateway, (Sign.SBP, 118, gateway.clock.wall() + 20)) == "AA"

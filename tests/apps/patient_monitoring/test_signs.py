@@ -198,7 +198,7 @@ def test_not_available_is_no_value_and_no_fault():
     assert flagged(found, Sign.HR) == Flag.STALE
 
 
-@pytest.mark.parametrize("flag", [Flag.SENSOR_OFF, Flag.LEAD_OFF, Flag.CUFF, Flag.MOTION])
+@pytest.mark.parametrize("flag", [Flag.SENSOR_OFF, Flag.LEAD_OFF, Flag.MOTION])
 def test_what_the_device_itself_doubts_is_not_scored(flag):
     bed = Bed()
     bed.run(30)
