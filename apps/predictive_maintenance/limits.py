@@ -1,7 +1,8 @@
 """Which limits hold for which figure of a machine, as a reliability engineer reads them. Pure.
 
     velocity      in the standard's scope: PLAN above ALARM, STOP above C/D
-                  elsewhere: PLAN at plan_ratio × baseline, STOP at stop_ratio × baseline
+                  elsewhere: PLAN at plan_ratio × baseline, STOP at stop_ratio × baseline;
+                  where a part of its band is not measured: at whichever comes first
     acceleration  WATCH four standard deviations above the healthy mean, PLAN at plan_ratio ×
                   baseline; outside the standard's scope STOP at stop_ratio × baseline
     temperature   PLAN above the machine's own limit, also where no vibration can be judged
@@ -55,7 +56,7 @@ def _vibration(health: Health, machine: Machine, rules: DecideRules) -> tuple[Re
     in_scope = not zone_reason(health, machine)
     found = [
         Reading("velocity", health.velocity_mm_s, "mm/s",
-                _velocity_limits(health, machine, rules, in_scope)),
+                _velocity_limits(health, machine, rules)),
         Reading("acceleration", health.acceleration_m_s2, "m/s²",
                 _acceleration_limits(health, rules, stop=not in_scope),
                 usual=health.acceleration_baseline or 0.0),
@@ -79,24 +80,28 @@ def _temperature(health: Health, machine: Machine) -> tuple[Reading, ...]:
 
 def zone_reason(health: Health, machine: Machine) -> str:
     """Why ISO 20816-3 gives this window no zone; empty when it does."""
-    if not machine.group:
-        return f"not declared as a machine of {zones.EDITION} (group = 0)"
-    reason = zones.out_of_scope(machine.kind, machine.power_kw, health.rpm)
+    reason = _out_of_scope(health, machine)
     if reason or health.rpm is None:
         return reason
-    return zones.not_measured(
-        health.rpm, machine.velocity_low_hz, health.fs_hz, health.duration_s
-    )
+    return zones.not_measured(health.rpm, machine.velocity_low_hz, health.fs_hz)
 
 
-def _velocity_limits(
-    health: Health, machine: Machine, rules: DecideRules, in_scope: bool
-) -> Limits:
-    if not in_scope:
-        return _ratio_limits(health.velocity_baseline, rules, stop=True)
+def _out_of_scope(health: Health, machine: Machine) -> str:
+    if not machine.group:
+        return f"not declared as a machine of {zones.EDITION} (group = 0)"
+    return zones.out_of_scope(machine.kind, machine.power_kw, health.rpm, health.duration_s)
+
+
+def _velocity_limits(health: Health, machine: Machine, rules: DecideRules) -> Limits:
+    """Of a band that is measured in part both hold: it shows too little, never too much."""
+    own = _ratio_limits(health.velocity_baseline, rules, stop=True)
+    if _out_of_scope(health, machine):
+        return own
     limits = zones.limits(machine.group, machine.support)
-    alarm = limits.alarm(health.velocity_baseline)
-    return {Verdict.PLAN: alarm, Verdict.STOP: limits.trip}
+    found = {Verdict.PLAN: limits.alarm(health.velocity_baseline), Verdict.STOP: limits.trip}
+    if not zone_reason(health, machine):
+        return found
+    return {verdict: min(limit, own.get(verdict, limit)) for verdict, limit in found.items()}
 
 
 def _ratio_limits(baseline: float | None, rules: DecideRules, *, stop: bool) -> Limits:

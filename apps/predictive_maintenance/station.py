@@ -153,7 +153,7 @@ class Station:
 
     def _note(self, turn: Turn) -> None:
         if isinstance(turn.percept, Fault):
-            if turn.percept.stage != "sense":  # sources that are away have an alarm of theirs
+            if turn.percept.device not in self.sense.failures:  # these have an alarm of theirs
                 self.failure = turn.percept.cause
             return
         self.failure = ""

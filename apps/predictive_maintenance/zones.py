@@ -62,8 +62,8 @@ def limits(group: int, support: str) -> ZoneLimits:
     return ZoneLimits(*LIMITS_MM_S[(group, support)])
 
 
-def out_of_scope(kind: str, power_kw: float, rpm: float | None) -> str:
-    """Why the standard does not apply to a machine, whichever way it turns; empty: it does."""
+def out_of_scope(kind: str, power_kw: float, rpm: float | None, record_s: float) -> str:
+    """Why the standard does not apply, whichever way the machine turns; empty: it does."""
     if kind in OTHER_STANDARDS:
         return f"{OTHER_STANDARDS[kind]}, not {EDITION}"
     if not power_kw > MIN_POWER_KW:
@@ -72,11 +72,13 @@ def out_of_scope(kind: str, power_kw: float, rpm: float | None) -> str:
         return f"speed not known; {EDITION} holds for {MIN_RPM:g}–{MAX_RPM:g} r/min"
     if not MIN_RPM <= abs(rpm) <= MAX_RPM:
         return f"{abs(rpm):.0f} r/min; {EDITION} holds for {MIN_RPM:g}–{MAX_RPM:g} r/min"
+    if record_s < MIN_RECORD_S:
+        return f"record of {record_s:g} s; zones need at least {MIN_RECORD_S:g} s"
     return ""
 
 
-def not_measured(rpm: float, low_hz: float, fs_hz: float, record_s: float) -> str:
-    """Why a record does not hold the velocity that zones are of; empty when it does.
+def not_measured(rpm: float, low_hz: float, fs_hz: float) -> str:
+    """Which part of the velocity that zones are of is not measured; empty: none.
 
     `low_hz` is where the measured band begins.
     """
@@ -85,6 +87,4 @@ def not_measured(rpm: float, low_hz: float, fs_hz: float, record_s: float) -> st
         return f"velocity from {low_hz:g} Hz; zones at {abs(rpm):.0f} r/min need {needed:g} Hz"
     if fs_hz < MIN_FS_HZ:
         return f"sampled at {fs_hz:g} Hz; zones need at least {MIN_FS_HZ:g} Hz"
-    if record_s < MIN_RECORD_S:
-        return f"record of {record_s:g} s; zones need at least {MIN_RECORD_S:g} s"
     return ""

@@ -97,6 +97,23 @@ def test_outside_the_standard_the_own_baseline_decides():
     assert verdict(replace(bare, velocity_mm_s=99.0)) is Verdict.RUN, "no limit is known"
 
 
+@pytest.mark.parametrize("part", [{"rpm": 500.0}, {"fs_hz": 512.0}])
+@pytest.mark.parametrize(
+    ("velocity", "baseline", "asks"),
+    [
+        (1.5, None, Verdict.RUN),
+        (4.6, None, Verdict.STOP),
+        (0.5, 0.1, Verdict.PLAN),
+        (0.9, 0.1, Verdict.STOP),
+        (4.6, 1.0, Verdict.STOP),
+    ],
+)
+def test_a_part_of_the_band_has_no_zone_and_the_limits_of_both(part, velocity, baseline, asks):
+    window = replace(GOOD, velocity_mm_s=velocity, velocity_baseline=baseline, **part)
+    _, decisions = run(*[window] * 3)
+    assert (decisions[-1].verdict, decisions[-1].zone) == (asks, "")
+
+
 def test_a_temperature_has_its_machine_s_own_limit():
     hot = replace(GOOD, temperature_c=96.0)
     assert verdict(hot) is Verdict.RUN

@@ -333,6 +333,17 @@ def test_sources_that_are_away_are_a_fault_and_the_light_knows_nothing(rig):
     assert rig.station.snapshot()["healthy"]
 
 
+def test_a_bug_beside_the_sources_is_a_fault_that_is_said(rig, monkeypatch):
+    def broken():
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(rig.station.sense, "_batch", broken)
+    rig.feed(1)
+    rig.machine()
+    assert rig.station.snapshot()["faults"] == ["ValueError: a bug"]
+    assert rig.station.act.light_state is LightState.FAULT
+
+
 def test_a_failing_model_is_a_fault_and_never_a_good_verdict(rig, monkeypatch):
     rig.feed(2)
 

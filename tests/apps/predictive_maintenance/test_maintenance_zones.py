@@ -39,38 +39,38 @@ def test_alarm_never_lies_above_trip(key, baseline):
 
 
 @pytest.mark.parametrize(
-    ("kind", "power", "rpm", "why"),
+    ("kind", "power", "rpm", "record", "why"),
     [
-        ("motor", 90, 1480, ""),
-        ("motor", 90, -1480, ""),
-        ("motor", 15, 1480, "15 kW"),
-        ("motor", float("nan"), 1480, "kW"),
-        ("pump", 90, 1480, "10816-7"),
-        ("reciprocating", 90, 1480, "10816-6"),
-        ("motor", 90, None, "speed not known"),
-        ("motor", 90, 119, "119 r/min"),
-        ("motor", 90, 30_001, "r/min"),
+        ("motor", 90, 1480, 1.0, ""),
+        ("motor", 90, -1480, 1.0, ""),
+        ("motor", 15, 1480, 1.0, "15 kW"),
+        ("motor", float("nan"), 1480, 1.0, "kW"),
+        ("pump", 90, 1480, 1.0, "10816-7"),
+        ("reciprocating", 90, 1480, 1.0, "10816-6"),
+        ("motor", 90, None, 1.0, "speed not known"),
+        ("motor", 90, 119, 1.0, "119 r/min"),
+        ("motor", 90, 30_001, 1.0, "r/min"),
+        ("motor", 90, 1480, 0.1, "record of 0.1 s"),
     ],
 )
-def test_out_of_scope_says_why(kind, power, rpm, why):
-    reason = out_of_scope(kind, power, rpm)
+def test_out_of_scope_says_why(kind, power, rpm, record, why):
+    reason = out_of_scope(kind, power, rpm, record)
     assert (why in reason) if why else reason == ""
 
 
 @pytest.mark.parametrize(
-    ("rpm", "low", "fs", "record", "why"),
+    ("rpm", "low", "fs", "why"),
     [
-        (1480, 10.0, 25_600.0, 1.0, ""),
-        (600, 2.0, 2106.0, 1.0, ""),
-        (-600, 10.0, 25_600.0, 1.0, "velocity from 10 Hz; zones at 600 r/min need 2 Hz"),
-        (601, 10.0, 25_600.0, 1.0, ""),
-        (1480, 50.0, 25_600.0, 1.0, "velocity from 50 Hz"),
-        (1480, 10.0, 512.0, 1.0, "sampled at 512 Hz; zones need at least 2106 Hz"),
-        (1480, 10.0, 25_600.0, 0.1, "record of 0.1 s"),
+        (1480, 10.0, 25_600.0, ""),
+        (600, 2.0, 2106.0, ""),
+        (-600, 10.0, 25_600.0, "velocity from 10 Hz; zones at 600 r/min need 2 Hz"),
+        (601, 10.0, 25_600.0, ""),
+        (1480, 50.0, 25_600.0, "velocity from 50 Hz"),
+        (1480, 10.0, 512.0, "sampled at 512 Hz; zones need at least 2106 Hz"),
     ],
 )
-def test_what_zones_are_of_must_be_measured(rpm, low, fs, record, why):
-    reason = not_measured(rpm, low, fs, record)
+def test_what_zones_are_of_must_be_measured(rpm, low, fs, why):
+    reason = not_measured(rpm, low, fs)
     assert (why in reason) if why else reason == ""
 
 
