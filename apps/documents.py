@@ -176,7 +176,8 @@ def shop_counts() -> str:
     found = _figures("retail-tracks")
     tracks, beyond = found["by_line"], found["beyond_band"]["by_line"]
     return retail_tables.counts([
-        ("three real clips, shipped model in float", _figures("retail-clips")),
+        ("three real clips, INT8 on OpenVINO, which `auto` took", _figures("retail-clips")),
+        ("the same, in float on ONNX Runtime", _figures("retail-clips-float")),
         ("the same, YOLOX-nano at 416 px", _figures("retail-clips-yolox")),
         ("simulated shops", _figures("retail-shops")),
         ("simulated shops, people hiding each other", _figures("retail-hiding")),

@@ -71,6 +71,10 @@ def _method(name: str, key: str) -> Callable[[Any], float]:
     return at("methods", name, key)
 
 
+def _wape(found: Any) -> float:
+    return float(100 * found["wape"])
+
+
 def _above_news2(found: Any) -> float:
     return _method("model", "auroc")(found) - _method("news2", "auroc")(found)
 
@@ -122,8 +126,11 @@ AIMS = (
         at("cost_ratio_bare")),
     Aim(SHOP, "real clips, crossings found", MORE, 0.95, CLIPS, at("crossing_recall")),
     Aim(SHOP, "real clips, crossings that were", MORE, 0.95, CLIPS, at("crossing_precision")),
+    Aim(SHOP, "the same by the float file, that were", MORE, 0.95, "retail-clips-float",
+        at("crossing_precision")),
     Aim(SHOP, "the same with YOLOX-nano's boxes, found", MORE, 0.95, "retail-clips-yolox",
         at("crossing_recall")),
+    Aim(SHOP, "real clips, counts too many and too few (WAPE)", LESS, 5, CLIPS, _wape, " %"),
     Aim(SHOP, "simulated shops, crossings found", MORE, 0.98, "retail-shops",
         at("crossing_recall")),
     Aim(SHOP, "four cameras at 15/s, pictures dropped", LESS, 0, "retail-bench",
