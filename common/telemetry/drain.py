@@ -84,7 +84,7 @@ class Drain:
         self._connection: sqlite3.Connection | None = None
         self._held: dict[int, str] = {}  # seq → class
         self._again: dict[str, set[int]] = {of_class: set() for of_class in rows.PRIORITIES}
-        self._alone: set[int] = set()
+        self._alone: dict[int, str] = {}  # seq → class
         self._landed: list[int] = []
         self._settled: list[_Settled] = []
         self._retry_at = 0.0
@@ -125,7 +125,22 @@ class Drain:
             limit,
             limit_bytes,
         )
-        return self._hold(scan.read(self._reader()))
+        taken = self._hold(scan.read(self._reader()))
+        if taken.all:
+            self._seek_alone(classes, live=live)
+        return taken
+
+    def _seek_alone(self, classes: tuple[str, ...], *, live: bool) -> None:
+        """All of a lane was read: what was to come by itself and did not was dropped."""
+        self._not_alone(
+            [
+                seq
+                for seq, of_class in self._alone.items()
+                if of_class in classes
+                and (seq > self._marks[of_class]) is live
+                and seq not in self._held
+            ]
+        )
 
     def again(self, seqs: Iterable[int]) -> None:
         """These rows, which stay held, are to be given by `take_again`."""
@@ -156,7 +171,7 @@ class Drain:
         if taken.all and seqs:
             taken.vanished = list(seqs)
             self._release(taken.vanished)
-            self._alone.difference_update(taken.vanished)
+            self._not_alone(taken.vanished)
         return taken
 
     def _hold(self, taken: Taken) -> Taken:
@@ -165,6 +180,10 @@ class Drain:
         if taken.damaged:
             self.refused(taken.damaged, "damaged in the store: its checksum is wrong")
         return taken
+
+    def _not_alone(self, seqs: Iterable[int]) -> None:
+        for seq in seqs:
+            self._alone.pop(seq, None)
 
     def _release(self, seqs: Iterable[int]) -> None:
         for seq in seqs:
@@ -179,7 +198,7 @@ class Drain:
             place = self._places[row.seq > self._marks[row.of_class]]
             place[row.of_class] = min(place[row.of_class], row.seq - 1)
             if alone:
-                self._alone.add(row.seq)
+                self._alone[row.seq] = row.of_class
 
     def arrived(self, done: Iterable[Row]) -> None:
         """These have arrived for good and may be deleted."""
@@ -207,7 +226,7 @@ class Drain:
             if settled.future and settled.future.done():
                 if (error := settled.future.exception()) is None:
                     self._release(settled.seqs)
-                    self._alone.difference_update(settled.seqs)
+                    self._not_alone(settled.seqs)
                     settled.seqs, self.trouble = [], ""
                 else:
                     self.trouble = f"what was sent cannot be deleted: {error}"
