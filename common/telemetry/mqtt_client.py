@@ -101,6 +101,12 @@ def make_client(
     return client
 
 
+def listens(client: Client) -> bool:
+    """Whether the thread of `loop_start` lives: paho tells nobody that it has ended."""
+    thread = client._thread
+    return thread is not None and thread.is_alive()
+
+
 def load_secrets(client: Client, settings: UplinkSettings) -> None:
     """Read the password anew, so that a changed one serves the next connection."""
     password = None

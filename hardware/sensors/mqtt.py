@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 
 from common.config import setting
 from common.ports import Clock, VibrationReading
-from common.telemetry.mqtt_client import UplinkSettings, load_secrets, make_client
+from common.telemetry.mqtt_client import UplinkSettings, listens, load_secrets, make_client
 from hardware.sensors.payload import MOST_BYTES, broken, decode
 from hardware.sensors.waiting import Waiting
 
@@ -76,6 +76,8 @@ class MqttSource:
 
     def poll(self, timeout_s: float) -> list[VibrationReading]:
         """What came; raises SensorError while the broker is away."""
+        if not listens(self._client):
+            self._waiting.away("the listener has ended")
         return self._waiting.fetch(timeout_s)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 
 from common.config import setting
-from common.telemetry.mqtt_client import UplinkSettings, load_secrets, make_client
+from common.telemetry.mqtt_client import UplinkSettings, listens, load_secrets, make_client
 
 Take = Callable[[str, bytes], None]
 """Takes the device's name and its message; never raises."""
@@ -40,8 +40,15 @@ class VitalsMqttSettings:
     def __post_init__(self) -> None:
         if self.topic.split("/").count("+") != 1 or "#" in self.topic:
             raise ValueError("topic needs exactly one level + for the device, and no #")
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file come together")
+        self.connection()  # its rules between keys are ours
+
+    def connection(self) -> UplinkSettings:
+        """As the uplink's settings have it."""
+        return UplinkSettings(
+            host=self.host, port=self.port, tls=self.tls, ca_file=self.ca_file,
+            cert_file=self.cert_file, key_file=self.key_file, user=self.user,
+            password_file=self.password_file,
+        )  # fmt: skip
 
 
 class VitalsMqtt:
@@ -59,9 +66,7 @@ class VitalsMqtt:
     @property
     def wrong(self) -> str:
         """Why nothing is heard; empty while it is."""
-        thread = self._client._thread  # paho tells nobody that its loop has ended
-        alive = thread is not None and thread.is_alive()
-        return self._wrong if alive else "the listener has ended"
+        return self._wrong if listens(self._client) else "the listener has ended"
 
     def close(self) -> None:
         """Leave the broker."""
@@ -69,15 +74,11 @@ class VitalsMqtt:
         self._client.loop_stop()
 
     def _made(self) -> Client:
-        s = self._settings
-        connection = UplinkSettings(
-            host=s.host, port=s.port, tls=s.tls, ca_file=s.ca_file, cert_file=s.cert_file,
-            key_file=s.key_file, user=s.user, password_file=s.password_file,
-        )  # fmt: skip
+        connection = self._settings.connection()
         # An id of its own for each process: two gateways must not push each other out.
         name = f"lineside-vitals-{os.getpid()}-{id(self):x}"
         client = make_client(name, connection, reconnects=True)
-        client.reconnect_delay_set(1, s.reconnect_max_s)
+        client.reconnect_delay_set(1, self._settings.reconnect_max_s)
         load_secrets(client, connection)
         client.on_connect = self._connected
         client.on_connect_fail = lambda *_: self._away("the broker does not answer")

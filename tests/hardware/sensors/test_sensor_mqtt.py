@@ -75,6 +75,15 @@ def fetched(source, count):
     return found
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_listener_whose_thread_has_ended_says_so(broker, sensor, monkeypatch):
+    with closing(MqttSource(MqttSensorSettings(port=broker.port), SystemClock())) as source:
+        connected(source)
+        monkeypatch.setattr("hardware.sensors.mqtt.decode", lambda *_: 1 / 0)
+        sensor("vibration/m0/record", b"x")
+        assert away(source) == "the listener has ended"
+
+
 def test_records_are_known_by_their_topic(broker, sensor):
     with closing(MqttSource(MqttSensorSettings(port=broker.port), SystemClock())) as source:
         connected(source)
