@@ -162,6 +162,7 @@ class Intake:
         for kind in (IDENTITY, CLOCK):
             self.sources.settled(kind, self.census.beds[move.row])
         if move.patient is None:
+            self.spots.changed = True  # who left is forgotten with the next document
             return
         now = self._clock.monotonic()
         for one in self._timing.known(move.row, move.patient.pseudonym, now):
@@ -214,11 +215,13 @@ class Intake:
 
         `last_wall` is the latest wall time that is on record.
         """
-        wall = self._clock.wall()
-        believed = wall if wall >= last_wall else -math.inf
+        wall, now = self._clock.wall(), self._clock.monotonic()
         with self._mutex:
-            apart = wall - self._clock.monotonic()
-            self.counts["of_no_known_age"] += self.spots.restore(spots, apart, believed)
+            if wall < last_wall:
+                self.jumped_at = now
+            believed = wall if wall >= last_wall else -math.inf
+            lost = self.spots.restore(spots, wall - now, believed)
+            self.counts["of_no_known_age"] += lost
             moves = self.census.restore(stays)
             for move in moves:
                 self._follow(move)

@@ -54,10 +54,12 @@ class Spots:
 
     def heard(self, kept: Patient, sign: int, at: float, *, streams: bool) -> None:
         """A monitor measures the sign: its spot value is history."""
-        before = kept.pop(sign, None)
+        before = kept.get(sign)
+        if streams and before is not None and before.streams:
+            return
+        kept.pop(sign, None)
         if streams:
-            known = before is not None and before.streams
-            kept[sign] = before if before and known else Spot(NONE, at, at, SLOW_S)
+            kept[sign] = Spot(NONE, at, at, SLOW_S)
         self.changed |= kept.get(sign) is not before
 
     def withdraw(self, kept: Patient, sign: int, at: float) -> None:

@@ -12,6 +12,7 @@ from apps.patient_monitoring.readings import BY_ROUNDS, CONTINUOUS
 from apps.patient_monitoring.spots import Patient, Spot, Spots
 from apps.patient_monitoring.streams import SLOW_S, Streams
 
+WITHDRAWN = int(Flag.WITHDRAWN)
 Timed = tuple[int, float, float, int, float]
 """Sign, value, when it was measured (monotonic s), flags and interval: see Readings."""
 
@@ -50,7 +51,8 @@ class Timing:
         A value that is too old is left out and counted; only where all are, it is Refused.
         """
         timed = [(one, self._measured(row, kept, told, one)) for one in told.values]
-        young = [(one, at) for one, at in timed if now - at <= self._rules.oldest_s]
+        oldest = now - self._rules.oldest_s
+        young = [(one, at) for one, at in timed if at >= oldest]
         if timed and not young:
             one, at = timed[0]
             raise Refused("old", f"{one.sign.name} was measured {now - at:.0f} s ago")
@@ -88,7 +90,7 @@ class Timing:
         """For how long a value counts; what goes with its patient is kept."""
         own = told.own(one)
         self._streams.measured(row, one.sign, own, at)
-        if one.flags & Flag.WITHDRAWN:
+        if one.flags & WITHDRAWN:
             self._counts["withdrawn"] += 1
             self._spots.withdraw(kept, one.sign, at)
             return BY_ROUNDS

@@ -95,6 +95,7 @@ def test_with_a_clock_that_stands_before_a_time_on_record_no_age_is_known(gatewa
     gateway.beat()
     assert gateway.tile("1")["signs"] == {}
     assert gateway.station.snapshot()["counts"]["of_no_known_age"] == 4
+    assert gateway.state("gateway_clock") == "UNACK"
 
 
 def test_what_an_earlier_release_kept_is_read():
@@ -211,6 +212,16 @@ def test_a_device_that_is_silent_stays_told_over_a_restart_and_a_move(gateway):
     assert gateway.tile("5")["technical"] == [], "there is time to connect it"
     gateway.beat(130)
     assert gateway.tile("5")["technical"] == ["device silent"]
+
+
+def test_who_comes_again_is_no_longer_waited_for(gateway):
+    streaming(gateway, 60, 1.0, Sign.SPO2)
+    patient = gateway.tile("1")["patient"]
+    gateway.command("discharge", bed="1", patient=patient, reason="home")
+    gateway.beat(2.0)
+    gateway.admit("1")
+    gateway.beat(400)
+    assert gateway.tile("1")["technical"] == []
 
 
 def test_who_is_observed_by_hand_needs_no_device(gateway):
