@@ -26,7 +26,7 @@ class Readings:
     flags: Array
     """int32 [n] of `Flag`: what the device itself says."""
     interval_s: Array
-    """float64 [n]: CONTINUOUS (at least every 10 s), a spot source's own interval, or
+    """float64 [n]: CONTINUOUS (at least every 15 s), a spot source's own interval, or
     BY_ROUNDS: as often as the score asks."""
 
     def __len__(self) -> int:
