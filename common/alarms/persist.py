@@ -247,7 +247,5 @@ def load(connection: sqlite3.Connection, now: Moment) -> list[Alarm]:
             "SELECT alarm_id, state, priority, revision, wall_time, body FROM alarms"
         )
     ]
-    newest = "SELECT wall_time FROM records ORDER BY seq DESC LIMIT 1"
-    walls = [row.wall_time for row in found]
-    walls += [wall for (wall,) in connection.execute(newest)]
-    return [document.restored(row, now, max(walls, default=0.0)) for row in found]
+    last = max([records.newest_wall(connection), *(row.wall_time for row in found)])
+    return [document.restored(row, now, last) for row in found]
