@@ -46,7 +46,8 @@ class Handshake:
         """The part whose PASS was taken back and still stands in the PLC's words; 0: none."""
         self._last_id = self._stale_id = 0
         self._looked_at: float | None = None
-        """Last reading since the last trigger or connection; None before it."""
+        """When we asked for the last reading since the last trigger or connection; None
+        before it. When its answer came says nothing: the PLC may have looked long before."""
         self._trigger_high = self._ack_high = False
         self._trig_ack = self._exposed = self._valid = self._passed = False
         self._missed_trigger = self._overrun = False
@@ -59,10 +60,12 @@ class Handshake:
         self._looked_at = None
         self._trig_ack = self._valid = self._passed = False
 
-    def see(self, plc: PlcBlock, now: float) -> Trigger | None:
-        """One reading at monotonic time `now`; a trigger that is to be taken, if any."""
+    def see(self, plc: PlcBlock, asked: float, now: float) -> Trigger | None:
+        """A reading that was asked for and came at these monotonic seconds; a trigger that
+        is to be taken, if any.
+        """
         was_ready, before = self.ready and self._fresh(now), self._looked_at
-        self.plc, self._looked_at = plc, now
+        self.plc, self._looked_at = plc, asked
         self.watch.see(plc.heartbeat, now)
         self._see_acknowledge(plc.control)
         if Control.CLEAR_ERROR in plc.control:

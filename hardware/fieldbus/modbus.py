@@ -245,10 +245,11 @@ class ModbusGate:
 
     def _poll(self) -> Trigger | None:
         with self._connected():
+            asked = self._clock.monotonic()
             words = self._registers.read(0, PLC_WORDS)
             plc = PlcBlock.parse(words, self._settings.word_order)
             now = self._clock.monotonic()
-            trigger = self._handshake.see(plc, now)
+            trigger = self._handshake.see(plc, asked, now)
             if trigger:
                 self._publish([trigger.part_id, int(ResultCode.NONE)])
             else:

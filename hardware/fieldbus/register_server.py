@@ -1,7 +1,7 @@
 """A Modbus TCP server over a small memory, in a thread of its own.
 
-Serves vision in its smart-camera role and the virtual PLC. What may be touched, and what
-a fault does to an answer, is decided by the owner's `gatekeeper`.
+Serves vision in its smart-camera role and the virtual PLC. What may be touched is decided
+by the owner's `gatekeeper`, how long what was carried out waits for its answer by `hold_up`.
 """
 
 import asyncio
@@ -66,12 +66,17 @@ class Memory:
 
 
 Gatekeeper = Callable[[Access], Awaitable[int]]
+HoldUp = Callable[[Access], Awaitable[None]]
 Watcher = Callable[[Access], None]
 
 
 async def grant(_access: Access) -> int:
     """The gatekeeper that lets everything through."""
     return GRANTED
+
+
+async def at_once(_access: Access) -> None:
+    """Holds no answer up."""
 
 
 class RegisterServer:
@@ -84,13 +89,14 @@ class RegisterServer:
         port: int,
         *,
         gatekeeper: Gatekeeper = grant,
+        hold_up: HoldUp = at_once,
         written: Watcher | None = None,
         allow: tuple[str, ...] = (),
     ) -> None:
         """`port` 0 takes a free one; an empty `allow` admits every client address."""
         self.memory, self.host, self.port = memory, host, port
         self.allow = allow
-        self._gatekeeper, self._written = gatekeeper, written
+        self._gatekeeper, self._hold_up, self._written = gatekeeper, hold_up, written
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: ModbusTcpServer | None = None
@@ -166,23 +172,26 @@ class RegisterServer:
         registers: list[int],
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        """Ask the gatekeeper, then copy between our memory and pymodbus' registers."""
+        """Ask the gatekeeper, then copy between our memory and pymodbus' registers, which
+        all requests share: an answer that was held up tells what stood there before.
+        """
         if function in _READ_ONLY_FUNCTIONS:
             return ExcCodes.ILLEGAL_FUNCTION
         is_coils = function in _COIL_FUNCTIONS
         given = None if values is None else tuple(int(value) for value in values)
         access = Access(is_coils, address, count if given is None else len(given), given)
         verdict = await self._gatekeeper(access)
-        self._mute = verdict == SILENT
         if verdict > GRANTED:
             return ExcCodes(verdict)
+        words, bits = self.memory.read(address, count), self.memory.coils()
         if given is not None:
             self._store(access, given)
-        elif is_coils:
-            registers[0] = sum(on << bit for bit, on in enumerate(self.memory.coils()))
-        else:
-            first = address - start
-            registers[first : first + count] = self.memory.read(address, count)
+        await self._hold_up(access)
+        self._mute = verdict == SILENT
+        if given is None and is_coils:
+            registers[0] = sum(on << bit for bit, on in enumerate(bits))
+        elif given is None:
+            registers[address - start : address - start + count] = words
         return None
 
     def _store(self, access: Access, values: tuple[int, ...]) -> None:
@@ -196,7 +205,7 @@ class RegisterServer:
     def outgoing(self, is_sending: bool, data: bytes) -> bytes:
         """Drop the answer of a request that shall stay unanswered.
 
-        Between the gatekeeper's verdict and this call nothing else runs in the loop.
+        Between `_act` and this call nothing else runs in the loop.
         """
         mute, self._mute = self._mute and is_sending, False
         return b"" if mute else data

@@ -54,8 +54,9 @@ class VirtualPlc:
         block = PlcBlock(state=self.program.line.state.value)
         self._set = Outputs(block, run_belt=False, release=False)
         self._server = RegisterServer(
-            self.memory, host, port, gatekeeper=self._admit, written=self._written
-        )
+            self.memory, host, port,
+            gatekeeper=self._admit, hold_up=self._hold_up, written=self._written,
+        )  # fmt: skip
         self.memory.write(0, block.words(word_order))
         self.memory.write(DEADLINE_MS, [round(self.line.deadline_s * 1000)])
 
@@ -164,8 +165,6 @@ class VirtualPlc:
         if not access.is_coils and access.address >= FAULT:
             return self._admit_panel(access)
         fault, value = self.memory.read(FAULT, 2)
-        if fault == Fault.SLOW:
-            await asyncio.sleep(value / 1000)
         if fault == Fault.SILENT:
             return SILENT
         if fault == Fault.EXCEPTION:
@@ -174,6 +173,11 @@ class VirtualPlc:
         is_ours = access.address not in VISION_WINDOW or last not in VISION_WINDOW
         wants_ours = access.values is not None and not access.is_coils and is_ours
         return _ILLEGAL_ADDRESS if wants_ours else GRANTED
+
+    async def _hold_up(self, access: Access) -> None:
+        fault, value = self.memory.read(FAULT, 2)
+        if fault == Fault.SLOW and (access.is_coils or access.address < FAULT):
+            await asyncio.sleep(value / 1000)
 
     @staticmethod
     def _admit_panel(access: Access) -> int:

@@ -27,7 +27,7 @@ class Fault(IntEnum):
     SILENT = 1
     """Accepts connections and requests, answers none."""
     SLOW = 2
-    """Answers FAULT_VALUE ms late."""
+    """Carries out at once and answers FAULT_VALUE ms late."""
     FROZEN = 3
     """Its heartbeat stands still."""
     WRONG_ID = 4

@@ -16,6 +16,7 @@ from common.clock import HeldClock, SystemClock
 from common.errors import PlcError
 from common.ports import PartResult, ResultCode
 from hardware.fieldbus.modbus import ModbusGate, ModbusSettings, open_gate
+from hardware.fieldbus.modbus_client import ModbusClient
 from hardware.fieldbus.modbus_server import ModbusServer
 from hardware.fieldbus.registers import Status
 from hardware.virtual_line.link import VisionLink
@@ -299,6 +300,15 @@ def test_a_slow_plc_is_waited_for(cell):
     cell.run(1)
     assert cell.faults == []
     check_books(cell.counters)
+
+
+def test_a_slow_plc_has_done_what_it_was_told_before_it_answers(cell):
+    client = ModbusClient("127.0.0.1", cell.plc.port, clock=cell.clock, retries=0)
+    cell.fault(Fault.SLOW, 60_000)
+    with pytest.raises(PlcError, match="no answer"):
+        client.write(100, [7])
+    assert cell.plc.memory.read(100, 1) == [7]
+    client.close()
 
 
 @pytest.mark.parametrize("fault", [Fault.FROZEN, Fault.HALTED])

@@ -125,8 +125,9 @@ class MemoryRegisters:
         return True
 
     def read(self, address, count):
-        self._travel(lambda: None)
-        return self._plc.memory.read(address, count)
+        words = []
+        self._travel(lambda: words.extend(self._plc.memory.read(address, count)))
+        return words
 
     def write(self, address, values):
         self._travel(lambda: self._land(address, values))
@@ -159,8 +160,11 @@ class MemoryRegisters:
             if self._chance.random() < 0.5:  # the request came through, its answer did not
                 arrive()
             self._break("the connection broke", 0.0)
-        self._clock.sleep(value / 1000 if fault == Fault.SLOW else 0.0)
+        slow_s = value / 1000 if fault == Fault.SLOW else 0.0
+        way_s = slow_s if self._chance.random() < 0.5 else 0.0
+        self._clock.sleep(way_s)
         arrive()
+        self._clock.sleep(slow_s - way_s)  # the answer's way back
 
     def _break(self, why, after_s):
         self._clock.sleep(after_s)

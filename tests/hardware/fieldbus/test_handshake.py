@@ -34,7 +34,7 @@ class Replay:
     def see(self, control, part_id, beats):
         self.heartbeat += beats
         block = PlcBlock(heartbeat=self.heartbeat, control=control, part_id=part_id)
-        taken = self.hand.see(block, self.now)
+        taken = self.hand.see(block, self.now, self.now)
         if taken or Control.REJECT_ALL_REQUEST in control or not self.hand.watch.alive:
             self.may_release = False
 

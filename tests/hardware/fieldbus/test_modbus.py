@@ -19,20 +19,29 @@ def grant(_access):
 
 
 class PlayedPlc:
-    """A register server and what was written to it, in order."""
+    """A register server and what was written to it, in order.
+
+    `meanwhile` happens once, between what the next request does and its answer.
+    """
 
     def __init__(self):
         self.memory = Memory(132)
         self.writes = []
-        self.refuse = grant
+        self.refuse, self.meanwhile = grant, None
         self.server = RegisterServer(
-            self.memory, "127.0.0.1", 0, gatekeeper=self._admit, written=self.writes.append
-        )
+            self.memory, "127.0.0.1", 0,
+            gatekeeper=self._admit, hold_up=self._hold_up, written=self.writes.append,
+        )  # fmt: skip
         self.server.start()
         self.heartbeat = 0
 
     async def _admit(self, access):
         return self.refuse(access)
+
+    async def _hold_up(self, _access):
+        happen, self.meanwhile = self.meanwhile, None
+        if happen:
+            happen()
 
     def say(self, control, part_id=0, beats=0, **more):
         self.heartbeat += beats
@@ -220,6 +229,22 @@ def test_a_trigger_found_after_a_long_pause_is_not_taken(make_gate, plc, clock):
     plc.say(TRIGGERED, 1, beats=1)
     assert gate.wait_for_part(0) is None
     assert Status.MISSED_TRIGGER in plc.vision.status
+
+
+@pytest.mark.parametrize("held_s", [0.1, 0.2], ids=["still fresh", "too old"])
+def test_a_part_that_came_while_an_answer_was_held_up_is_as_old_as_the_question(
+    make_gate, plc, clock, held_s
+):
+    gate = ready(make_gate(trigger_age_s=0.15), plc)
+    asked = clock.monotonic()
+    plc.meanwhile = lambda: plc.say(TRIGGERED, 1) or clock.sleep(held_s)
+    assert gate.wait_for_part(0) is None
+    trigger = gate.wait_for_part(0)
+    assert (trigger is not None) is (held_s < 0.15)
+    if trigger:
+        assert trigger.since == asked
+    else:
+        assert Status.MISSED_TRIGGER in plc.vision.status
 
 
 def test_without_trig_enable_nothing_is_ready(gate, plc):
