@@ -77,15 +77,16 @@ class Area:
     def put(self, arrays: Mapping[str, np.ndarray]) -> tuple[list[Place], bool]:
         """Copy arrays in.
 
-        Where they now are, and whether the arrays before them lay at the same places.
+        Where they now are, and whether the arrays before them lay at the same places; raises
+        OSError when there is no room for them.
         """
         form = [(name, array.dtype, array.shape) for name, array in arrays.items()]
         same = form == self._form
         if not same:
-            self._laid = places((name, str(dtype), shape) for name, dtype, shape in form)
-            self.grow(max((place.end for place in self._laid), default=0))
-            self._views = [self.view(place) for place in self._laid]
-            self._form = form
+            laid = places((name, str(dtype), shape) for name, dtype, shape in form)
+            self.grow(max((place.end for place in laid), default=0))
+            self._views = [self.view(place) for place in laid]
+            self._laid, self._form = laid, form
         for here, array in zip(self._views, arrays.values(), strict=True):
             np.copyto(here, array)
         return self._laid, same
@@ -99,7 +100,8 @@ class Area:
 
     def _memory(self, size: int) -> mmap.mmap | None:
         if size > self._size:
-            self._size = os.fstat(self.descriptor).st_size
-            if self._size:
-                self._map = mmap.mmap(self.descriptor, self._size, prot=self._protection)
+            there = os.fstat(self.descriptor).st_size
+            if there:
+                self._map = mmap.mmap(self.descriptor, there, prot=self._protection)
+            self._size = there  # not before: what was not mapped is not there
         return self._map

@@ -214,8 +214,8 @@ class WorkerRuntime:
         with self._lock:
             if self._closing.is_set():
                 return
+            self._born = _now()
             self._newest = WorkerProcess(self._launch, self._inputs)
-        self._born = _now()
         try:
             self._newest.open(self._limits.start_s)
         except LinesideError:

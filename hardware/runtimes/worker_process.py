@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +23,7 @@ import numpy as np
 
 from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.ports import TensorSpec
-from hardware.runtimes.failures import DeviceLost
+from hardware.runtimes.failures import DeviceLost, one_line
 from hardware.runtimes.shared_arrays import SAME, SAME_TOO, Area, Place
 
 log = logging.getLogger("lineside")
@@ -58,22 +58,20 @@ class WorkerProcess:
     """A started process; `open` makes it one that answers, `kill` and `reap` end it."""
 
     def __init__(self, launch: Launch, inputs: Area) -> None:
-        self._launch, self._inputs, self._outputs = launch, inputs, Area()
+        self._launch, self._inputs = launch, inputs
         self._number, self._told, self._limit_s = 0, False, 0.0
         self._found: dict[str, np.ndarray] | None = None
         self.took_s = 0.0
         """What the last inference took over there, without the way there and back."""
         self._words: deque[str] = deque(maxlen=1)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._link = ours
         self._heard = memoryview(bytearray(MESSAGE_BYTES))  # a new one each time costs time
-        with theirs:
-            self._child = self._started(theirs)
-        assert self._child.stderr is not None  # noqa: S101 - it is asked for
-        self._listener = threading.Thread(
-            target=self._listen, args=(self._child.stderr,), daemon=True
-        )
-        self._listener.start()
+        with ExitStack() as held:
+            try:
+                self._begin(held)
+            except (OSError, RuntimeError) as error:  # descriptors, memory or threads ran out
+                text = f"its process cannot be started: {one_line(error)}"
+                raise RuntimeFailure(launch.name, text) from error
+            held.pop_all()
 
     def open(self, start_s: float) -> None:
         """Let it open its network; raises what was raised there, or RuntimeFailure."""
@@ -119,7 +117,11 @@ class WorkerProcess:
 
     def _question(self, arrays: Mapping[str, np.ndarray]) -> bytes:
         """The number alone where this process was told already where the arrays lie."""
-        laid, same = self._inputs.put(arrays)
+        try:
+            laid, same = self._inputs.put(arrays)
+        except OSError as error:
+            text = f"there is no shared memory for its inputs: {one_line(error)}"
+            raise RuntimeFailure(self._launch.name, text) from error
         if same and self._told:
             return SAME.pack(self._number)
         self._told = True
@@ -143,6 +145,21 @@ class WorkerProcess:
         self._listener.join(DYING_S)
         return True
 
+    def _begin(self, held: ExitStack) -> None:
+        """Start it and listen; what must be let go when that fails goes into `held`."""
+        self._outputs = Area()
+        held.callback(self._outputs.close)
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        held.callback(self._link.close)
+        with theirs:
+            self._child = held.enter_context(self._started(theirs))
+        held.callback(self._child.kill)
+        assert self._child.stderr is not None  # noqa: S101 - it is asked for
+        self._listener = threading.Thread(
+            target=self._listen, args=(self._child.stderr,), daemon=True
+        )
+        self._listener.start()
+
     def _started(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         passed = (self._inputs.descriptor, self._outputs.descriptor, theirs.fileno())
         command = [self._launch.python, "-m", "hardware.runtimes.worker_child",
@@ -156,8 +173,6 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             )  # fmt: skip
         except OSError as error:
-            self._link.close()
-            self._outputs.close()
             raise BackendMissing(
                 f"runtime {self._launch.name}: its Python cannot be started: {error}"
             ) from error
@@ -197,7 +212,9 @@ class WorkerProcess:
             return "its process closed the connection"
         if code < 0:
             hint = f": {self._launch.crash_hint}" if self._launch.crash_hint else ""
-            return f"its process died of {signal.Signals(-code).name}{hint}"
+            names = (one.name for one in signal.Signals if one == -code)
+            name = next(names, f"signal {-code}")  # those of real time have none
+            return f"its process died of {name}{hint}"
         self._listener.join(DYING_S)
         said = f": {self._words[-1]}" if self._words else ""
         return f"its process ended (exit code {code}){said}"

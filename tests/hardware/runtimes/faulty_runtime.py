@@ -13,7 +13,7 @@ from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.ports import TensorSpec
 from hardware.runtimes.failures import DeviceLost
 
-FINE, HANG, SEGV, LATE, RAISE, FAIL, LOST, EXIT, EMPTY, HUGE, ABORT, HOLD = range(12)
+FINE, HANG, SEGV, LATE, RAISE, FAIL, LOST, EXIT, EMPTY, HUGE, ABORT, HOLD, REAL_TIME = range(13)
 LATE_S = 0.6
 
 
@@ -80,6 +80,7 @@ ACTIONS = {
     HOLD: lambda: ctypes.PyDLL(None).sleep(60),  # never gives the interpreter back
     SEGV: lambda: os.kill(os.getpid(), signal.SIGSEGV),
     ABORT: os.abort,
+    REAL_TIME: lambda: os.kill(os.getpid(), 40),
     RAISE: lambda: _raise(ValueError("two\nlines")),
     FAIL: lambda: _raise(RuntimeFailure("faulty", "inference failed: code 5")),
     LOST: lambda: _raise(DeviceLost("faulty", "the device is gone from the bus")),

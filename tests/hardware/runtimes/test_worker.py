@@ -151,11 +151,22 @@ def test_its_memory_is_that_of_every_process_that_follows(worker):
         (fault.LATE, "inference gave no answer within 0.3 s"),
         (fault.SEGV, "its process died of SIGSEGV"),
         (fault.ABORT, "its process died of SIGABRT"),
+        (fault.REAL_TIME, "its process died of signal 40"),
         (fault.EXIT, "its process ended (exit code 3): vendor: licence expired"),
         (fault.LOST, "the device is gone from the bus"),
         (fault.EMPTY, "gave no usable answer (outputs [])"),
     ],
-    ids=["hang", "hang in native code", "late", "segv", "abort", "exit", "lost", "empty"],
+    ids=[
+        "hang",
+        "hang in native code",
+        "late",
+        "segv",
+        "abort",
+        "real time",
+        "exit",
+        "lost",
+        "empty",
+    ],
 )
 def test_what_goes_wrong_is_a_failure_in_time_and_a_new_start(worker, what, text):
     worker.run(asking(fault.FINE))
