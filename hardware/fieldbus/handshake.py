@@ -71,7 +71,7 @@ class Handshake:
         if Control.CLEAR_ERROR in plc.control:
             self.error = self._missed_trigger = self._overrun = False
         if self.reject_all:
-            self._withdraw_pass()
+            self.withdraw_pass()
         return self._see_trigger(plc, before, was_ready and self.ready)
 
     def abandon(self) -> bool:
@@ -106,8 +106,14 @@ class Handshake:
     def fail(self) -> None:
         """Safe state: until a real verdict or ClearError, every part is rejected."""
         self.error = True
-        self._withdraw_pass()
+        self.withdraw_pass()
         self._valid = False
+
+    def withdraw_pass(self) -> None:
+        """Take a PASS back that is none any more."""
+        if self._passed:
+            self._valid = self._passed = False
+            self.withdrawn = self._last_id
 
     # --- what follows from it ---------------------------------------------------------
 
@@ -219,7 +225,7 @@ class Handshake:
     def _miss(self) -> None:
         """Another part is there, and the last one's PASS is none of it."""
         self._missed_trigger = True
-        self._withdraw_pass()
+        self.withdraw_pass()
 
     def _take(self, plc: PlcBlock, since: float) -> Trigger:
         self.missed += len(missed_ids(self._last_id, plc.part_id))
@@ -236,11 +242,6 @@ class Handshake:
         self._last_id, self._trig_ack, self._looked_at = plc.part_id, True, None
         self.open = OpenPart(trigger, since)
         return trigger
-
-    def _withdraw_pass(self) -> None:
-        if self._passed:
-            self._valid = self._passed = False
-            self.withdrawn = self._last_id
 
     def _fresh(self, now: float) -> bool:
         """A trigger found now is young: we looked a moment ago, and it was not there."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from common.errors import PassWithheld, PlcError
 from common.ports import Clock, PartResult, PlcView, ResultCode, Trigger
 from hardware.fieldbus.blocks import PlcBlock, result_words
-from hardware.fieldbus.handshake import Handshake
+from hardware.fieldbus.handshake import Handshake, OpenPart
 from hardware.fieldbus.modbus_client import ModbusClient
 from hardware.fieldbus.modbus_server import ModbusServer
 from hardware.fieldbus.modbus_settings import ModbusSettings
@@ -159,14 +159,24 @@ class ModbusGate:
             raise PassWithheld(f"part {part} withheld: {why}")
 
     def _answer(self, result: PartResult) -> None:
+        """Each transaction may take long: a PASS is in time before it and after it."""
         hand, part, before = self._handshake, self._handshake.open, self._handshake.counts
         code = hand.answer(result, self._clock.monotonic())
         self._registers.write(RESULT, self._result_words(replace(result, code=code)))
-        if code is ResultCode.PASS and hand.late(part, self._clock.monotonic()):
+        if self._overdue(part):
             hand.counts, late = before, replace(result, code=ResultCode.LATE)
-            hand.answer(late, self._clock.monotonic())  # writing the words took too long
+            hand.answer(late, self._clock.monotonic())
             self._registers.write(RESULT, self._result_words(late))
-        self._publish()
+        self._tell_status()
+        if not self._overdue(part):
+            self._write_coils(hand.coils())
+        if self._overdue(part):
+            hand.counts = before.add(ResultCode.LATE)
+            hand.withdraw_pass()
+            self._publish()
+
+    def _overdue(self, part: OpenPart | None) -> bool:
+        return self._handshake.released and self._handshake.late(part, self._clock.monotonic())
 
     def beat(self) -> None:
         """Advance our heartbeat: called only after completed work."""
@@ -262,6 +272,13 @@ class ModbusGate:
         What did not change is written `again` now and then: a request that a slow device
         carries out after its connection was given up must not stand for ever.
         """
+        self._tell_status(echo, again)
+        self._write_coils(self._handshake.coils())
+        if again:
+            self._again_at = self._clock.monotonic() + AGAIN_S
+
+    def _tell_status(self, echo: list[int] | None = None, again: bool = False) -> None:
+        """The coils that fall, then STATUS; those that rise are left to the caller."""
         status, coils = self._handshake.status(), self._handshake.coils()
         if self._handshake.withdrawn and echo is None:
             echo = [self._handshake.withdrawn, int(ResultCode.NO_RESULT)]
@@ -271,9 +288,6 @@ class ModbusGate:
         if status != self._status or echo or again:
             self._registers.write(STATUS, [int(status), *(echo or [])])
             self._status, self._handshake.withdrawn = status, 0
-        self._write_coils(coils)
-        if again:
-            self._again_at = self._clock.monotonic() + AGAIN_S
 
     def _write_coils(self, coils: tuple[bool, ...], again: bool = False) -> None:
         if self._settings.coils and (again or coils != self._coils):

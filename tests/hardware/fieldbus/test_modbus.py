@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.errors import PlcError
+from common.errors import PassWithheld, PlcError
 from common.ports import PartGate, PartResult, ResultCode, Trigger
 from hardware.fieldbus.blocks import PlcBlock, VisionBlock
 from hardware.fieldbus.modbus import AGAIN_S, ModbusSettings, open_gate
@@ -333,6 +333,30 @@ def test_a_pass_whose_words_took_too_long_is_written_as_late(make_gate, plc, clo
     assert not plc.coils[Coil.PASS_PULSE]
     assert not any(w.is_coils and w.values[Coil.PASS_PULSE] for w in plc.writes)
     assert (plc.vision.counts.passed, plc.vision.counts.no_result) == (0, 1)
+
+
+@pytest.mark.parametrize("slow", ["STATUS", "coils"])
+def test_a_pass_that_took_too_long_to_tell_is_taken_back(make_gate, plc, clock, slow):
+    gate = ready(make_gate(pass_deadline_s=0.3), plc)
+    take(gate, plc, 1)
+
+    def slow_one(access):
+        if access.is_coils == (slow == "coils") and access.address != 102:
+            plc.meanwhile, plc.refuse = lambda: clock.sleep(0.4), grant
+        return GRANTED
+
+    plc.refuse = slow_one
+    with pytest.raises(PassWithheld):
+        gate.answer(PartResult(1, ResultCode.PASS))
+    assert not plc.vision.status & (Status.PASS | Status.RESULT_VALID)
+    assert (plc.vision.part_id, plc.vision.code) == (1, ResultCode.NO_RESULT)
+    assert not plc.coils[Coil.PASS_PULSE]
+    raised = [w for w in plc.writes if w.is_coils and w.values[Coil.PASS_PULSE]]
+    assert len(raised) == (slow == "coils")
+    settle(gate, plc)
+    take(gate, plc, 2)
+    gate.answer(PartResult(2, ResultCode.PASS))
+    assert (plc.vision.counts.passed, plc.vision.counts.no_result) == (1, 1)
 
 
 def test_the_lines_deadline_holds_where_the_plcs_settings_name_none(plc, clock):
