@@ -7,7 +7,7 @@ valid bit, and safe words before anything else on every new connection.
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -219,8 +219,7 @@ class ModbusGate:
         """Take every permission back and leave."""
         self._handshake.fail()
         try:
-            with self._connected():
-                self._withdraw(Status(0))
+            self._withdraw(Status(0))
         except PlcError as error:
             log.warning("leaving without a word to the PLC: %s", error)
         self._registers.close()
@@ -230,7 +229,11 @@ class ModbusGate:
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
-        """A connection whose PLC has our safe words; a failure makes it a new one."""
+        """A connection whose PLC has our safe words.
+
+        A failure makes it a new one, and takes every permission back at once by whatever the
+        PLC still takes: where it refuses one table, it may take the other.
+        """
         try:
             if self._registers.connect() or not self._is_safe:
                 self._start_safely()
@@ -238,6 +241,8 @@ class ModbusGate:
         except Exception:
             self._is_safe, self._status = False, None
             self._handshake.disconnected()
+            with suppress(PlcError):
+                self._withdraw(self._handshake.status())
             raise
 
     def _start_safely(self) -> None:
@@ -246,11 +251,15 @@ class ModbusGate:
         self._is_safe = True
 
     def _withdraw(self, status: Status) -> None:
-        """Coils off, then STATUS and empty result words in one write."""
-        if self._settings.coils:
-            self._registers.write_coils(0, list(_ALL_OFF))
+        """Coils off, then STATUS and empty result words in one write; one without the other
+        where the PLC refuses it.
+        """
         nothing = PartResult(part_id=0, code=ResultCode.NONE)
-        self._registers.write(STATUS, [int(status), *self._result_words(nothing)])
+        try:
+            if self._settings.coils:
+                self._registers.write_coils(0, list(_ALL_OFF))
+        finally:
+            self._registers.write(STATUS, [int(status), *self._result_words(nothing)])
         self._status, self._coils, self._handshake.withdrawn = status, _ALL_OFF, 0
 
     def _poll(self) -> Trigger | None:

@@ -513,6 +513,33 @@ def test_refused_words_leave_no_pass(gate, plc):
         gate.answer(PartResult(1, ResultCode.PASS))
 
 
+@pytest.mark.parametrize("refused", ["coils", "STATUS"])
+@pytest.mark.parametrize("leave", [lambda gate: gate.safe_state("why"), lambda g: g.close()])
+def test_where_the_plc_refuses_one_table_the_other_takes_the_pass_back(
+    gate, plc, refused, leave
+):
+    take(gate, plc, 1)
+    gate.answer(PartResult(1, ResultCode.PASS))
+    plc.refuse = lambda access: 2 * (access.is_coils == (refused == "coils"))
+    leave(gate)
+    plc.refuse = grant
+    if refused == "coils":
+        assert not plc.vision.status & (Status.PASS | Status.RESULT_VALID)
+        assert plc.vision.code is not ResultCode.PASS
+    else:
+        assert plc.coils == (False,) * 4
+
+
+def test_a_refused_write_takes_a_standing_pass_back(gate, plc):
+    take(gate, plc, 1)
+    gate.answer(PartResult(1, ResultCode.PASS))
+    plc.refuse = lambda access: 6 if access.address == 100 else GRANTED
+    with pytest.raises(PlcError, match="device busy"):
+        gate.beat()
+    assert not plc.vision.status & (Status.PASS | Status.RESULT_VALID)
+    assert plc.coils == (False,) * 4
+
+
 def test_after_a_drop_the_plc_is_told_everything_anew(gate, plc, clock):
     take(gate, plc, 1)
     plc.server.close()
@@ -533,6 +560,12 @@ def test_close_takes_every_permission_back(gate, plc):
     assert plc.vision.status == Status(0)
     assert plc.coils == (False,) * 4
     gate.close()
+
+
+def test_who_leaves_a_plc_that_refuses_coils_is_not_online_any_more(gate, plc):
+    plc.refuse = lambda access: 2 if access.is_coils else GRANTED
+    gate.close()
+    assert plc.vision.status == Status(0)
 
 
 def test_close_of_a_gate_whose_plc_is_gone_does_not_raise(gate, plc):
