@@ -7,7 +7,6 @@ PLC reject the part.
 import math
 
 from apps.defect_inspection.domain import Decision, Verdict
-from common.errors import PlcError
 from common.pipeline import Fault
 from common.ports import PartGate, PartResult, ResultCode
 
@@ -35,17 +34,16 @@ class Act:
         self._ask_again = False
 
     def __call__(self, decision: Decision) -> None:
-        """Tell the PLC the verdict, and that the line must stop if it must."""
-        if not decision.part_id:
-            self.request(bool(decision.line_stop))
-            return
-        self._gate.answer(self._result(decision))
-        try:
-            if decision.verdict in LOOKED:
-                self._gate.beat()
-            self.request(bool(decision.line_stop))
-        except PlcError as error:  # this part's verdict is told, and stays what it is
-            self._gate.safe_state(str(error))
+        """Tell the PLC that the line must stop if it must, and the verdict.
+
+        The verdict comes last: what fails before it leaves the part without one, and what
+        failed after it would take back a PASS that the record has kept.
+        """
+        if decision.verdict in LOOKED:
+            self._gate.beat()
+        self.request(bool(decision.line_stop))
+        if decision.part_id:
+            self._gate.answer(self._result(decision))
 
     def ask_challenge(self) -> None:
         """Have the PLC feed challenge pieces.
