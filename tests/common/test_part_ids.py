@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.part_ids import LAST_ID, LONGEST_GAP, missed_ids, next_id
+from common.part_ids import LAST_ID, LONGEST_GAP, LONGEST_GAP_BACK, missed_ids, next_id
 
 
 def test_ids_skip_zero():
@@ -19,14 +19,26 @@ def test_ids_skip_zero():
         (500, 1, 0),
         (1, 2 + LONGEST_GAP, LONGEST_GAP),
         (1, 3 + LONGEST_GAP, 0),
+        (60_000, 1, 0),
+        (LAST_ID, 1 + LONGEST_GAP_BACK, LONGEST_GAP_BACK),
+        (LAST_ID, 2 + LONGEST_GAP_BACK, 0),
     ],
-    ids=["start", "same", "restart", "widest gap", "a wider jump"],
+    ids=[
+        "start",
+        "same",
+        "restart",
+        "widest gap",
+        "a wider jump",
+        "restart of a high number",
+        "widest gap at the wrap",
+        "a wider one",
+    ],
 )
 def test_a_start_a_repeat_and_a_restart_are_no_gap(last, new, missed):
     assert len(missed_ids(last, new)) == missed
 
 
-@given(st.integers(1, LAST_ID), st.integers(1, 200))
+@given(st.integers(1, LAST_ID), st.integers(1, LONGEST_GAP_BACK))
 def test_between_two_triggers_every_id_comes_out_once(last, step):
     ids, at = [], last
     for _ in range(step):

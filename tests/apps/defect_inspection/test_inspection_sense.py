@@ -71,10 +71,21 @@ def test_a_part_without_a_picture_keeps_what_the_plc_said_of_it(sense, gate, cam
         ([65_534, 2], [65_534, -65_535, -1, 2]),
         ([65_535, 1], [65_535, 1]),
         ([500, 1], [500, 1]),
+        ([60_000, 1], [60_000, 1]),
         ([9, 9], [9, 9]),
         ([1, LONGEST_GAP + 3], [1, LONGEST_GAP + 3]),
     ],
-    ids=["in turn", "start", "gap", "gap at the wrap", "wrap", "restart", "same", "jump"],
+    ids=[
+        "in turn",
+        "start",
+        "gap",
+        "gap at the wrap",
+        "wrap",
+        "restart",
+        "restart of a high number",
+        "same",
+        "jump",
+    ],
 )
 def test_ids_in_turn_with_gaps_wraps_and_restarts(sense, gate, triggers, expected):
     gate.triggers.extend(map(Trigger, triggers))

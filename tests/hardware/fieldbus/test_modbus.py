@@ -202,8 +202,9 @@ def test_skipped_ids_are_counted_across_the_wrap(gate, plc):
     assert gate.missed == 1 + 2
 
 
-def test_a_plc_that_restarts_its_numbers_has_not_missed_thousands(gate, plc):
-    for part_id in (500, 1):
+@pytest.mark.parametrize("last", [500, 60_000])
+def test_a_plc_that_restarts_its_numbers_has_not_missed_thousands(gate, plc, last):
+    for part_id in (last, 1):
         take(gate, plc, part_id)
         gate.answer(PartResult(part_id, ResultCode.FAIL))
         settle(gate, plc)
