@@ -7,10 +7,11 @@ exposed after the trigger.
 
 A frame can still arrive late: a network that stalls, or a machine too slow for its stream,
 delivers old frames "now". The stream's own time stamps tell: a frame counts as arrived when
-it would have arrived without that delay.
+it would have arrived without that delay. A stream that stays behind by more than half of
+what `capture` can wait for is opened anew.
 """
 
-import math
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from common.clock import SystemClock
 from common.config import setting
 from common.errors import CameraError
 from common.ports import Clock, Trigger
+from hardware.cameras.delay import Delay
+
+log = logging.getLogger("lineside")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,32 +64,6 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Release the device."""
-
-
-class Delay:
-    """When a frame would have arrived if nothing had held it up on its way."""
-
-    DRIFT = 2e-4
-    """Seconds per second by which camera's and host's clock may differ (100 ppm each)."""
-
-    def __init__(self) -> None:
-        self._stamp = -math.inf
-        self._offset = math.inf
-
-    def removed(self, arrived: float, stamp: float | None) -> float:
-        """`arrived`, monotonic s, less the delay that `stamp`, the stream's own s, reveals.
-
-        The least offset seen between the two is that of a frame without delay. A stamp that
-        is missing, stands still or goes back tells nothing.
-        """
-        if stamp is None or stamp <= self._stamp:
-            self._offset = math.inf
-        if stamp is None:
-            return arrived
-        drift = self.DRIFT * (stamp - self._stamp)
-        self._offset = min(self._offset + drift, arrived - stamp)
-        self._stamp = stamp
-        return stamp + self._offset
 
 
 class FrameSlot:
@@ -164,14 +142,16 @@ class Reader:
         self._settle, self._use_stamps = settings.settle_ms / 1000, settings.use_stamps
         self._pause = self._first
         self._stream: Stream | None = None
-        self._delay, self._ready_at = Delay(), 0.0
+        self._behind = (settings.timeout_ms - settings.latency_ms) / 2000
+        self._delay, self._ready_at = Delay(self._behind), 0.0
 
     def step(self) -> float:
         """Open the stream or read one frame; seconds to pause before the next step."""
         try:
             if self._stream is None:
                 self._stream = self._open()
-                self._delay, self._ready_at = Delay(), self._clock.monotonic() + self._settle
+                self._delay = Delay(self._behind)
+                self._ready_at = self._clock.monotonic() + self._settle
             stamp = self._stream.grab()
             arrived = self._clock.monotonic()
             if self._use_stamps:
@@ -179,22 +159,26 @@ class Reader:
             if arrived >= self._ready_at and self._slot.offer(arrived):
                 self._slot.put(self._stream.retrieve(), arrived)
         except (OSError, cv2.error) as error:
-            return self._failed(error)
+            return self.failed(str(error))
         self._pause = self._first
         return 0.0
+
+    def failed(self, cause: str) -> float:
+        """Say why there is no picture, and close the stream; seconds to pause before `step`."""
+        pause, self._pause = self._pause, min(2 * self._pause, self._longest)
+        pause = min(pause, self._longest)
+        self._slot.fail(f"{cause}; next try in {pause:g} s")
+        self.close()
+        return pause
 
     def close(self) -> None:
         """Close the stream; a later `step` opens it again."""
         stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
-
-    def _failed(self, error: Exception) -> float:
-        pause, self._pause = self._pause, min(2 * self._pause, self._longest)
-        pause = min(pause, self._longest)
-        self.close()
-        self._slot.fail(f"{error}; next try in {pause:g} s")
-        return pause
+        try:
+            if stream is not None:
+                stream.close()
+        except Exception:
+            log.exception("a camera's stream cannot be closed; going on")
 
 
 class StreamCamera:
@@ -231,11 +215,18 @@ class StreamCamera:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._stop.wait(self._reader.step())
+                self._stop.wait(self._step())
         finally:
             self._reader.close()
             closed = self._stop.is_set()
             self._slot.fail("it is closed" if closed else "its reader stopped; start it anew")
+
+    def _step(self) -> float:
+        try:
+            return self._reader.step()
+        except Exception as error:
+            log.exception("%s: a bug; opening it anew", self.name)
+            return self._reader.failed(f"{type(error).__name__}: {error}")
 
 
 def as_frame(picture: np.ndarray, colour: str) -> np.ndarray:
