@@ -5,7 +5,6 @@ FFmpeg's options can only be set for a whole process (OPENCV_FFMPEG_CAPTURE_OPTI
 TCP by itself, which matters: a lost UDP packet is a grey stripe that looks like a defect.
 """
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,8 +37,8 @@ class RtspSettings(StreamSettings):
     """To open the stream, and to notice that it has gone silent."""
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in ("rtsp", "rtsps"):
-            raise ValueError(f"url = {without_password(self.url)!r} must start with rtsp://")
+        if why := _wrong_with(self.url):
+            raise ValueError(f"url {why}")
 
 
 class RtspCamera(StreamCamera):
@@ -64,7 +63,7 @@ def _open(settings: RtspSettings, open_capture: OpenCapture) -> CaptureStream:
     if not capture.isOpened():
         capture.release()
         raise OSError(
-            f"{without_password(settings.url)} cannot be opened; check address, user, "
+            f"{_address(settings.url)} cannot be opened; check address, path, user, "
             "password and that the camera streams H.264 or H.265"
         )
     return CaptureStream(capture)
@@ -75,11 +74,33 @@ def _with_login(settings: RtspSettings) -> str:
         return settings.url
     login = quote(settings.user, safe="")
     if settings.password_file is not None:
-        login += ":" + quote(settings.password_file.read_text("utf-8").strip(), safe="")
+        login += ":" + quote(_password(settings.password_file), safe="")
     parts = urlsplit(settings.url)
     return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
 
 
-def without_password(url: str) -> str:
-    """`url` as it may be shown: what stands before the @ is left out."""
-    return re.sub(r"//[^/]*@", "//", url)
+def _password(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except UnicodeError:
+        raise OSError(f"{path} is no UTF-8 text: write the password anew") from None
+
+
+def _wrong_with(url: str) -> str:
+    """Empty when nothing is; quotes nothing, since a password may stand anywhere in it."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("rtsp", "rtsps"):
+            return "must start with rtsp:// or rtsps://"
+        if "@" in parts.path + parts.query + parts.fragment:
+            return "has an @ behind its host: a password with / ? or # belongs in password_file"
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets, or a port that is no number
+        whole = False
+    return "" if whole else "must name a host, and a port only as a number"
+
+
+def _address(url: str) -> str:
+    """What of `url` may be shown: some cameras take the login in path or query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -97,22 +97,52 @@ class TestRtsp:
         settings = RtspSettings(url=url, user="op", password_file=secret, timeout_ms=20_000)
         assert _with_login(settings) == "rtsp://op:s3cret%2F%40@127.0.0.1:9/stream"
         camera = RtspCamera(settings)  # the real FFmpeg: nothing listens on port 9
-        with pytest.raises(CameraError, match=r"127.0.0.1:9/stream cannot be opened") as caught:
+        with pytest.raises(CameraError, match=r"rtsp://127.0.0.1:9 cannot be opened") as caught:
             camera.capture(Trigger(part_id=1))
         camera.close()
         assert "s3cret" not in str(caught.value) + camera.name
 
-    def test_a_password_inside_the_url_is_not_shown_either(self):
-        settings = RtspSettings(url="rtsp://op:s3cret@host/1", timeout_ms=20_000)
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "rtsp://op:s3cret@host:554/1",
+            "rtsp://host:554/user=op&password=s3cret&channel=1.sdp",
+            "rtsp://host:554/live?user=op&password=s3cret",
+        ],
+    )
+    def test_a_password_inside_the_url_is_not_shown_either(self, url):
+        settings = RtspSettings(url=url, timeout_ms=20_000)
         camera = RtspCamera(settings, capture=Recorder(opened=False))
-        with pytest.raises(CameraError) as caught:
+        with pytest.raises(CameraError, match="rtsp://host:554 cannot be opened") as caught:
             camera.capture(Trigger(part_id=1))
         camera.close()
         assert "s3cret" not in str(caught.value) + camera.name
 
-    def test_another_protocol_is_a_configuration_error(self, tmp_path):
-        with pytest.raises(ConfigError, match="must start with rtsp://"):
-            from_table(RtspSettings, {"url": "http://op:pw@host/"}, tmp_path)
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            ("http://op:s3cret@host/", "must start with rtsp://"),
+            ("op:s3cret@host/", "must start with rtsp://"),
+            ("rtsp://op:s3/cret@host/", "has an @ behind its host"),
+            ("rtsp://op:p@s3/cret@host/", "has an @ behind its host"),
+            ("rtsp://op:s3?cret@host/", "has an @ behind its host"),
+            ("rtsp://op:s3#cret@host/", "has an @ behind its host"),
+            ("rtsp://op:s3cret", "must name a host"),
+            ("rtsp://[s3cret/1", "must name a host"),
+            ("rtsp:///s3cret", "must name a host"),
+        ],
+    )
+    def test_an_url_that_cannot_be_right_is_refused_and_not_shown(self, url, said, tmp_path):
+        with pytest.raises(ConfigError, match=said) as caught:
+            from_table(RtspSettings, {"url": url}, tmp_path)
+        assert "s3" not in str(caught.value).removeprefix(str(tmp_path))
+
+    def test_a_password_file_in_another_code_is_one_clear_line(self, tmp_path):
+        secret = tmp_path / "password"
+        secret.write_bytes("gehe\xfcm".encode("latin-1"))
+        settings = RtspSettings(user="op", password_file=secret)
+        with pytest.raises(OSError, match="password is no UTF-8 text"):
+            _with_login(settings)
 
 
 class TestGStreamer:
