@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
-from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from common.errors import PlcError
+from hardware.fieldbus.listener import Listener
 
 COILS = 16
 GRANTED, SILENT = 0, -1
@@ -99,7 +98,7 @@ class RegisterServer:
         self._gatekeeper, self._hold_up, self._written = gatekeeper, hold_up, written
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: ModbusTcpServer | None = None
+        self._server: Listener | None = None
         self._stop: asyncio.Event | None = None
         self._started, self._failed = threading.Event(), False
         self._mute = False
@@ -138,7 +137,8 @@ class RegisterServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = _Server(self, self._device())
+        address = (self.host, self.port)
+        server = Listener(self._device(), address, self.outgoing, self.allow)
         try:
             await server.serve_forever(background=True)
         except RuntimeError:  # pymodbus keeps the cause to itself
@@ -220,27 +220,3 @@ async def _settle() -> None:
     """Let connections that were just accepted or closed get there."""
     for _ in range(_TURNS):
         await asyncio.sleep(0)
-
-
-class _Server(ModbusTcpServer):
-    """pymodbus' server, with an allow-list of client addresses."""
-
-    def __init__(self, owner: RegisterServer, device: SimDevice) -> None:
-        address = (owner.host, owner.port)
-        super().__init__(device, address=address, trace_packet=owner.outgoing)
-        self.allow = owner.allow
-
-    def callback_new_connection(self) -> ServerRequestHandler:
-        """A handler that knows who may talk to us."""
-        traces = (self.trace_packet, self.trace_pdu, self.trace_connect)
-        return _Handler(self, *traces)  # type: ignore[no-untyped-call]
-
-
-class _Handler(ServerRequestHandler):
-    """Closes the connection of a client that is not on the list."""
-
-    def callback_connected(self) -> None:
-        super().callback_connected()
-        peer = self.transport.get_extra_info("peername")
-        if peer is None or (self.server.allow and peer[0] not in self.server.allow):
-            self.close()

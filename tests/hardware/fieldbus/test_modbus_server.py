@@ -1,7 +1,10 @@
 """Vision as the server, read by clients that are not ours: pymodbus and mbpoll."""
 
+import contextlib
 import re
 import shutil
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -113,6 +116,46 @@ def test_a_taken_port_is_one_clear_line(server):
     second = ModbusServer("127.0.0.1", server.port, ())
     with pytest.raises(PlcError, match="cannot listen"):
         second.connect()
+
+
+def frame(number, function, *words):
+    body = struct.pack(f">BB{len(words)}H", 1, function, *words)
+    return struct.pack(">HHH", number, 0, len(body)) + body
+
+
+@pytest.fixture
+def wire(gate, server):
+    """A bare connection to vision's server."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("cut", [1, 8, 12, 15, 24])
+def test_requests_that_come_together_are_carried_out_and_answered_in_turn(wire, server, cut):
+    read_status, reject_all = frame(1, 3, 101, 1), frame(2, 6, 3, Control.REJECT_ALL_REQUEST)
+    requests = read_status + reject_all + frame(3, 3, 3, 1)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire.sendall(requests[:cut])
+    wire.sendall(requests[cut:])
+    answers = wire.makefile("rb").read(11 + 12 + 11)
+    assert [answers[at + 1] for at in (0, 11, 23)] == [1, 2, 3]
+    assert server.memory.read(3, 1) == [Control.REJECT_ALL_REQUEST]
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\0\0\0\1\0\2ab", b"\0\1\0\0\xff\xff" * 2000], ids=["protocol", "flood"]
+)
+def test_who_speaks_no_modbus_is_cut_off(wire, garbage):
+    with contextlib.suppress(ConnectionError):
+        wire.sendall(garbage)
+        assert wire.recv(1) == b""
+
+
+def test_a_plc_that_lost_its_power_is_found_out_one_day(plc, server):
+    assert not plc.read_holding_registers(100, count=1).isError()
+    (connection,) = server._server._server.active_connections.values()
+    accepted = connection.transport.get_extra_info("socket")
+    assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 def mbpoll(port, *options):
