@@ -1,13 +1,19 @@
-"""A child process that writes raw frames to its standard output, as a Stream."""
+"""A child process that writes raw frames into a pipe, as a Stream."""
 
+import os
+import re
 import select
 import subprocess
 import threading
 from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
+
+from hardware.die_with import ending_with_us
 
 
 @dataclass(frozen=True)
@@ -37,22 +43,35 @@ class RawFormat:
 
 
 class ChildStream:
-    """Starts `command` (a list: no shell) and reads its frames.
+    """Starts a command (a list: no shell) and reads its frames; it ends with us.
 
-    The child cannot outlive us for long: its next write to the closed pipe ends it.
+    `command` is given the descriptor to write them to. They have a pipe of their own: what
+    a driver prints on standard output would shift every picture.
     """
 
-    def __init__(self, command: list[str], form: RawFormat, stall_s: float) -> None:
+    def __init__(
+        self, command: Callable[[int], list[str]], form: RawFormat, stall_s: float
+    ) -> None:
         self._form, self._stall_s = form, stall_s
         self._raw = bytearray(form.frame_bytes)
         self._words: deque[str] = deque(maxlen=1)
-        self._child = subprocess.Popen(  # noqa: S603 - the command is this station's setting
-            command, bufsize=0, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert self._child.stdout is not None  # noqa: S101 - both are asked for above
-        assert self._child.stderr is not None  # noqa: S101
-        self._frames = self._child.stdout
+        with ExitStack() as held:
+            self._start(command, held)
+            held.pop_all()
+
+    def _start(self, command: Callable[[int], list[str]], held: ExitStack) -> None:
+        """What must be let go when this fails goes into `held`."""
+        ours, theirs = os.pipe()
+        self._frames = held.enter_context(os.fdopen(ours, "rb", buffering=0))
+        with os.fdopen(theirs, "wb", buffering=0):
+            self._child = held.enter_context(
+                subprocess.Popen(  # noqa: S603 - the command is this station's setting
+                    ending_with_us(command(theirs)), bufsize=0, pass_fds=(theirs,),
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                )
+            )  # fmt: skip
+        held.callback(self._child.kill)
+        assert self._child.stderr is not None  # noqa: S101 - it is asked for
         self._listener = threading.Thread(
             target=self._listen, args=(self._child.stderr,), daemon=True
         )
@@ -69,7 +88,7 @@ class ChildStream:
             ready, _, _ = select.select([self._frames], [], [], self._stall_s)
             if not ready:
                 raise OSError(f"the pipeline gave no frame for {self._stall_s:g} s")
-            got = self._frames.readinto(missing)  # type: ignore[attr-defined]
+            got = self._frames.readinto(missing)
             if not got:
                 raise OSError(self._last_words())
             missing = missing[got:]
@@ -95,7 +114,7 @@ class ChildStream:
         with errors:
             for line in errors:
                 if text := line.decode("utf-8", "replace").strip():
-                    self._words.append(text)
+                    self._words.append(without_login(text))
 
     def _last_words(self) -> str:
         try:
@@ -105,3 +124,8 @@ class ChildStream:
         self._listener.join(timeout=1)
         said = f": {self._words[-1]}" if self._words else ""
         return f"the pipeline ended (exit code {code}){said}"
+
+
+def without_login(text: str) -> str:
+    """`text` as it may be shown: logins in its URLs are left out."""
+    return re.sub(r"//\S*@", "//…@", text)

@@ -16,7 +16,7 @@ from common.config import setting
 from common.errors import BackendMissing
 from common.ports import Clock
 from hardware.cameras.capture import CaptureStream, OpenCapture
-from hardware.cameras.child import ChildStream, RawFormat
+from hardware.cameras.child import ChildStream, RawFormat, without_login
 from hardware.cameras.stream import Stream, StreamCamera, StreamSettings
 
 JETSON_CSI = (
@@ -53,7 +53,8 @@ class GstreamerCamera(StreamCamera):
         self, settings: GstreamerSettings, clock: Clock | None = None, *, name: str = "",
         capture: OpenCapture = cv2.VideoCapture,
     ) -> None:  # fmt: skip
-        name = name or f"GStreamer camera {shlex.split(settings.pipeline)[0]}"
+        first = without_login(shlex.split(settings.pipeline)[0])
+        name = name or f"GStreamer camera {first}"
         super().__init__(name, _opener(settings, capture), settings, clock)
 
 
@@ -63,10 +64,10 @@ def opencv_has_gstreamer(build_information: str | None = None) -> bool:
     return re.search(r"^\s*GStreamer:\s+YES", text, re.MULTILINE) is not None
 
 
-def launch_command(settings: GstreamerSettings) -> list[str]:
-    """The child process: quiet, since what it says on stdout would be read as pixels."""
+def launch_command(settings: GstreamerSettings, descriptor: int) -> list[str]:
+    """The child process, which writes raw frames to `descriptor`."""
     return [settings.launcher, "-q", *shlex.split(settings.pipeline), *_tail(settings),
-            "!", "fdsink", "fd=1", "sync=false"]  # fmt: skip
+            "!", "fdsink", f"fd={descriptor}", "sync=false"]  # fmt: skip
 
 
 def _tail(settings: GstreamerSettings) -> list[str]:
@@ -107,4 +108,4 @@ def _open_capture(settings: GstreamerSettings, open_capture: OpenCapture) -> Str
 def _open_child(settings: GstreamerSettings) -> Stream:
     channels = 1 if settings.colour == "grey" else 3
     form = RawFormat(settings.width, settings.height, channels)
-    return ChildStream(launch_command(settings), form, settings.stall_ms / 1000)
+    return ChildStream(partial(launch_command, settings), form, settings.stall_ms / 1000)

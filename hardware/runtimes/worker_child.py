@@ -8,8 +8,6 @@ interpreter that has numpy and the vendor's package.
 import ctypes
 import importlib
 import json
-import os
-import signal
 import socket
 import sys
 import time
@@ -21,16 +19,17 @@ import numpy as np
 
 from common.errors import DeviceError, LinesideError
 from common.ports import Runtime
+from hardware.die_with import die_with
 from hardware.runtimes.shared_arrays import SAME, SAME_TOO, Area, Place
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+PR_SET_DUMPABLE = 4
 MESSAGE_BYTES = 1 << 17
 
 
 def main() -> None:
     """Open the runtime that the first message names, then run it until told to end."""
     parent, inputs, outputs, control = (int(word) for word in sys.argv[1:5])
-    _die_with(parent)
+    die_with(parent)  # a hang inside the vendor's code must not outlive the station
     _leave_no_image()
     link = socket.socket(fileno=control)
     try:
@@ -44,13 +43,6 @@ def main() -> None:
     while size := link.recv_into(heard):
         link.send(answers.to(bytes(heard[:size])))
     runtime.close()
-
-
-def _die_with(parent: int) -> None:
-    """A hang inside the vendor's code must not outlive the station."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the station ended while this process started")
 
 
 def _leave_no_image() -> None:

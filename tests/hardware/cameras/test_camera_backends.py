@@ -147,15 +147,17 @@ class TestRtsp:
 
 class TestGStreamer:
     def test_the_documented_jetson_pipeline_becomes_a_list_of_words(self):
-        command = launch_command(GstreamerSettings())
+        command = launch_command(GstreamerSettings(), 7)
         assert command[:3] == ["gst-launch-1.0", "-q", "nvarguscamerasrc"]
         assert "video/x-raw(memory:NVMM),width=1280,height=720,framerate=60/1" in command
         assert "video/x-raw,format=GRAY8,width=1280,height=720" in command
-        assert command[-3:] == ["fdsink", "fd=1", "sync=false"]
+        assert command[-3:] == ["fdsink", "fd=7", "sync=false"]
         assert GstreamerSettings().pipeline == JETSON_CSI
 
     def test_nothing_in_a_pipeline_reaches_a_shell(self):
-        command = launch_command(GstreamerSettings(pipeline="src location='a b'; rm -rf $HOME"))
+        command = launch_command(
+            GstreamerSettings(pipeline="src location='a b'; rm -rf $HOME"), 7
+        )
         assert command[2:7] == ["src", "location=a b;", "rm", "-rf", "$HOME"]
 
     def test_a_missing_program_says_what_to_install(self):

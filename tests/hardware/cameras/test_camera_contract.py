@@ -4,6 +4,7 @@ import stat
 import sys
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from common.errors import CameraError
 from common.ports import Trigger
+from hardware.cameras.child import ChildStream, RawFormat
 from hardware.cameras.files import FilesCamera, FilesSettings
 from hardware.cameras.gstreamer import GstreamerCamera, GstreamerSettings
 from hardware.cameras.rtsp import RtspCamera, RtspSettings
@@ -56,13 +58,15 @@ class FakeCapture:
 LAUNCHER = """#!{python} -IS
 import sys, time
 words = " ".join(sys.argv)
+print("GST_ARGUS: Creating output stream", flush=True)
 if "mode=die" in words:
     print("WARNING: nothing", file=sys.stderr)
-    print("ERROR: no element nvarguscamerasrc", file=sys.stderr)
+    print("ERROR: no element nvarguscamerasrc for rtsp://op:s3cret@h/", file=sys.stderr)
     sys.exit(1)
 if "mode=hang" in words:
     time.sleep(60)
 assert "fdsink" in words and "-q" in sys.argv
+frames = open(int(words.split(" fd=")[1].split()[0]), "wb", 0)
 row = ({width} * (1 if "GRAY8" in words else 3) + 3) // 4 * 4
 number = 0
 try:
@@ -71,8 +75,7 @@ try:
         pixels = bytearray([number % 256]) * (row * {height})
         for at in range(0, len(pixels), row):
             pixels[at + row - 1] = 255  # the padding, which must not be seen
-        sys.stdout.buffer.write(pixels)
-        sys.stdout.buffer.flush()
+        frames.write(pixels)
         time.sleep(0.002)
 except BrokenPipeError:
     sys.stderr.close()
@@ -203,9 +206,30 @@ class TestStreamsThatDie:
 class TestGStreamerChild:
     def test_a_pipeline_that_ends_gives_its_last_words(self, launcher):
         camera = gstreamer(launcher, "die")
-        with pytest.raises(CameraError, match=r"exit code 1\): ERROR: no element nvargus"):
+        with pytest.raises(
+            CameraError, match=r"exit code 1\): ERROR: no element nvargus"
+        ) as told:
             camera.capture(Trigger(part_id=1))
         camera.close()
+        assert "rtsp://…@h/" in str(told.value)
+
+    def test_a_login_in_a_pipeline_is_in_no_name(self, launcher):
+        settings = GstreamerSettings(
+            pipeline="rtsp://op:s3cret@h/1 ! decodebin", launcher=launcher, via="process"
+        )
+        camera = GstreamerCamera(settings)
+        camera.close()
+        assert camera.name == "GStreamer camera rtsp://…@h/1"
+
+    def test_a_start_that_fails_keeps_nothing_open(self, monkeypatch):
+        def none_left(_):
+            raise RuntimeError("can't start new thread")
+
+        before = sorted(Path("/proc/self/fd").iterdir())
+        monkeypatch.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(RuntimeError, match="can't start"):
+            ChildStream(lambda _: ["sleep", "60"], RawFormat(4, 4, 1), 1.0)
+        assert sorted(Path("/proc/self/fd").iterdir()) == before
 
     def test_a_silent_pipeline_is_an_error_and_is_ended(self, launcher):
         camera = gstreamer(launcher, "hang", stall_ms=20)
