@@ -27,11 +27,18 @@ class Handshake:
     """All that vision must remember between two readings of the PLC."""
 
     def __init__(
-        self, heartbeat_s: float, pass_deadline_s: float = 0.0, trigger_age_s: float = 0.0
+        self,
+        heartbeat_s: float,
+        pass_deadline_s: float = 0.0,
+        trigger_age_s: float = 0.0,
+        pass_pulse_s: float = 0.0,
     ) -> None:
-        """Times in seconds; 0 switches the pass deadline or the trigger's age limit off."""
+        """Times in seconds; 0 is no pass deadline, no limit of a trigger's age, no end of the
+        pulse by itself.
+        """
         self.watch = HeartbeatWatch(heartbeat_s)
         self.pass_deadline_s, self.trigger_age_s = pass_deadline_s, trigger_age_s
+        self.pass_pulse_s, self._pulse_since, self._pulse_over = pass_pulse_s, 0.0, False
         self.plc: PlcBlock | None = None
         self.open: OpenPart | None = None
         self.counts = Counts()
@@ -67,6 +74,7 @@ class Handshake:
         was_ready, before = self.ready and self._fresh(now), self._looked_at
         self.plc, self._looked_at = plc, asked
         self.watch.see(plc.heartbeat, now)
+        self._pulse_over = 0 < self.pass_pulse_s <= now - self._pulse_since
         self._see_acknowledge(plc.control)
         if Control.CLEAR_ERROR in plc.control:
             self.error = self._missed_trigger = self._overrun = False
@@ -96,6 +104,7 @@ class Handshake:
             code = ResultCode.NO_RESULT
         self.counts = self.counts.add(code)
         self._valid, self._passed = True, code is ResultCode.PASS
+        self._pulse_since, self._pulse_over = now, False
         self.open, self.withdrawn = None, 0
         return code
 
@@ -164,7 +173,7 @@ class Handshake:
         """The fail-safe coils in the order of Coil."""
         works = self.watch.alive and not self.error
         on = {
-            Coil.PASS_PULSE: self._passed,
+            Coil.PASS_PULSE: self._passed and not self._pulse_over,
             Coil.LINE_PERMIT: works and not self.line_stop,
             Coil.VISION_OK: works,
             Coil.PASS_ENABLED: not self.reject_all,

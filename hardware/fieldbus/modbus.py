@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
 
 from common.errors import PassWithheld, PlcError
 from common.ports import Clock, PartResult, PlcView, ResultCode, Trigger
@@ -25,6 +24,7 @@ from hardware.fieldbus.registers import (
     STATUS,
     VIS_HEARTBEAT,
     Coil,
+    Registers,
     Status,
 )
 
@@ -34,36 +34,6 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 0.1
 """What stands unchanged in the PLC is written anew this often."""
-
-
-class Registers(Protocol):
-    """Where the map lives: in the PLC (we are the client) or in us (we are the server).
-
-    Methods raise PlcError; after that the connection counts as new.
-    """
-
-    @property
-    def name(self) -> str:
-        """The PLC and where it is."""
-
-    @property
-    def retry_in_s(self) -> float:
-        """Seconds until the next try to connect; 0 when connected."""
-
-    def connect(self) -> bool:
-        """Connect if needed; True when the connection is a new one."""
-
-    def read(self, address: int, count: int) -> list[int]:
-        """Holding registers, in one transaction."""
-
-    def write(self, address: int, values: list[int]) -> None:
-        """Write holding registers, in one transaction."""
-
-    def write_coils(self, address: int, values: list[bool]) -> None:
-        """Write coils, in one transaction."""
-
-    def close(self) -> None:
-        """Leave the PLC."""
 
 
 _ALL_OFF = (False,) * len(Coil)
@@ -99,7 +69,10 @@ class ModbusGate:
         self.name = registers.name
         self._registers, self._settings, self._clock = registers, settings, clock
         self._handshake = Handshake(
-            settings.heartbeat_s, settings.pass_deadline_s, settings.trigger_age_s
+            settings.heartbeat_s,
+            settings.pass_deadline_s,
+            settings.trigger_age_s,
+            settings.pass_pulse_s,
         )
         self._is_safe = False
         """The safe words of this connection are written."""

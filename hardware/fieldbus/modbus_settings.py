@@ -31,6 +31,9 @@ class ModbusSettings:
     pass_deadline_s: float = setting(0.0, low=0.0, high=60.0, unit="s")
     """A PASS older than this is written as LATE: PLCs that see only the coils cannot check
     the age themselves. 0 takes the line's deadline."""
+    pass_pulse_s: float = setting(0.5, low=0.0, high=60.0, unit="s")
+    """The coil PASS_PULSE falls after this where neither ResultAck nor the next trigger ends
+    it before: it must not pass whatever comes next. 0 waits for those."""
     coils: bool = setting(True)
     """Keep the fail-safe coils 0 … 3 as well."""
     allow: tuple[str, ...] = ("127.0.0.1", "::1")

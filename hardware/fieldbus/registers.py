@@ -10,6 +10,7 @@ Addresses are those on the wire, counted from 0: "40001" in a manual is address 
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from typing import Protocol
 
 from common.ports import ResultCode
 
@@ -122,6 +123,37 @@ PLC_WORDS = sum(row.words for row in MAP if row.direction == TO_VISION)
 VISION_WORDS = sum(row.words for row in MAP if row.direction == TO_PLC)
 VIS_HEARTBEAT, STATUS = ADDRESS["VIS_HEARTBEAT"], ADDRESS["STATUS"]
 RESULT, RECIPE_ACK = ADDRESS["RESULT_PART_ID"], ADDRESS["RECIPE_ACK"]
+
+
+class Registers(Protocol):
+    """Where the map lives: in the PLC (we are the client) or in us (we are the server).
+
+    Methods raise PlcError; after that the connection counts as new.
+    """
+
+    @property
+    def name(self) -> str:
+        """The PLC and where it is."""
+
+    @property
+    def retry_in_s(self) -> float:
+        """Seconds until the next try to connect; 0 when connected."""
+
+    def connect(self) -> bool:
+        """Connect if needed; True when the connection is a new one."""
+
+    def read(self, address: int, count: int) -> list[int]:
+        """Holding registers, in one transaction."""
+
+    def write(self, address: int, values: list[int]) -> None:
+        """Write holding registers, in one transaction."""
+
+    def write_coils(self, address: int, values: list[bool]) -> None:
+        """Write coils, in one transaction."""
+
+    def close(self) -> None:
+        """Leave the PLC."""
+
 
 _SWAPPED_BYTES = ("BADC", "DCBA")
 _LOW_WORD_FIRST = ("CDAB", "DCBA")

@@ -446,6 +446,19 @@ def test_the_acknowledge_of_a_part_takes_the_code_of_the_last_one_away(gate, plc
     assert (told.part_id, told.code) == (2, ResultCode.NONE)
 
 
+def test_the_pulse_of_a_pass_that_nobody_acknowledges_ends(make_gate, plc, clock):
+    gate = ready(make_gate(pass_pulse_s=0.5), plc)
+    for part_id in (1, 2):
+        take(gate, plc, part_id)
+        gate.answer(PartResult(part_id, ResultCode.PASS))
+        plc.say(ENABLED, beats=1)
+        gate.wait_for_part(0.4)
+        assert plc.coils[Coil.PASS_PULSE]
+        gate.wait_for_part(0.1)
+        assert plc.coils == (False, True, True, True)
+        assert Status.RESULT_VALID | Status.PASS in plc.vision.status
+
+
 def test_requests_stand_until_taken_back(gate, plc):
     gate.request(line_stop=True, challenge=True)
     assert Status.LINE_STOP_REQUEST | Status.CHALLENGE_REQUEST in plc.vision.status
