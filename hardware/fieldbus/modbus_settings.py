@@ -20,7 +20,8 @@ class ModbusSettings:
     word_order: str = setting("CDAB", choices=WORD_ORDERS)
     timeout_s: float = setting(0.3, low=0.01, high=10.0, unit="s")
     retries: int = setting(1, low=0, high=1)
-    """A blocked call lasts timeout_s × (1 + retries) at most."""
+    """A blocked call lasts timeout_s × (1 + retries), or up to twice that where answers stop
+    in their middle."""
     reconnect_max_s: float = setting(5.0, low=0.1, high=60.0, unit="s")
     poll_s: float = setting(0.002, low=0.0005, high=0.1, unit="s")
     heartbeat_s: float = setting(0.5, low=0.05, high=10.0, unit="s")
