@@ -1,6 +1,6 @@
 """The alarm list: priority shape and number, what it is, what to do, and the buttons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -114,13 +114,19 @@ def _first(alarm: Alarm) -> Html:
     return EMPTY
 
 
-def draw_alarms(alarms: Sequence[Alarm], layout: Layout, *, stale: bool = False) -> None:
-    """The first of the alarms with their buttons, and how many more there are."""
+def draw_alarms(
+    alarms: Sequence[Alarm], layout: Layout, *, stale: bool | Callable[[Alarm], bool] = False
+) -> None:
+    """The first of the alarms with their buttons, and how many more there are.
+
+    `stale`: whether their station is silent; of alarms of several, asked for each.
+    """
     with st.container(gap="small"):
         for alarm in alarms[: layout.most]:
             key = f"{layout.key}-{alarm.name}"
+            silent = stale(alarm) if callable(stale) else stale
             with row(key, beside=layout.wide):
-                st.html(alarm_html(alarm, stale=stale, layout=layout))
+                st.html(alarm_html(alarm, stale=silent, layout=layout))
                 draw_action(alarm, key, BUTTON_PX if layout.wide else "stretch")
     more = len(alarms) - layout.most
     said = element("div", tr("and {n} more, see Alarms", n=more), cls="ls-more")

@@ -1,10 +1,11 @@
 """The plant at a glance: a line per station, the most urgent on top, and the worst alarms."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
-from common.screen.alarm_list import Layout, draw_alarms, headline, row
+from common.screen.alarm_list import Layout, draw_alarms, headline, row, stale_of
 from common.screen.alarms import HIDDEN, Alarm, alarms_of, waiting, worst
 from common.screen.app_screen import UNKNOWN, AppScreen, model_of, other_version
 from common.screen.bar import draw_bar
@@ -49,7 +50,8 @@ def _draw(screens: Screens, pages: Pages, any_app: "st.Page") -> None:
                 st.html(line_html(heard, screens.get(app, UNKNOWN)))
                 page = pages.get(app, any_app)
                 st.page_link(page, label=tr("Open"), query_params={"station": heard.name})
-    draw_alarms(plant.alarms, Layout("ov", ALARMS, wide=True, stations=True))
+    layout = Layout("ov", ALARMS, wide=True, stations=True)
+    draw_alarms(plant.alarms, layout, stale=partial(stale_of, plant.freshness))
 
 
 def sums_html(plant: Plant) -> Html:

@@ -67,6 +67,14 @@ def test_alarm_link_and_silence_are_seen_from_afar(var: Any) -> None:
     assert shown.count("ls-line ls-stale") == 1
 
 
+def test_alarms_of_a_silent_station_do_not_look_live(var: Any) -> None:
+    var.station("a").say(age_s=60.0, alarms=[var.alarm("x", 1)])
+    var.station("b").say(alarms=[var.alarm("y", 2)])
+    shown = text(start())
+    assert shown.count("ls-alarm ls-p1 ls-stale ls-wide") == 1
+    assert shown.count("ls-alarm ls-p2 ls-wide") == 1
+
+
 def test_the_most_urgent_station_is_on_top(var: Any) -> None:
     var.station("a-well").say()
     var.station("b-low").say(alarms=[var.alarm("x", 3)])
