@@ -66,7 +66,7 @@ def _begin(path: Path) -> tuple[Plant, Heard, list[Bed], tuple[Alarm, ...]]:
     draw_corner(plant)
     heard = next((one for one in plant.heard if one.path == path), None) or hear(path)
     now = heard.freshness.age_s + (heard.word.number("wall_time") or 0.0)
-    beds = beds_of(heard.word, now)
+    beds = beds_of(heard.word, now, heard.freshness)
     st.html(head(heard, beds) if heard.word else silent_html(heard))
     return plant, heard, beds, alarms_of(heard.word, heard.name)
 
@@ -77,8 +77,8 @@ def _ward(path: Path) -> None:
     plant, heard, beds, alarms = _begin(path)
     left, right = st.columns([0.72, 0.28], gap="small")
     with left:
-        st.html(screen_tiles.strip_html(heard.word, beds))
-        st.html(screen_tiles.beds_html(beds, heard.freshness))
+        st.html(screen_tiles.strip_html(heard, beds))
+        st.html(screen_tiles.beds_html(beds))
     with right:
         _alarms(heard, alarms)
         others = [one for one in stations_of(plant, APP) if one.name != heard.name]
@@ -102,7 +102,7 @@ def _bed(path: Path, name: str) -> None:
     if bed is None or not bed.patient:
         st.html(notice(tr("Bed {bed} is empty", bed=name)))
         return
-    st.html(screen_patient.head_html(bed, heard.freshness))
+    st.html(screen_patient.head_html(bed))
     left, middle, right = st.columns([0.42, 0.3, 0.28], gap="small")
     with left:
         st.html(screen_patient.parameters_html(bed))

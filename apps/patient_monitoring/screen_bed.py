@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from common.screen.alarms import GONE, WAITING
 from common.screen.document import MISSING, Document, count
-from common.screen.freshness import age_text
+from common.screen.freshness import Freshness, age_text
 from common.screen.language import mark, tr
 
 PRIORITIES = {"HIGH": 1, "MEDIUM": 2, "LOW": 3}
@@ -17,6 +17,7 @@ PRIORITIES = {"HIGH": 1, "MEDIUM": 2, "LOW": 3}
 TECHNICAL = ("bed_technical/", "bed_advice/", "bed_clock/")
 """Alarms that are no patient's: mark 4, cyan."""
 NO_PRIORITY = 9
+FRESH = Freshness(0.0)
 PARAMETERS = {
     "RESPIRATION": ("RR", mark("Respiration")),
     "SPO2": ("SpO₂", mark("Oxygen saturation")),
@@ -38,6 +39,8 @@ class Bed:
     word: Document
     now: float
     """UTC s of this reading, for ages and timers."""
+    freshness: Freshness = FRESH
+    """Of the station's word."""
 
     @property
     def name(self) -> str:
@@ -111,7 +114,19 @@ class Bed:
     @property
     def due_in_s(self) -> float | None:
         """Until the next observation; below zero it is late."""
-        return self.word.number("due_in_s")
+        due = self.word.number("due_in_s")
+        return due - self._passed_s if due is not None else None
+
+    def aged(self, seconds: float | None) -> float | None:
+        """An age in the station's word, s, as it is by now; None where nobody can know."""
+        if seconds is None or (self.freshness.stale and not self._passed_s):
+            return None
+        return seconds + self._passed_s
+
+    @property
+    def _passed_s(self) -> float:
+        """Since the station said so; 0 where the clock was set back."""
+        return max(0.0, self.freshness.age_s)
 
     @property
     def urgency(self) -> tuple[int, bool, int, bool, int, str]:
@@ -133,9 +148,10 @@ def mark_of(alarm: Document) -> int:
     return PRIORITIES.get(alarm.text("priority"), 1)
 
 
-def beds_of(word: Document, now: float) -> list[Bed]:
+def beds_of(word: Document, now: float, freshness: Freshness = FRESH) -> list[Bed]:
     """All beds, the most urgent first."""
-    return sorted((Bed(one, now) for one in word.documents("beds")), key=lambda b: b.urgency)
+    beds = (Bed(one, now, freshness) for one in word.documents("beds"))
+    return sorted(beds, key=lambda bed: bed.urgency)
 
 
 def occupied(beds: Sequence[Bed]) -> list[Bed]:
@@ -176,7 +192,7 @@ def due_text(bed: Bed) -> tuple[str, bool]:
 
 def oldest_text(bed: Bed) -> str:
     """The oldest input that the score still rests on."""
-    age, sign = bed.word.number("oldest_s"), bed.word.text("oldest")
+    age, sign = bed.aged(bed.word.number("oldest_s")), bed.word.text("oldest")
     if age is None:
         return tr("oldest: –")
     return tr("oldest {age} {sign}", age=_minutes(age), sign=SHORT.get(sign, sign))

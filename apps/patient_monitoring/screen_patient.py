@@ -7,7 +7,7 @@ are a second line, named so: they advise, the score decides.
 from collections.abc import Iterable, Sequence
 
 from apps.patient_monitoring.screen_bed import PARAMETERS, Bed, due_text, timer_text
-from apps.patient_monitoring.screen_tiles import chips, said, score_html
+from apps.patient_monitoring.screen_tiles import chips, hatched, said, score_html
 from apps.patient_monitoring.screen_words import (
     ACVPU,
     EXTREME_TEXTS,
@@ -21,7 +21,7 @@ from apps.patient_monitoring.screen_words import (
 )
 from common.screen.alarm_list import clock_text
 from common.screen.document import MISSING, Document, count, measure, share
-from common.screen.freshness import Freshness, age_text
+from common.screen.freshness import age_text
 from common.screen.language import decimal, tr
 from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import priority_mark
@@ -34,7 +34,7 @@ SIGN_OF = {
 }  # fmt: skip
 
 
-def head_html(bed: Bed, freshness: Freshness) -> Html:
+def head_html(bed: Bed) -> Html:
     """Who, the score, what the chart asks for, and until when."""
     sign = priority_mark(bed.priority) if bed.priority else EMPTY
     who = [bed.word.text("initials"), _age(bed), _orders(bed), bed.patient]
@@ -49,7 +49,6 @@ def head_html(bed: Bed, freshness: Freshness) -> Html:
         _fact(tr("Alarm"), timer_text(bed) or tr("none")),
     )
     ways = f" ls-alarmed ls-p{bed.priority}" if bed.priority else ""
-    stale = " ls-stale" if freshness.stale else ""
     title = element("b", tr("Bed {bed}", bed=bed.name), cls="ls-name")
     return element(
         "div",
@@ -62,7 +61,7 @@ def head_html(bed: Bed, freshness: Freshness) -> Html:
             cls="wd-what",
         ),
         *facts,
-        cls=f"wd-patient{ways}{stale}",
+        cls=hatched(f"wd-patient{ways}", bed.freshness),
     )
 
 
@@ -86,7 +85,7 @@ def parameters_html(bed: Bed) -> Html:
     parts = bed.score.at("parts")
     heads = (tr("NEWS2"), tr("Value"), tr("Age"), tr("Points"), tr("Quality"))
     rows = [_parameter(bed, name, parts) for name in PARAMETERS]
-    return _table(heads, rows)
+    return _table(bed, heads, rows)
 
 
 def _parameter(bed: Bed, name: str, parts: Document) -> list[object]:
@@ -99,19 +98,19 @@ def _parameter(bed: Bed, name: str, parts: Document) -> list[object]:
     worth = element("span", "?" if points is None else count(points), cls=cls)
     missing = tr("missing: not scored") if points is None and not bed.refusal else ""
     why = ", ".join(filter(None, [missing, *flags(word)]))
-    return [tr(PARAMETERS[name][1]), value_text(sign, word), age(word), worth, why]
+    return [tr(PARAMETERS[name][1]), value_text(sign, word), age(bed, word), worth, why]
 
 
 def signs_html(bed: Bed) -> Html:
     """Everything else that is measured."""
     scored = set(SIGN_OF.values())
     rows = [
-        [tr(title), value_text(name, word), age(word), ", ".join(flags(word))]
+        [tr(title), value_text(name, word), age(bed, word), ", ".join(flags(word))]
         for name, (title, _, _) in SIGNS.items()
         if name not in scored and (word := bed.word.at("signs").at(name))
     ]
     heads = (tr("Not scored"), tr("Value"), tr("Age"), tr("Quality"))
-    return _table(heads, rows) if rows else element("div")
+    return _table(bed, heads, rows) if rows else element("div")
 
 
 def value_text(name: str, word: Document) -> str:
@@ -127,9 +126,9 @@ def value_text(name: str, word: Document) -> str:
     return measure(value, unit, digits)
 
 
-def age(word: Document) -> str:
-    """How old a value is."""
-    seconds = word.number("age_s")
+def age(bed: Bed, word: Document) -> str:
+    """How old a value is by now."""
+    seconds = bed.aged(word.number("age_s"))
     return MISSING if seconds is None else age_text(seconds)
 
 
@@ -138,10 +137,15 @@ def flags(word: Document) -> list[str]:
     return [tr(FLAGS.get(name, name)) for name in word.texts("flags")]
 
 
-def _table(heads: Iterable[str], rows: Iterable[Sequence[object]]) -> Html:
+def _table(bed: Bed, heads: Iterable[str], rows: Iterable[Sequence[object]]) -> Html:
     head = element("tr", *(element("th", name, scope="col") for name in heads))
     body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
-    return element("table", element("thead", head), element("tbody", *body), cls="wd-table")
+    cls = hatched("wd-table", bed.freshness)
+    return element("table", element("thead", head), element("tbody", *body), cls=cls)
+
+
+def _box(bed: Bed, *rows: Html) -> Html:
+    return element("div", *rows, cls=hatched("wd-box", bed.freshness))
 
 
 def wrong_html(bed: Bed) -> Html:
@@ -150,7 +154,7 @@ def wrong_html(bed: Bed) -> Html:
     wrong = said(bed.word.texts("technical"), TECHNICAL_TEXTS)
     rows = [element("div", element("b", text)) for text in extreme]
     rows += [element("div", tr("Technical"), ": ", text) for text in wrong]
-    return element("div", *rows, cls="wd-box") if rows else element("div")
+    return _box(bed, *rows) if rows else element("div")
 
 
 def second_line_html(bed: Bed) -> Html:
@@ -168,7 +172,7 @@ def second_line_html(bed: Bed) -> Html:
         far = decimal(distance, 1)
         own = tr("From the patient's own normal: {n} standard deviations", n=far)
     rows.append(element("div", own, odd))
-    return element("div", element("b", told), *rows, cls="wd-box")
+    return _box(bed, element("b", told), *rows)
 
 
 def _reason(word: Document) -> tuple[str, float]:
@@ -185,7 +189,7 @@ def events_html(bed: Bed, rows: Sequence[Row]) -> Html:
         if (text := event_text(row.record.kind, row.body))
     ]
     none = [element("div", tr("nothing yet"))]
-    return element("div", element("b", tr("Events")), *(lines or none), cls="wd-box")
+    return _box(bed, element("b", tr("Events")), *(lines or none))
 
 
 def _concerns(body: Document, bed: Bed) -> bool:

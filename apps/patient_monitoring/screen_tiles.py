@@ -19,7 +19,7 @@ from apps.patient_monitoring.screen_words import EXTREME_TEXTS, TECHNICAL_TEXTS
 from common.screen import charts
 from common.screen.alarm_list import counts
 from common.screen.alarms import alarms_of
-from common.screen.document import MISSING, Document, count
+from common.screen.document import MISSING, count
 from common.screen.freshness import Freshness, age_text
 from common.screen.language import tr
 from common.screen.listening import Heard
@@ -32,9 +32,14 @@ CHIPS = 4
 STRIP = 6
 
 
-def beds_html(beds: Sequence[Bed], freshness: Freshness) -> Html:
+def hatched(cls: str, freshness: Freshness) -> str:
+    """The classes of a box, with the one that shows that its station is silent."""
+    return f"{cls} ls-stale" if freshness.stale else cls
+
+
+def beds_html(beds: Sequence[Bed]) -> Html:
     """All occupied beds as tiles; the empty ones are named below."""
-    tiles = [tile(bed, freshness) for bed in occupied(beds)]
+    tiles = [tile(bed) for bed in occupied(beds)]
     empty = ", ".join(bed.name for bed in beds if not bed.patient)
     none = element("div", tr("Nobody is admitted here."), cls="ls-empty-list")
     shown = element("div", *tiles, cls="wd-beds", tabindex="0") if tiles else none
@@ -42,11 +47,9 @@ def beds_html(beds: Sequence[Bed], freshness: Freshness) -> Html:
     return element("div", shown, said if empty else EMPTY)
 
 
-def tile(bed: Bed, freshness: Freshness) -> Html:
+def tile(bed: Bed) -> Html:
     """One bed."""
-    sign = (
-        priority_mark(bed.priority, flash=_flashes(bed, freshness)) if bed.priority else EMPTY
-    )
+    sign = priority_mark(bed.priority, flash=_flashes(bed)) if bed.priority else EMPTY
     who = bed.word.text("initials")
     title = element("span", element("b", tr("Bed {bed}", bed=bed.name)), f" {who}")
     paused = _paused(bed)
@@ -62,15 +65,15 @@ def tile(bed: Bed, freshness: Freshness) -> Html:
             paused or _last_line(bed),
             cls="wd-line wd-whole wd-late" if paused else "wd-line wd-whole",
         ),
-        freshness=freshness,
+        freshness=bed.freshness,
         ways=_ways(bed),
         key=f"bed-{bed.name}",
     )
 
 
-def _flashes(bed: Bed, freshness: Freshness) -> bool:
+def _flashes(bed: Bed) -> bool:
     """Low priority does not flash (IEC 60601-1-8), nor what is no longer live."""
-    return bed.waiting and (bed.priority or 9) <= 2 and not freshness.stale
+    return bed.waiting and (bed.priority or 9) <= 2 and not bed.freshness.stale
 
 
 def _ways(bed: Bed) -> str:
@@ -145,25 +148,26 @@ def _full(name: str) -> str:
 # ------------------------------------------------------------------ beside the beds
 
 
-def strip_html(word: Document, beds: Sequence[Bed]) -> Html:
+def strip_html(heard: Heard, beds: Sequence[Bed]) -> Html:
     """Everything that is wrong with the monitoring, apart from what bodies do."""
     by_bed = [
         tr("Bed {bed}: {what}", bed=bed.name, what=", ".join(wrong))
         for bed in occupied(beds)
         if (wrong := said(bed.word.texts("technical"), TECHNICAL_TEXTS))
     ]
-    fault = word.at("ward").text("fault")
-    counts_ = word.at("refused")
+    fault = heard.word.at("ward").text("fault")
+    counts_ = heard.word.at("refused")
     refused = sum(counts_.whole(reason) or 0 for reason in counts_.names())
     told = ([fault] if fault else []) + by_bed[:STRIP]
     if len(by_bed) > STRIP:
         told.append(tr("and {n} more", n=len(by_bed) - STRIP))
     if refused:
         told.append(tr("{n} messages refused", n=count(refused)))
-    said_ = " · ".join(told) or tr("nothing is wrong with the monitoring")
+    well = heard.freshness.sentence or tr("nothing is wrong with the monitoring")
+    said_ = " · ".join(told) or well
     name = element("b", tr("Technical"))
-    return element("div", name, element("span", said_, title=said_),
-                   cls="wd-strip wd-some" if told else "wd-strip")  # fmt: skip
+    cls = hatched("wd-strip wd-some" if told else "wd-strip", heard.freshness)
+    return element("div", name, element("span", said_, title=said_), cls=cls)
 
 
 def others_html(others: Sequence[Heard]) -> Html:
@@ -178,11 +182,11 @@ def _other(one: Heard) -> Html:
     beds = [Bed(bed, 0.0) for bed in one.word.documents("beds")]
     high = sum((bed.at_least or 0) >= 7 for bed in occupied(beds))
     name = one.word.at("ward").text("name") or one.name
-    stale = one.freshness.stale
+    said_ = one.freshness.sentence or tr("{n} at 7 or more", n=high)
     return element(
         "div",
         element("b", name),
-        element("span", one.freshness.sentence if stale else tr("{n} at 7 or more", n=high)),
+        element("span", said_),
         element("span", *counts(alarms_of(one.word, one.name)), cls="ls-counts"),
-        cls="wd-other ls-stale" if stale else "wd-other",
+        cls=hatched("wd-other", one.freshness),
     )

@@ -17,6 +17,9 @@ from .drawn_ward import bed, bed_alarm, empty, sick, ward, write_records
 NAME = "ward-7"
 PAGES = ("patient_monitoring", "patient_monitoring?bed=3")
 FORMS = ("Observe · operator", "Hand over · operator", "Patient · operator")
+PLAIN = """boxes => [...document.querySelectorAll(boxes)]
+  .filter(box => getComputedStyle(box).backgroundImage === "none").map(box => box.className)"""
+"""Boxes without a hatch, by their classes."""
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -69,6 +72,21 @@ def test_what_a_nurse_sees_at_night(
     page.get_by_text("STATION SILENT FOR 00:").wait_for()
     page.locator(".wd-beds .ls-tile.ls-stale").nth(27).wait_for()
     assert page.locator(".wd-beds .ls-tile:not(.ls-stale)").count() == 0
+    assert page.evaluate(PLAIN, ".wd-strip, .wd-beds .ls-tile") == []
+    page.goto(f"{server.url}/patient_monitoring?bed=3")
+    page.locator(".wd-box").nth(2).wait_for()
+    assert page.evaluate(PLAIN, ".wd-patient, .wd-table, .wd-box") == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_number_of_a_priority_is_read_on_its_colour(
+    browser: Any, server: ScreenServer, alive: threading.Event, theme: str
+) -> None:
+    page = show(browser, server, f"patient_monitoring?theme={theme}")
+    number = page.locator(".wd-beds .ls-mark.ls-p1 b").first
+    number.wait_for()
+    assert number.evaluate("one => getComputedStyle(one).color") == "rgb(255, 255, 255)"
     page.context.close()
 
 

@@ -134,12 +134,22 @@ def test_nothing_technical_is_said_too(var: Any) -> None:
     assert "nothing is wrong with the monitoring" in text(start())
 
 
+def test_a_silent_ward_is_not_said_to_be_well_monitored(var: Any) -> None:
+    var.station(NAME).say(age_s=75.0, **ward(bed("1")))
+    strip = text(start()).partition("wd-strip")[2].partition("</div>")[0]
+    assert strip.startswith(" ls-stale")
+    assert "station silent for 01:1" in strip
+
+
 def test_silence_is_never_a_live_score(var: Any) -> None:
     var.station(NAME).say(age_s=75.0, **ward(bed("1"), sick("3")))
     shown = text(start())
     assert "STATION SILENT FOR 01:1" in shown
     assert shown.count(" old</div>") == 2
     assert "ls-flash" not in shown.partition("wd-beds")[2].partition("ls-alarms-head")[0]
+    assert 'class="wd-strip wd-some ls-stale"' in shown
+    assert "oldest 2\u202fh\u202f16 T" in shown  # 8100 s when it was said
+    assert "observe: LATE 11:1" in shown  # 600 s
 
 
 def test_other_wards_are_seen_and_their_silence(var: Any) -> None:
@@ -203,6 +213,27 @@ def test_a_patient_s_page(var: Any) -> None:
     assert "SBP 71" not in shown  # of who lay there before
     assert "Bed 1: NEWS2" not in shown
     assert [b.label for b in page.button if b.label == "Acknowledge"] == ["Acknowledge"]
+
+
+SILENT = ("wd-patient ls-alarmed ls-p1", "wd-table", "wd-box")
+
+
+def test_a_patient_s_page_of_a_silent_ward_is_hatched_and_its_values_grow_older(
+    var: Any,
+) -> None:
+    var.station(NAME).say(age_s=75.0, **ward(sick("3")))
+    shown = text(start(bed="3"))
+    for cls in SILENT:
+        assert f'class="{cls} ls-stale"' in shown
+        assert f'class="{cls}"' not in shown
+    assert "<td>27\u202f/min</td><td>01:1" in shown
+    assert "<td>90\u202f%</td><td>01:2" in shown  # 12 s when it was said
+
+
+def test_how_old_is_not_said_by_a_clock_that_was_set_back(var: Any) -> None:
+    var.station(NAME).say(age_s=-600.0, **ward(sick("3")))
+    assert "<td>27\u202f/min</td><td>–</td>" in text(start(bed="3"))
+    assert "oldest: –" in text(start())
 
 
 def test_the_courses_of_a_patient_are_drawn(var: Any) -> None:
