@@ -21,14 +21,19 @@ from tests.hardware.runtimes import faulty_runtime as fault
 from tests.hardware.runtimes.test_worker import LAUNCH, LIMITS, asking, back, failure
 
 OPEN = Path("/proc/self/fd")
+NONE = 3  # those of standard input, output and error are never closed
+
+
+def free(spare):
+    """The limit that leaves so many to be opened, as long as none is closed."""
+    numbers = (number for number in count() if not (OPEN / str(number)).exists())
+    return next(islice(numbers, spare, None))
 
 
 @contextmanager
-def descriptors(spare):
-    """No more than so many can be opened in here."""
-    free = (number for number in count() if not (OPEN / str(number)).exists())
+def descriptors_below(limit):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (next(islice(free, spare, None)), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     try:
         yield
     finally:
@@ -45,7 +50,10 @@ def inputs():
 @pytest.mark.parametrize("spare", range(7))
 def test_a_start_without_descriptors_is_a_failure_that_keeps_none(inputs, spare):
     before = sorted(OPEN.iterdir())
-    with descriptors(spare), pytest.raises((RuntimeFailure, BackendMissing)) as caught:
+    with (
+        descriptors_below(free(spare)),
+        pytest.raises((RuntimeFailure, BackendMissing)) as caught,
+    ):
         WorkerProcess(LAUNCH, inputs)
     assert "Too many open files" in str(caught.value)
     assert sorted(OPEN.iterdir()) == before
@@ -78,7 +86,7 @@ def worker():
 
 def test_new_starts_go_on_when_there_are_descriptors_again(worker):
     worker.run(asking(fault.FINE))
-    with descriptors(0):
+    with descriptors_below(NONE):
         failure(worker, asking(fault.SEGV))
         end = time.monotonic() + 20
         while "cannot be started: [Errno 24]" not in worker.state()["reason"]:
@@ -89,7 +97,7 @@ def test_new_starts_go_on_when_there_are_descriptors_again(worker):
 
 
 def test_inputs_that_could_not_be_handed_over_are_a_failure_and_come_whole_later(worker):
-    with descriptors(0):
+    with descriptors_below(NONE):
         assert "no shared memory for its inputs" in failure(worker, asking(fault.FINE))
     assert worker.run(asking(fault.FINE, 3.0))["mean"].tolist() == [6.0, 6.0]
 
@@ -97,7 +105,7 @@ def test_inputs_that_could_not_be_handed_over_are_a_failure_and_come_whole_later
 def test_memory_that_could_not_be_mapped_is_not_taken_for_written(inputs):
     arrays = {"picture": np.ones((64, 64), np.float32)}
     for _ in range(2):
-        with descriptors(0), pytest.raises(OSError, match="Too many open files"):
+        with descriptors_below(NONE), pytest.raises(OSError, match="Too many open files"):
             inputs.put(arrays)
     laid, _ = inputs.put(arrays)
     there = Area(os.dup(inputs.descriptor), writable=False)
