@@ -31,7 +31,6 @@ class Act:
         self._class_of = {kind: number for number, kind in enumerate(labels, start=1)}
         self.challenge_wanted = False
         """A person asked for a challenge test; the PLC is asked to feed the pieces."""
-        self._ask_again = False
 
     def __call__(self, decision: Decision) -> None:
         """Tell the PLC that the line must stop if it must, and the verdict.
@@ -45,19 +44,9 @@ class Act:
         if decision.part_id:
             self._gate.answer(self._result(decision))
 
-    def ask_challenge(self) -> None:
-        """Have the PLC feed challenge pieces.
-
-        It feeds them on a new request: one that still stands is dropped first.
-        """
-        self._ask_again = self.challenge_wanted
-        self.challenge_wanted = not self.challenge_wanted
-
     def request(self, line_stop: bool) -> None:
         """Tell the PLC what we ask of it; raises PlcError."""
         self._gate.request(line_stop, self.challenge_wanted)
-        self.challenge_wanted |= self._ask_again
-        self._ask_again = False
 
     def safe_state(self, fault: Fault) -> None:
         """Drop every permit; never raises."""

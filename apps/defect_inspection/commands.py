@@ -56,14 +56,15 @@ class Commands:
 
     def _challenge(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
         del user
+        reason = text(arguments, "reason")
         shipped = self._station.settings.line.challenge_pieces
         pieces = arguments.get("pieces", shipped)
         if type(pieces) is not int or not 1 <= pieces <= 100:
             raise ValueError("pieces must be a number from 1 to 100")
         pipeline = self._station.pipeline
         pipeline.state = rules.start_challenge(pipeline.state, pieces)
-        self._station.act.ask_challenge()
-        return f"feeding {pieces} pieces", "challenge test", ""
+        self._station.challenge.begin()
+        return f"feeding {pieces} pieces", "challenge test", reason
 
     def _resend(
         self, arguments: dict[str, Any], user: User

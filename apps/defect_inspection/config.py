@@ -88,6 +88,7 @@ class LineRules:
     window_parts: int = setting(20, low=1, high=10_000)
     window_rejects: int = setting(8, low=1, high=10_000)
     challenge_pieces: int = setting(3, low=1, high=100)
+    challenge_wait_s: float = setting(300.0, low=5.0, high=3600.0, unit="s")
 
     def __post_init__(self) -> None:
         if self.window_rejects > self.window_parts:

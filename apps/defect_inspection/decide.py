@@ -174,6 +174,13 @@ def start_challenge(state: LineState, pieces: int) -> LineState:
     return replace(state, challenge=Challenge(pieces))
 
 
+def end_challenge(state: LineState) -> LineState:
+    """Nothing comes any more: a challenge test that is not over has not been passed."""
+    if state.challenge is None or state.challenge.over:
+        return state
+    return replace(state, challenge=replace(state.challenge, ended=True))
+
+
 def confirm(state: LineState, part_id: int) -> LineState:
     """The confirm eye saw this part leave through the rejector."""
     if state.challenge is None or part_id not in state.challenge.rejected:

@@ -85,12 +85,16 @@ class Challenge:
     rejected: frozenset[int] = frozenset()
     passed: frozenset[int] = frozenset()
     confirmed: frozenset[int] = frozenset()
+    ended: bool = False
+    """Nothing came any more: not all was seen, and what still comes passes no test."""
 
     @property
     def outcome(self) -> str:
-        """One of "running", "passed" and "failed"."""
+        """One of "running", "passed", "failed" and "incomplete"."""
         if self.passed:
             return "failed"
+        if self.ended:
+            return "incomplete"
         done = len(self.rejected) >= self.pieces and self.rejected <= self.confirmed
         return "passed" if done else "running"
 
@@ -98,6 +102,16 @@ class Challenge:
     def all_seen(self) -> bool:
         """Whether every piece that was asked for has had its verdict."""
         return len(self.rejected | self.passed) >= self.pieces
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more pieces are wanted."""
+        return self.ended or self.all_seen
+
+    @property
+    def over(self) -> bool:
+        """Whether its outcome can be told."""
+        return self.closed and self.outcome != "running"
 
 
 TEST_PIECE = "/test"

@@ -156,7 +156,10 @@ def bin_tile(line: Document, alarms: Alarms) -> Tile:
     )
 
 
-OUTCOMES = {"running": mark("running"), "passed": mark("passed"), "failed": mark("FAILED")}
+OUTCOMES = {
+    "running": mark("running"), "passed": mark("passed"), "failed": mark("FAILED"),
+    "incomplete": mark("NOT FINISHED"),
+}  # fmt: skip
 
 
 def challenge_tile(test: Document, alarms: Alarms) -> Tile:
@@ -173,7 +176,7 @@ def challenge_tile(test: Document, alarms: Alarms) -> Tile:
         tr("Challenge test"),
         tr(OUTCOMES.get(outcome, outcome)) if outcome else tr("none since start"),
         (got, gone) if test else (),
-        abnormal=outcome == "failed" or passed > 0,
+        abnormal=outcome in ("failed", "incomplete") or passed > 0,
         priority=worst(alarms, "challenge_failed"),
         key="challenge",
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from apps.defect_inspection import decide as rules
 from apps.defect_inspection.act import Act
+from apps.defect_inspection.challenge import ChallengeTest
 from apps.defect_inspection.commands import ROLES, Commands
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.decide import LineState, Rules
@@ -122,10 +123,10 @@ class Station:
         self.beats = self.batch = 0
         self.last_work = parts.clock.monotonic()
         self.golden = golden
+        wait_s = settings.line.challenge_wait_s
+        self.challenge = ChallengeTest(act, recorder.challenge, wait_s)
         self._golden_due, self._part_failed = 0.0, False
         self._recipe_id, self._refused = -1, 0
-        self._recorded_pieces: tuple[frozenset[int], frozenset[int]] | None = None
-        self._record_challenge = recorder.challenge
         self._snapshot_due = 0.0
         self._commands = Commands(self)
         self._queue = CommandQueue()
@@ -196,6 +197,7 @@ class Station:
         if decision.part_id:
             self.refused_ids = ""
             self.tally.add(decision, self.parts.clock.monotonic())
+            self.challenge.note(decision)
             reason = decision.reasons[0] if decision.reasons else ""
             self.bad_pictures = reason if decision.verdict is Verdict.BAD_IMAGE else ""
             late = withheld or decision.verdict is Verdict.LATE
@@ -214,7 +216,7 @@ class Station:
         if now < self._snapshot_due:
             return
         self._snapshot_due = now + SNAPSHOT_S
-        self._end_challenge()
+        self.pipeline.state = self.challenge.follow(self.pipeline.state, now)
         self._tell_plc()
         link = self.parts.link()
         self._set_alarms(plc, link)
@@ -256,16 +258,6 @@ class Station:
             self.act.request(stop)
         except DeviceError as error:
             self._fail("plc", error)
-
-    def _end_challenge(self) -> None:
-        challenge = self.pipeline.state.challenge
-        if challenge is None or not challenge.all_seen:
-            return
-        self.act.challenge_wanted = False
-        pieces = challenge.rejected, challenge.passed  # confirmations may still follow
-        if challenge.outcome != "running" and pieces != self._recorded_pieces:
-            self._recorded_pieces = pieces
-            self._record_challenge(challenge)
 
     def _fail(self, source: str, error: DeviceError) -> None:
         self.failures[source] = str(error)

@@ -91,10 +91,13 @@ def test_a_line_is_reset_with_a_reason(station, ask):
 
 
 def test_a_challenge_starts(station, ask):
-    assert ask("challenge") == "feeding 3 pieces"
-    assert ask("challenge", pieces=5) == "feeding 5 pieces"
+    assert ask("challenge", reason="shift") == "feeding 3 pieces"
+    assert ask("challenge", pieces=5, reason="new lamp") == "feeding 5 pieces"
     assert station.pipeline.state.challenge.pieces == 5
-    assert [action for _, action, _, _ in audited(station)] == ["challenge"] * 2
+    assert audited(station) == [
+        ("anna", "challenge", "challenge test", "shift"),
+        ("anna", "challenge", "challenge test", "new lamp"),
+    ]
 
 
 def test_a_person_may_judge_otherwise(station, ask):
@@ -124,10 +127,11 @@ def test_what_was_not_done_is_not_audited(station, ask):
         ("reset_line", {}, "reason must be a text"),
         ("reset_line", {"reason": "   "}, "reason must be a text"),
         ("reset_line", {"reason": "x" * 501}, "1 to 500 characters"),
-        ("challenge", {"pieces": 0}, "pieces must be a number from 1 to 100"),
-        ("challenge", {"pieces": 101}, "pieces must be a number from 1 to 100"),
-        ("challenge", {"pieces": True}, "pieces must be a number from 1 to 100"),
-        ("challenge", {"pieces": "3"}, "pieces must be a number from 1 to 100"),
+        ("challenge", {}, "reason must be a text"),
+        ("challenge", {"pieces": 0, "reason": "x"}, "pieces must be a number from 1 to 100"),
+        ("challenge", {"pieces": 101, "reason": "x"}, "pieces must be a number from 1 to 100"),
+        ("challenge", {"pieces": True, "reason": "x"}, "pieces must be a number from 1 to 100"),
+        ("challenge", {"pieces": "3", "reason": "x"}, "pieces must be a number from 1 to 100"),
         ("overrule", {"label": "good", "reason": "dust"}, "record_seq must be a number"),
         ("overrule", {"record_seq": True, "label": "good", "reason": "x"}, "record_seq"),
         ("overrule", {"record_seq": 0, "label": "good", "reason": "x"}, "record_seq"),

@@ -12,6 +12,7 @@ from apps.defect_inspection.decide import (
     LineState,
     Rules,
     confirm,
+    end_challenge,
     grade,
     judge_defects,
     reset_line,
@@ -382,6 +383,20 @@ def test_a_piece_that_was_not_recognised_fails_the_challenge_for_good(missed):
     state = after([piece(10), piece(11)], state)
     assert confirm(confirm(state, 10), 11).challenge.outcome == "failed"
     assert start_challenge(state, 2).challenge.outcome == "running"
+
+
+def test_a_challenge_that_was_ended_passes_no_more():
+    state = end_challenge(after([piece(7)], start_challenge(LineState(), 2)))
+    assert state.challenge.outcome == "incomplete"
+    state = confirm(confirm(after([piece(9)], state), 7), 9)
+    assert state.challenge.outcome == "incomplete"
+    assert after([piece(10, ())], state).challenge.outcome == "failed"
+
+
+def test_ending_changes_no_challenge_that_is_over():
+    state = confirm(after([piece(7)], start_challenge(LineState(), 1)), 7)
+    assert end_challenge(state) == state
+    assert end_challenge(LineState()) == LineState()
 
 
 def test_a_hold_is_a_caught_piece():

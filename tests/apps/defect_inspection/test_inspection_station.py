@@ -348,7 +348,7 @@ def test_too_many_rejects_stop_the_line_until_somebody_resets_it(station, gate, 
 
 
 def start(station, **arguments):
-    done = station.command("challenge", arguments, ENGINEER)
+    done = station.command("challenge", {"reason": "shift", **arguments}, ENGINEER)
     station.turn()
     return done.result(0)
 
@@ -403,6 +403,65 @@ def test_a_challenge_that_got_stuck_can_be_asked_for_again(station, gate):
     asked = [wanted for _, wanted in gate.requests[before:]]
     assert asked[0] is False
     assert asked[-1] is True
+
+
+class FeedingPlc:
+    """Feeds 3 pieces on a new request, other parts else, as a PLC of that many pieces does."""
+
+    def __init__(self, station, gate):
+        self._station, self._gate = station, gate
+        self._part_id = self._left = self._read = 0
+        self._asked = False
+
+    def feed(self):
+        """One part goes through and is confirmed; the line has half a second for it."""
+        for *_, asked in self._gate.requests[self._read :]:
+            self._left = 3 if asked and not self._asked else self._left
+            self._asked = asked
+        self._read, self._part_id = len(self._gate.requests), self._part_id + 1
+        feed(self._station, self._gate, self._part_id, challenge=self._left > 0)
+        self._left -= self._left > 0
+        self._gate.say(confirmed_id=self._part_id)
+        settle(self._station)
+
+
+def test_pieces_that_the_plc_does_not_feed_at_once_are_asked_for_again(station, gate, see):
+    see((HOLE,))
+    settle(station)
+    gate.requests.clear()
+    start(station, pieces=5)
+    settle(station)
+    plc = FeedingPlc(station, gate)
+    while station.pipeline.state.challenge.outcome == "running":
+        plc.feed()
+    test = station.snapshot()["challenge"]
+    assert (test["outcome"], test["rejected"] >= 5) == ("passed", True)
+    assert gate.requests[-1] == (False, False)
+
+
+def test_a_challenge_that_gets_no_piece_ends_as_not_passed(station, gate, see, clock):
+    see((HOLE,))
+    start(station)
+    feed(station, gate, 11, challenge=True)
+    settle(station)
+    clock.sleep(station.settings.line.challenge_wait_s - 3.0)
+    settle(station)
+    assert station.snapshot()["challenge"]["outcome"] == "running"
+    clock.sleep(3.0)
+    settle(station)
+    assert station.snapshot()["challenge"]["outcome"] == "incomplete"
+    assert gate.requests[-1] == (False, False)
+    (record,) = recorded(station, "challenge")
+    assert (record.body["outcome"], record.body["rejected"]) == ("incomplete", [11])
+
+
+def test_two_challenges_without_a_piece_are_two_records(station, clock):
+    for _ in range(2):
+        start(station)
+        settle(station)
+        clock.sleep(station.settings.line.challenge_wait_s)
+        settle(station)
+    assert len(recorded(station, "challenge")) == 2
 
 
 # --- what others see ------------------------------------------------------------------
@@ -470,7 +529,7 @@ def test_an_uplink_without_a_broker_is_an_alarm_after_a_while(station, clock):
 
 def test_a_command_that_was_given_up_is_not_carried_out(station, see):
     see(())
-    done = station.command("challenge", {}, ENGINEER)
+    done = station.command("challenge", {"reason": "shift"}, ENGINEER)
     done.cancel()
     settle(station)
     assert station.pipeline.state.challenge is None

@@ -118,6 +118,12 @@ def test_a_failed_challenge_test() -> None:
     assert tiles({"challenge": None})["challenge"].value == "none since start"
 
 
+def test_a_challenge_test_that_was_not_finished_is_not_normal() -> None:
+    test = {"outcome": "incomplete", "pieces": 3, "rejected": 1, "confirmed": 1, "passed": 0}
+    tile = tiles({"challenge": test})["challenge"]
+    assert (tile.value, tile.abnormal) == ("NOT FINISHED", True)
+
+
 def test_links_and_their_backlog() -> None:
     mqtt = {"state": "offline", "queued": 1234, "oldest_age_s": 720.0, "dead": 2}
     tile = tiles({"link": {"mqtt": mqtt, "webhook": {"state": "off", "queued": 0}}})["link"]
