@@ -70,7 +70,7 @@ def _parts(report: Report, about: About) -> list[Html]:
         element("h1", tr("Shift report: {station}", station=report.station)),
         element("div", _subtitle(report, about), cls="note"),
         _heading(tr("In short")),
-        facts(figures(report)),
+        facts(figures(report, about.screen)),
         *_plots(report, about),
         _heading(tr("Alarm system: how well it served")),
         *(kpi_html(one) for one in report.kpis),
@@ -113,10 +113,11 @@ def span_text(span: Span) -> str:
     return f"{time_text(span.start)} – {time_text(span.end)}"
 
 
-def figures(report: Report) -> list[Said]:
+def figures(report: Report, screen: AppScreen) -> list[Said]:
     """The numbers of the shift: what the app says, then what was recorded."""
+    kinds = {**KINDS, **screen.kinds}
     recorded = (
-        (tr(KINDS.get(kind, kind)), count(many)) for kind, many in report.counts.items()
+        (tr(kinds.get(kind, kind)), count(many)) for kind, many in report.counts.items()
     )
     return [*report.tally.said(), *recorded]
 

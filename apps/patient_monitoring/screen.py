@@ -19,7 +19,7 @@ from apps.patient_monitoring import (
 )
 from apps.patient_monitoring.screen_bed import Bed, beds_of, occupied
 from apps.patient_monitoring.screen_fields import chosen_bed
-from apps.patient_monitoring.screen_report import TRENDS, WardTally
+from apps.patient_monitoring.screen_report import KINDS, TRENDS, WardTally
 from common.screen.alarm_details import add_details
 from common.screen.alarm_list import Layout, draw_alarms, headline_html
 from common.screen.alarms import Alarm, alarms_of
@@ -205,6 +205,7 @@ SCREEN = AppScreen(
     subject=subject,
     trends=TRENDS,
     kind="signs",
+    kinds=KINDS,
     tally=WardTally,
 )
 

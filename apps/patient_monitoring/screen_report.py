@@ -5,7 +5,7 @@ from collections import Counter
 from common.records import Record
 from common.screen.app_screen import Said, Trend
 from common.screen.document import Document, count, share
-from common.screen.language import mark, tr
+from common.screen.language import decimal, mark, tr
 
 
 def worst(record: Record) -> float | None:
@@ -37,6 +37,15 @@ TRENDS = (
     Trend("incomplete", mark("Patients without a complete score"), "%", incomplete),
 )
 
+KINDS = {
+    "signs": mark("records of signs"),
+    "alert": mark("alerts"),
+    "entry": mark("entries by hand"),
+    "move": mark("admissions and moves"),
+    "fault": mark("faults"),
+}
+"""What is recorded of a ward, as a report counts it."""
+
 
 class WardTally:
     """Counts the minutes of a shift (common.screen.app_screen.Tally)."""
@@ -63,6 +72,6 @@ class WardTally:
         return [
             (tr("Patients"), count(len(self._patients))),
             (tr("Minutes recorded"), count(self._minutes)),
-            (tr("Patient-hours at 7 or more"), count(round(hours, 1))),
+            (tr("Patient-hours at 7 or more"), decimal(hours, 1)),
             (tr("Scores complete"), share(complete)),
         ]

@@ -78,8 +78,7 @@ MOVES = {
     "discharge": mark("discharged from bed {bed}"),
     "transfer": mark("now in bed {bed}"),
     "swap": mark("now in bed {bed}"),
-    "describe": mark("orders or age changed"),
-    "merge": mark("two records are one person"),
+    "update": mark("orders or age changed"),
 }
 
 
@@ -102,7 +101,7 @@ def event_text(kind: str, body: Document) -> str:
     if kind == "alert":
         return _alert(body)
     if kind == "move":
-        words = MOVES.get(body.text("action"), "{bed}")
+        words = MOVES.get(body.text("action"), mark("something changed in bed {bed}"))
         return _by(tr(words, bed=body.text("bed")), body)
     if kind == "entry":
         return _by(tr("observed: {what}", what=_entered(body)), body)

@@ -7,8 +7,8 @@ Everything is read from the station's own document and records, so a description
 functions of those and no state.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Protocol
 
@@ -100,6 +100,8 @@ class AppScreen:
     trends: tuple[Trend, ...] = ()
     kind: str = ""
     """The records that trends and reports are made of."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What a report calls the app's own kinds of records: keys of the catalogues."""
     tally: Callable[[], Tally] = NoTally
     """What a report says of these records."""
 

@@ -74,7 +74,7 @@ def _draw_report(path: Path, told: Told) -> None:
     title = element("b", f"{report.station} · {span_text(report.span)}")
     frequent = element("b", tr("Most frequent alarms"))
     left, right = st.columns([0.62, 0.38], gap="small")
-    left.html(element("div", title, facts(figures(report)), cls="ls-report"))
+    left.html(element("div", title, facts(figures(report, told.screen)), cls="ls-report"))
     right.html(element("div", frequent, frequent_html(report), cls="ls-report"))
     for one in plots(report, told.screen, told.word)[:2]:
         st.html(image(replace(one, width=1240, height=170)))

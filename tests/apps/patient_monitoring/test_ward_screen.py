@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from apps.patient_monitoring import screen, screen_fields
+from apps.patient_monitoring import screen, screen_fields, screen_words
 from apps.patient_monitoring.bed_alarms import definitions
+from apps.patient_monitoring.census import Census
 from apps.patient_monitoring.config import APP
+from apps.patient_monitoring.domain import Patient
 from common.alarms.definition import load_definitions
+from common.report_html import figures
+from common.reports import Span, read_report
 from common.screen import language
 from common.screen.alarm_details import detail_text
 from common.screen.document import Document
@@ -272,6 +276,44 @@ def test_german(var: Any) -> None:
         assert part in shown, part
 
 
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("gateway: the gateway stops", "Gateway: das Gateway hält an"),
+        ("MON-3: another patient is admitted to bed 4",
+         "MON-3: in Bett 4 ist ein anderer Patient aufgenommen"),
+        ("MON-3: the clock is 90 s behind the gateway's, or this is so old; 60 s are taken",
+         "MON-3: die Uhr geht 90 s nach, oder der Wert ist so alt; hingenommen werden 60 s"),
+        ("3 wait for the hospital record (FHIR): nobody answers; 2 were refused for good by "
+         "the hospital record (FHIR): see the dead letters",
+         "3 warten auf: Patientenakte (FHIR): nobody answers; 2 endgültig abgelehnt von: "
+         "Patientenakte (FHIR): siehe die unzustellbaren"),
+    ],
+)  # fmt: skip
+def test_what_a_gateway_words_itself_is_german_too(detail: str, said: str) -> None:
+    language.use("de")
+    try:
+        assert detail_text(Document({"detail": detail})) == said
+    finally:
+        language.use("en")
+
+
+def test_every_move_of_the_census_has_words() -> None:
+    ann, ben = Patient("p0001", "1"), Patient("p0002", "2")
+    census = Census(("1", "2", "3"))
+    moves = [*census.admit(ann, 0.0), *census.admit(ben, 0.0), *census.describe(ann)]
+    moves += [*census.swap("p0001", "p0002", 0.0), *census.transfer("p0001", "3", 0.0)]
+    moves += census.discharge("p0001", "3")
+    assert {move.what for move in moves} == set(screen_words.MOVES)
+    told = screen_words.event_text("move", Document({"action": "update", "by": "ADT/system"}))
+    assert told == "orders or age changed (ADT)"
+
+
+def test_an_action_of_a_newer_gateway_is_no_bare_number() -> None:
+    told = screen_words.event_text("move", Document({"action": "{x}", "bed": "26"}))
+    assert told == "something changed in bed 26"
+
+
 RISK = {
     "bed": "3", "patient": "p0003", "kind": "risk", "what": ["RESPIRATION"], "news2": 7,
     "complete": False, "risk": "HIGH", "parts": {"RESPIRATION": 3, "SPO2": 2, "PULSE": 2},
@@ -413,6 +455,19 @@ def test_without_signing_in_nothing_is_sent(staffed: Any) -> None:
 
 
 # ------------------------------------------------------------------ for overview and reports
+
+
+def test_a_report_says_tenths_of_hours_and_names_what_was_recorded(var: Any) -> None:
+    station = var.station(NAME)
+    station.say(**ward(sick("3")))
+    write_records(station)
+    now = time.time()
+    report = read_report(station.file, Span(now - 86_400, now), screen.SCREEN)
+    said = dict(figures(report, screen.SCREEN))
+    assert said["Patient-hours at 7 or more"] == "0.1"  # 9 minutes
+    assert set(said) >= {
+        "records of signs", "alerts", "entries by hand", "admissions and moves"
+    }  # fmt: skip
 
 
 def test_what_the_overview_says() -> None:

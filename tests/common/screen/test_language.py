@@ -75,7 +75,7 @@ def test_the_catalogue_of_an_app_is_complete_and_has_nothing_left_over(app: Path
     assert sorted(known - used) == [], "German words that nothing says"
 
 
-SAID = {app: app.glob("*.py") for app in APPS}
+SAID = {app: app.rglob("*.py") for app in APPS}
 SAID[ROOT / "common/screen"] = (ROOT / "common").glob("alarms/*.py")
 
 
