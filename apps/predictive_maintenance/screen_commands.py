@@ -36,7 +36,9 @@ def _acknowledge(station: str) -> None:
             format_func=lambda asset: latched.get(asset, asset),
         )  # fmt: skip
         st.text_input(tr("Comment"), key=field("pm-stop-comment"), max_chars=500)
-        st.form_submit_button(tr("Acknowledge"), on_click=_acknowledged, args=(station,))
+        st.form_submit_button(
+            tr("Acknowledge"), on_click=_acknowledged, args=(station,), disabled=not latched
+        )
 
 
 def _acknowledged(station: str) -> None:
@@ -59,7 +61,9 @@ def _close_order(station: str) -> None:
         )  # fmt: skip
         st.checkbox(tr("It was repaired: judge the machine anew"), True, key="pm-repaired")
         st.text_input(tr("What was done?"), key=field("pm-order-why"), max_chars=500)
-        st.form_submit_button(tr("Close the order"), on_click=_closed, args=(station,))
+        st.form_submit_button(
+            tr("Close the order"), on_click=_closed, args=(station,), disabled=not orders
+        )
 
 
 def _closed(station: str) -> None:
@@ -98,10 +102,17 @@ def _list(station: str) -> None:
     """When one is opened: the stops and orders to choose from."""
     word = named(station)
     machines = word.documents("machines")
-    st.session_state[LATCHED] = {
-        one.text("asset"): one.text("name") for one in machines if one.flag("latched")
-    }
-    st.session_state[ORDERS] = dict(_order(one, station) for one in word.documents("orders"))
+    latched = {one.text("asset"): one.text("name") for one in machines if one.flag("latched")}
+    _offer(LATCHED, "pm-stop-asset", latched)
+    orders = dict(_order(one, station) for one in word.documents("orders"))
+    _offer(ORDERS, "pm-order-key", orders)
+
+
+def _offer(name: str, chosen: str, choices: dict[str, str]) -> None:
+    """Keep a list; the first of it is chosen where what was chosen is gone."""
+    st.session_state[name] = choices
+    if st.session_state.get(chosen) not in choices:
+        st.session_state[chosen] = next(iter(choices), None)
 
 
 def _order(one: Document, station: str) -> tuple[str, str]:
