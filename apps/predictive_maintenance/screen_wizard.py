@@ -17,8 +17,11 @@ from apps.predictive_maintenance.screen_forms import (
     named,
 )
 from apps.predictive_maintenance.screen_history import read_history
+from common.screen import session
+from common.screen.commands import Answer
 from common.screen.document import Document
 from common.screen.language import tr
+from common.screen.listening import port_of
 from common.screen.markup import element
 from common.screen.page import live_every
 from common.screen.station_file import FILE, StationUnreadable, var_folder
@@ -90,7 +93,9 @@ def _learn(station: str, asset: str, span: Span) -> None:
     start, end = st.session_state[_time_key(asset, span)]
     # The ends of the slider stand at whole steps: a second more keeps the last record in.
     said = {"asset": asset, "start": start.timestamp() - 1.0, "end": end.timestamp() + 1.0}
-    command(station, "baseline_choose", said)
+    if session.ask(station, port_of(station), "baseline_choose", said) is not None:
+        text = tr("It has learned: look at the proposal, then take it into use.")
+        session.say(Answer(True, text))
 
 
 # ------------------------------------------------- 2: see what it learned, take it into use

@@ -13,7 +13,7 @@ from common import meta, records
 from common.records import Record
 from common.screen.background import background
 from common.telemetry.event import iso_time
-from tests.apps.screens import press, run, sign_in, started, text
+from tests.apps.screens import made, press, run, sign_in, started, text
 
 LEARNED: dict[str, Any] = {
     "asset": "fan-3", "version": 2, "windows": 174, "first": 1e9, "last": 1.1e9,
@@ -275,6 +275,27 @@ def test_acknowledging_a_stop(plant: Plant, api: Any) -> None:
     assert page.text_input(key="pm-stop-comment-1").value == ""
 
 
+def opened() -> None:
+    from apps.predictive_maintenance import screen_commands  # noqa: PLC0415 - its own script
+
+    screen_commands._list("plant-1")
+    screen_commands.draw("plant-1")
+
+
+def test_the_first_choice_is_chosen_when_a_form_is_opened(plant: Plant) -> None:
+    plant.say(MACHINE, BAD, orders=[ORDER])
+    page = run(made(opened))
+    assert page.selectbox(key="pm-stop-asset").value == "pump-1"
+    assert page.selectbox(key="pm-order-key").value == "pump-1/VIB/2"
+
+
+def test_with_nothing_to_choose_nothing_can_be_sent(plant: Plant) -> None:
+    plant.say(MACHINE)
+    page = run(made(opened))
+    for form in ("pm-stop-form", "pm-order-form"):
+        assert next(b for b in page.button if b.form_id == form).disabled
+
+
 def press_form(page: AppTest, form: str) -> None:
     next(b for b in page.button if b.form_id == form).click()
     run(page)
@@ -322,6 +343,7 @@ def test_the_wizard_learns_from_chosen_time_and_takes_it_into_use(
     assert "Learned, waits to be accepted:" in text(page)
     assert "Refused: unsteady" in text(page)
     press(page, "Learn")
+    assert "It has learned: look at the proposal, then take it into use." in text(page)
     (name, said, _) = api.got.pop()
     assert name == "baseline_choose"
     assert said["asset"] == "fan-3"
