@@ -113,6 +113,7 @@ def _asked(station: str, camera: str) -> None:
     if found:
         held: Held = ((station, camera), found, time.monotonic())
         st.session_state[COLOURS] = held
+        session.say(Answer(True, tr("The mosaic of {camera} is shown.", camera=camera)))
     elif answer is not None:
         session.say(Answer(False, tr("The station gave no mosaic; it is of another version.")))
 

@@ -84,12 +84,14 @@ def occupancy_tile(word: Document, marks: Mapping[str, int]) -> Tile:
     known = inside.flag("usable") is True and inside_text(word) != MISSING
     beside = tr("of {limit}", limit=count(limit)) if limit else tr("no limit set")
     by = inside.text("reset_by")
-    whose = tr(RESETS[by]) if by in RESETS else tr("by {name}", name=by)
-    emptied = tr("emptied {time} {by}", time=clock_text(reset), by=whose)
+    time = clock_text(reset)
+    begun = tr("counted {time} by {name}", time=time, name=by)
+    if by in RESETS:
+        begun = tr("emptied {time} {by}", time=time, by=tr(RESETS[by]))
     notes = (
         "" if known else reason_text(inside.text("reason")),
         tr("± {n} corrected", n=count(inside.number("corrected"))),
-        emptied if reset is not None else tr("never emptied since the start"),
+        begun if reset is not None else tr("never emptied since the start"),
     )
     return Tile(
         tr("Inside now, {beside}", beside=beside), inside_text(word), notes,
@@ -122,7 +124,7 @@ def queue_tile(queue: Document, marks: Mapping[str, int], now: float) -> Tile:
     called, usable = queue.flag("called") is True, queue.flag("usable") is True
     waits = tr("wait not known")
     if wait is not None:
-        waits = tr("wait about {age} min", age=age_text(wait))
+        waits = tr("wait about {age}", age=age_text(wait))
     waiting = tr("{n} waiting", n=count(length))
     many, limit = round(length or 0.0), queue.whole("call_length") or 0
     return Tile(

@@ -81,7 +81,7 @@ def test_the_shop_at_a_glance(place: shop.ShopFolder) -> None:
     for part in (
         "counting", "2 / 2", "10 people", "as shipped", "person 1.0.0", "simulated",
         "≈\u202f35", "of 40", "± 5 corrected", "emptied", "by the clock", "3 waiting",
-        "no call; from 4 on", "wait about 01:20 min", "small counts wait up to 60 min",
+        "no call; from 4 on", "wait about 01:20<", "small counts wait up to 60 min",
         "no history yet: no forecast", "sees the shop", "99\u202f%", "15.0",
         "Counts people; recognises and records nobody.",
     ):  # fmt: skip
@@ -116,6 +116,14 @@ def test_a_called_queue_has_its_alarms_mark(place: shop.ShopFolder, var: Any) ->
     shown = text(start())
     for part in ("CALL STAFF · 6 waiting", "called for 01:1", "ls-alarmed ls-p2"):
         assert part in shown, part
+
+
+def test_a_count_by_eye_is_no_emptying(place: shop.ShopFolder) -> None:
+    place.say(occupancy={"reset_by": "anna"})
+    shown = text(start())
+    assert "by anna" in shown
+    assert "counted" in shown
+    assert "emptied" not in shown
 
 
 def test_what_is_not_known_is_no_zero(place: shop.ShopFolder) -> None:
@@ -300,6 +308,7 @@ def test_an_engineer_sees_the_mosaic_and_the_station_is_told_why(station: Any) -
     assert held[0] == ("shop-1", "door")
     assert (len(held[1]), len(held[1][0])) == (36, 48)
     assert "This drawing can be applied." in text(page)
+    assert "The mosaic of door is shown." in text(page)
 
 
 def test_a_mosaic_goes_with_the_engineer_who_signs_out(station: Any) -> None:
