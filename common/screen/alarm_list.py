@@ -13,7 +13,7 @@ from common.screen.alarms import GONE, WAITING, Alarm, waiting
 from common.screen.freshness import Freshness, age_text
 from common.screen.language import tr
 from common.screen.listening import port_of
-from common.screen.markup import EMPTY, Html, element
+from common.screen.markup import EMPTY, Html, element, joined
 from common.screen.palette import PRIORITIES, priority_mark
 
 YEAR_10000 = 253_402_214_400
@@ -47,9 +47,13 @@ def clock_text(wall: float | None) -> str:
 
 
 def headline_html(alarms: Sequence[Alarm], age: str = "") -> Html:
-    """How many alarms of each priority there are: what scrolled out of sight counts too."""
-    said = " · ".join(filter(None, (headline(alarms), age)))
-    return element("div", *counts(alarms), element("span", said), cls="ls-alarms-head")
+    """How many alarms of each priority there are: what scrolled out of sight counts too.
+
+    The age of what is stale has a line of its own: beside the marks a narrow column cuts it.
+    """
+    said = element("span", headline(alarms))
+    head = element("div", *counts(alarms), said, cls="ls-alarms-head")
+    return joined((head, element("div", age, cls="ls-alarms-age") if age else EMPTY))
 
 
 def counts(alarms: Sequence[Alarm]) -> list[Html]:
