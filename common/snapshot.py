@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from common.alarms.board import AlarmBoard
 from common.alarms.document import document as alarm_document
 from common.meta import put
 from common.station_parts import StationParts
@@ -17,6 +18,9 @@ from common.store import Store
 def shared(who: StationSettings, app: str, parts: StationParts) -> dict[str, Any]:
     """The keys that all snapshots have, as of this moment."""
     store, board = parts.store, parts.alarms
+    alarms, burden = board.summary(), board.burden()
+    firsts = {alarm.first_out for alarm in alarms if alarm.first_out}
+    named = firsts.union(burden.chattering, burden.stale)  # and perhaps in no list
     return {
         "station": who.name,
         "app": app,
@@ -30,12 +34,21 @@ def shared(who: StationSettings, app: str, parts: StationParts) -> dict[str, Any
             "failed": store.failed,
             "error": store.last_error,
         },
-        "alarms": [alarm_document(alarm) for alarm in board.summary()],
+        "alarms": [alarm_document(alarm) for alarm in alarms],
         "hidden_alarms": [alarm_document(alarm) for alarm in board.hidden()],
-        "alarm_burden": asdict(board.burden()),
+        "alarm_burden": asdict(burden),
+        "alarm_texts": {name: _text(board, name) for name in sorted(named)},
         "host": parts.host(),
         "notification": parts.notification(),
     }
+
+
+def _text(board: AlarmBoard, alarm_id: str) -> str:
+    """The text of an alarm; of one that is no longer defined its id."""
+    try:
+        return board.alarm(alarm_id).definition.text
+    except KeyError:
+        return alarm_id
 
 
 def keep(store: Store, document: dict[str, Any], before: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ def chosen_html(plant: Plant) -> Html:
     """The chosen alarm in full, or how to choose one."""
     alarm = chosen(plant)
     if alarm is None:
-        text = tr("Press “More” beside an alarm to see its cause, shelve it or hand it over.")
+        text = tr("Press “More” beside an alarm: its cause, shelving, taking out of service.")
         return element("div", text, cls="ls-empty-list")
     stale = stale_of(plant.freshness, alarm)
     return element("div", alarm_html(alarm, stale=stale, layout=PANEL), facts_html(alarm))

@@ -18,9 +18,10 @@ from common.screen.alarm_list import (
     row,
     stale_of,
 )  # fmt: skip
-from common.screen.alarms import HIDDEN, WAITING, WORDS, Alarm
+from common.screen.alarms import HIDDEN, WAITING, WORDS, Alarm, title_of
 from common.screen.bar import draw_bar
 from common.screen.language import tr
+from common.screen.listening import Heard
 from common.screen.markup import Html, element
 from common.screen.overview import nothing_yet
 from common.screen.page import live, live_every
@@ -151,12 +152,20 @@ def burden_text(plant: Plant) -> str:
             text = tr("ALARM FLOOD at {station} since {time}: {n}",
                       station=one.name, time=clock_text(since), n=many)  # fmt: skip
             said.append(text)
-        chatter, stale = burden.texts("chattering"), burden.texts("stale")
-        if chatter:
-            said.append(tr("chattering: {alarms}", alarms=", ".join(chatter)))
-        if stale:
-            said.append(tr("standing for over a day: {alarms}", alarms=", ".join(stale)))
+        if chatter := _titles(one, "chattering"):
+            said.append(
+                tr("chattering at {station}: {alarms}", station=one.name, alarms=chatter)
+            )
+        if stale := _titles(one, "stale"):
+            text = tr("standing for over a day at {station}: {alarms}",
+                      station=one.name, alarms=stale)  # fmt: skip
+            said.append(text)
     return " · ".join(said)
+
+
+def _titles(heard: Heard, burden: str) -> str:
+    named = heard.word.at("alarm_burden").texts(burden)
+    return ", ".join(title_of(heard.word, alarm_id) for alarm_id in named)
 
 
 @live

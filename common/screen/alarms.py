@@ -120,18 +120,23 @@ def hidden_of(word: Document, station: str = "") -> tuple[Alarm, ...]:
 def _alarms(word: Document, section: str, station: str) -> list[Alarm]:
     name = word.text("station") or station
     found = {entry.text("id"): _alarm(entry, name) for entry in word.documents(section)}
-    wanted = _grouped(found)
+    wanted = _grouped(found, word)
     if section == "hidden_alarms":
         return [alarm for alarm in wanted if alarm.state in HIDDEN]
     return [alarm for alarm in wanted if alarm.state not in HIDDEN]
 
 
-def _grouped(found: dict[str, Alarm]) -> list[Alarm]:
+def title_of(word: Document, alarm_id: str) -> str:
+    """What an alarm is called that is named, but perhaps in no list."""
+    return alarm_text(word.at("alarm_texts").text(alarm_id) or alarm_id)
+
+
+def _grouped(found: dict[str, Alarm], word: Document) -> list[Alarm]:
     """The same alarms, each with what its group says of it."""
     followers = [alarm for alarm in found.values() if alarm.first_out not in ("", alarm.id)]
     first = {alarm.first_out for alarm in followers}
     texts = {alarm.id: alarm.title for alarm in found.values()}
-    said = {a.id: texts.get(a.first_out, a.first_out) for a in followers}
+    said = {a.id: texts.get(a.first_out) or title_of(word, a.first_out) for a in followers}
     return [
         replace(alarm, first=alarm.id in first, followed=said.get(alarm.id, ""))
         for alarm in found.values()

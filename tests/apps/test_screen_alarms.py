@@ -188,11 +188,13 @@ def test_many_alarms_come_in_pages(var: Any) -> None:
 def test_a_flood_of_a_thousand_is_counted_and_has_its_first_out_on_top(var: Any) -> None:
     alarms = [var.alarm(f"a{n:04}", 1, first_out="a0500", since=float(n)) for n in range(1000)]
     burden = {"flood_since": 1e9, "flood_count": 1000, "chattering": ["a1"], "stale": ["a2"]}
-    var.station("a").say(alarms=alarms, alarm_burden=burden)
+    texts = {"a1": "Door 1: chatters", "a2": "Lamp fails"}
+    var.station("a").say(alarms=alarms, alarm_burden=burden, alarm_texts=texts)
     shown = text(start())
     for part in (
         "×1000", "1000 to acknowledge", "Page 1 of 100", "came first: begin here",
-        "ALARM FLOOD at a since", "chattering: a1", "standing for over a day: a2",
+        "ALARM FLOOD at a since", "chattering at a: Door 1: chatters",
+        "standing for over a day at a: Lamp fails",
     ):  # fmt: skip
         assert part in shown, part
     assert shown.index("a: a0500") < shown.index("a: a0000")
@@ -203,7 +205,8 @@ def test_texts_from_outside_stay_texts(var: Any) -> None:
     var.station("a").say(
         alarms=[var.alarm("x", 1, text=evil, cause=evil, detail=evil, response=evil)],
         hidden_alarms=[var.hidden("y", "SHELVED", by=evil, reason=evil, permit=evil)],
-        alarm_burden={"chattering": [evil], "stale": [evil]},
+        alarm_burden={"chattering": [evil, "y"], "stale": [evil]},
+        alarm_texts={"y": evil},
     )
     station = var.station("b")
     station.say()

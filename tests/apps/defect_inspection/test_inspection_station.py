@@ -10,6 +10,7 @@ import pytest
 
 from apps.defect_inspection.domain import Defect, Verdict
 from apps.defect_inspection.station import SNAPSHOT_S, build
+from common import snapshot
 from common.alarms.engine import State
 from common.errors import ConfigError, PassWithheld, RuntimeFailure
 from common.meta import get
@@ -469,7 +470,8 @@ def test_two_challenges_without_a_piece_are_two_records(station, clock):
 DOCUMENT = {
     "station", "app", "wall_time", "api_port", "software", "model", "healthy", "faults",
     "line", "counts", "reject_rate", "challenge", "latency_ms", "deadline_ms", "link",
-    "store", "alarms", "hidden_alarms", "alarm_burden", "host", "notification",
+    "store", "alarms", "hidden_alarms", "alarm_burden", "alarm_texts", "host",
+    "notification",
 }  # fmt: skip
 LINE = {
     "mode", "state", "speed_mm_s", "recipe_id", "recipe", "plc", "plc_alive",
@@ -493,6 +495,23 @@ def test_the_snapshot_has_what_screens_read_and_is_in_the_store(station, gate):
     station.parts.store.close()
     with closing(open_readonly(station.parts.store.path)) as connection:
         assert get(connection, "snapshot") == json.loads(json.dumps(found))
+
+
+def test_an_alarm_that_chatters_is_named_with_its_text(station, clock):
+    board = station.parts.alarms
+    for _ in range(3):
+        for active in (True, False):
+            board.set("late_verdicts", active=active)
+            clock.sleep(1.0)
+            board.tick()
+    settle(station)
+    found = station.snapshot()
+    assert found["alarm_burden"]["chattering"] == ("late_verdicts",)
+    assert found["alarm_texts"] == {"late_verdicts": "Verdicts come too late"}
+
+
+def test_an_alarm_that_is_no_longer_defined_is_named_by_its_id(station):
+    assert snapshot._text(station.parts.alarms, "of_an_old_version") == "of_an_old_version"
 
 
 def test_vision_counts_as_dead_when_nothing_was_done_for_three_periods(station, gate, clock):
