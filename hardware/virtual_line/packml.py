@@ -90,7 +90,7 @@ class LineState:
                 self.state = PackML.STOPPING
         else:
             self.reasons = _NO_STOP
-            if self.state is PackML.ABORTED:
+            if self.state in (PackML.ABORTING, PackML.ABORTED):
                 self.state = PackML.CLEARING
 
     def scan(self, causes: Stop, may_start: bool) -> None:

@@ -179,6 +179,19 @@ def test_a_stop_stays_until_reset_and_run(cause, state):
     run_to(line, PackML.EXECUTE)
 
 
+@pytest.mark.parametrize("cause", Stop)
+@pytest.mark.parametrize("scans", range(1, 4))
+def test_a_reset_in_any_scan_after_the_stop_lets_the_line_run_again(cause, scans):
+    line = LineState()
+    line.command(Command.RUN)
+    run_to(line, PackML.EXECUTE)
+    for _ in range(scans):
+        line.scan(cause, may_start=True)
+    line.command(Command.RESET)
+    line.command(Command.RUN)
+    run_to(line, PackML.EXECUTE)
+
+
 def test_a_cause_that_lasts_keeps_the_line_from_starting():
     line = LineState()
     line.command(Command.RUN)
