@@ -29,7 +29,7 @@ def headline(machine: Document) -> Html:
         state_text(machine),
         measure(temperature, "°C") if temperature is not None else "",
         tr("measured {time}", time=clock_text(machine.number("taken"))),
-        tr("not judged: {why}", why=machine.text("not_judged"))
+        tr("not judged: {why}", why=heard(machine.text("not_judged")))
         if machine.text("not_judged") else heard(machine.text("note")),
     ]  # fmt: skip
     name = element("b", machine.text("name"))
@@ -173,7 +173,7 @@ def learned_lines(one: Document) -> list[Html]:
         tr("{n} records from {first} to {last}", n=count(one.number("windows")),
            first=first, last=last),
         *(
-            tr("{state}: {v} mm/s, {a} m/s²", state=state.text("state"),
+            tr("{state}: {v} mm/s, {a} m/s²", state=heard(state.text("state")),
                v=decimal(state.number("velocity_mm_s") or 0.0, 2),
                a=decimal(state.number("acceleration_m_s2") or 0.0, 2))
             for state in one.documents("states")

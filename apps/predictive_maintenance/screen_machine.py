@@ -128,13 +128,13 @@ def views(spectra: Document) -> tuple[Spectrum, Spectrum]:
     none = tr("no spectrum yet")
     return (
         Spectrum(
-            tr("Spectrum, m/s², axis {axis} · {at}", axis=axis, at=at),
+            tr("Spectrum, m/s², axis {axis}", axis=axis),
             points_of(spectra.at("spectrum")), cursors_of(spectra, shaft=True),
-            logarithmic=True, empty=none,
+            logarithmic=True, empty=none, at=at,
         ),
         Spectrum(
-            tr("Envelope, dB over background · {at}", at=at),
-            points_of(spectra.at("envelope")), cursors_of(spectra, shaft=False), empty=none,
+            tr("Envelope, dB over background"), points_of(spectra.at("envelope")),
+            cursors_of(spectra, shaft=False), empty=none, at=at,
         ),
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ def spectrum_image(one: Spectrum) -> Html:
     data = base64.b64encode(screen_spectrum.svg(one, colours).encode()).decode()
     said = ", ".join(f"{cursor.name} {cursor.hz:.1f} Hz" for cursor in one.cursors)
     return element(
-        "img", src=f"data:image/svg+xml;base64,{data}", alt=f"{one.title}: {said}",
+        "img", src=f"data:image/svg+xml;base64,{data}", alt=f"{one.title}, {one.at}: {said}",
         cls="ls-plot", width=one.width, height=one.height,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from common.plot import Colours, plain
 from common.screen.document import Document
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 44, 22
+EDGE = 4
 FLOOR_DECADES = 4.0
 """Below the highest point nothing is drawn on a logarithmic scale."""
 LETTER_PX = 6
@@ -40,6 +41,8 @@ class Spectrum:
     """Both axes; else both are even."""
     empty: str = ""
     """What to say where there are no points."""
+    at: str = ""
+    """At which speed and when it was taken."""
     width: int = 430
     height: int = 178
 
@@ -70,7 +73,9 @@ def svg(one: Spectrum, colours: Colours) -> str:
         *axes.grid(colours),
         axes.line(colours),
         *axes.cursors(colours),
-        f'<text x="{LEFT}" y="12" font-size="12" font-weight="700">{plain(one.title)}</text>',
+        f'<text x="{EDGE}" y="12" font-size="12" font-weight="700">{plain(one.title)}</text>',
+        _text(one.width - RIGHT, 12, one.at, "end"),
+        _text(EDGE, one.height - BOTTOM + 14, "Hz", "start"),
         "" if one.points else _text(one.width / 2, one.height / 2, one.empty, "middle"),
         "</svg>",
     ]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from common.screen.charts import percent
 from common.screen.document import MISSING, Document, measure
 from common.screen.freshness import Freshness, age_text
-from common.screen.language import decimal, mark, tr
+from common.screen.language import decimal, heard, mark, tr
 from common.screen.markup import Html, element
 from common.screen.palette import priority_mark
 
@@ -87,7 +87,7 @@ def _row(machine: Document, freshness: Freshness, chosen: bool) -> Html:
         _velocity(machine.at("velocity")),
         element("div", change(machine.at("velocity")), cls="pm-figure"),
         element("div", _severity(machine), cls="pm-figure"),
-        element("div", _age(machine), title=machine.text("not_judged")),
+        element("div", _age(machine), title=heard(machine.text("not_judged"))),
         element("div", ", ".join(machine.texts("orders")) or MISSING, cls="pm-order"),
         cls=f"pm-row{ways}",
         data_asset=machine.text("asset"),

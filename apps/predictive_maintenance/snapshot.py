@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.predictive_maintenance import zones
 from apps.predictive_maintenance.config import Machine
-from apps.predictive_maintenance.domain import Health, Verdict
+from apps.predictive_maintenance.domain import Health, Motion, Verdict
 from apps.predictive_maintenance.learning import summary
 from apps.predictive_maintenance.limits import zone_reason
 from apps.predictive_maintenance.memory import evidence_as_json
@@ -22,6 +22,10 @@ from common.snapshot import keep, shared
 if TYPE_CHECKING:
     from apps.predictive_maintenance.station import Station
 
+MOTIONS = {
+    Motion.STOPPED: "it is stopped", Motion.RAMPING: "it is ramping",
+    Motion.STEADY: "it is steady",
+}  # fmt: skip
 SPECTRUM = "spectrum:"
 """Key of a machine's spectra in the station's file."""
 
@@ -148,7 +152,7 @@ class Snapshots:
 
 
 def _why_not(health: Health) -> str:
-    return health.reason or f"it is {health.state.motion.value}"
+    return health.reason or MOTIONS[health.state.motion]
 
 
 def velocity(health: Health | None, machine: Machine) -> dict[str, Any] | None:

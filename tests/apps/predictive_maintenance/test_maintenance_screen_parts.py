@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.predictive_maintenance import screen
-from apps.predictive_maintenance.screen_detail import hours_text, signed
+from apps.predictive_maintenance import screen, screen_detail
+from apps.predictive_maintenance.config import StateRules
+from apps.predictive_maintenance.domain import Motion
+from apps.predictive_maintenance.screen_detail import headline, hours_text, signed
 from apps.predictive_maintenance.screen_history import History, iso_seconds, limit_of, trend
 from apps.predictive_maintenance.screen_report import TRENDS, VerdictTally, severity
 from apps.predictive_maintenance.screen_spectrum import Cursor, Spectrum, points_of, svg
@@ -20,6 +22,8 @@ from apps.predictive_maintenance.screen_table import (
     priority_of,
     rank_of,
 )
+from apps.predictive_maintenance.snapshot import MOTIONS
+from apps.predictive_maintenance.states import state_key
 from common.plot import DARK, LIGHT
 from common.records import Record
 from common.screen.document import Document
@@ -122,6 +126,23 @@ def test_a_cursor_stands_at_its_frequency_and_outside_it_is_left_out() -> None:
     assert ">out<" not in drawn
 
 
+@pytest.mark.parametrize("logarithmic", [True, False])
+def test_a_spectrum_says_its_title_from_the_left_edge_its_time_at_the_right_and_its_unit(
+    logarithmic: bool,
+) -> None:
+    line = ((10.0, 1.0), (1000.0, 1.0))
+    title = "Envelope, dB over background"
+    one = Spectrum(title, line, logarithmic=logarithmic, at="1 467 r/min, 2026-11-22 12:34:56")
+    drawn = xml.dom.minidom.parseString(svg(one, LIGHT))  # noqa: S318 - our own
+    places = {
+        text.firstChild.data: (text.getAttribute("x"), text.getAttribute("text-anchor"))
+        for text in drawn.getElementsByTagName("text")
+    }
+    assert places[title] == ("4", "")
+    assert places[one.at] == ("422.0", "end")
+    assert "Hz" in places
+
+
 def test_cursors_that_stand_close_do_not_cover_each_other() -> None:
     line = ((0.0, 1.0), (1000.0, 1.0))
     close = tuple(Cursor(f"BPF{n}", 100.0 + n) for n in range(3))
@@ -201,6 +222,30 @@ def test_remaining_time_is_in_hours_then_in_days(hours: float | None, said: str)
 
 def test_a_level_has_a_sign() -> None:
     assert (signed(9.44), signed(-3.0), signed(None)) == ("+9.4", "−3.0", "–")
+
+
+@pytest.mark.parametrize(
+    ("station", "said"),
+    [
+        (MOTIONS[Motion.RAMPING], "sie ändert die Drehzahl"),
+        (MOTIONS[Motion.STOPPED], "sie steht"),
+        (state_key(1334.0, 0.38, StateRules()), "r/min, Last 38\u202f%"),
+        (state_key(None, 0.38, StateRules()), "Last 38\u202f%"),
+        (state_key(None, None, StateRules()), "jeder Zustand"),
+    ],
+)
+def test_what_a_machine_does_is_said_in_german(station: str, said: str) -> None:
+    baseline = {"learned": {"states": [{"state": station}]}, "proposal": None}
+    one = Document({"not_judged": station, "baseline": baseline})
+    use("de")
+    drawn = headline(one), screen_detail.baseline(one)
+    use("en")
+    assert all(said in part for part in drawn)
+    assert all(station not in part for part in drawn)
+
+
+def test_every_motion_has_its_words() -> None:
+    assert set(MOTIONS) == set(Motion)
 
 
 def test_every_cause_of_a_stop_is_said_in_german() -> None:
