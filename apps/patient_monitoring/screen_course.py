@@ -50,12 +50,13 @@ def _drawn(name: str, points: list[Point], now: float) -> Html:
     return element("div", title, ": ", tr("no data"), cls="ls-empty-list")
 
 
-def events(path: Path) -> tuple[Row, ...]:
-    """What happened, oldest first; nothing while it is read, or where it cannot be."""
+def events(path: Path) -> tuple[Row, ...] | str:
+    """What happened, oldest first; in its place that it is read, or why it cannot be."""
     try:
-        return background.get((path, "events"), partial(_read_events, path), EVENTS_S) or ()
-    except StationUnreadable:
-        return ()  # the head of the page says that it cannot be read
+        rows = background.get((path, "events"), partial(_read_events, path), EVENTS_S)
+    except StationUnreadable as error:
+        return str(error)
+    return tr("The records are being read …") if rows is None else rows
 
 
 def _read_events(path: Path) -> tuple[Row, ...]:

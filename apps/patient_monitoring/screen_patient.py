@@ -180,16 +180,20 @@ def _reason(word: Document) -> tuple[str, float]:
     return text, word.number("factor") or 1.0
 
 
-def events_html(bed: Bed, rows: Sequence[Row]) -> Html:
-    """What became of this patient: alarms' reasons, entries, moves; the newest first."""
+def events_html(bed: Bed, rows: Sequence[Row] | str) -> Html:
+    """What became of this patient, the newest first; in its place why that is not known."""
+    told = [rows] if isinstance(rows, str) else _events(bed, rows) or [tr("nothing yet")]
+    return _box(bed, element("b", tr("Events")), *(element("div", line) for line in told))
+
+
+def _events(bed: Bed, rows: Sequence[Row]) -> list[str]:
+    """Alarms' reasons, entries, moves."""
     mine = [row for row in rows if _concerns(row.body, bed)][-EVENTS:]
-    lines = [
-        element("div", clock_text(row.record.wall_time), "  ", text)
+    return [
+        f"{clock_text(row.record.wall_time)}  {text}"
         for row in reversed(mine)
         if (text := event_text(row.record.kind, row.body))
     ]
-    none = [element("div", tr("nothing yet"))]
-    return _box(bed, element("b", tr("Events")), *(lines or none))
 
 
 def _concerns(body: Document, bed: Bed) -> bool:

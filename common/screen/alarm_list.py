@@ -53,7 +53,7 @@ def headline_html(alarms: Sequence[Alarm], age: str = "") -> Html:
     """
     said = element("span", headline(alarms))
     head = element("div", *counts(alarms), said, cls="ls-alarms-head")
-    return joined((head, element("div", age, cls="ls-alarms-age") if age else EMPTY))
+    return joined((head, element("b", age, cls="ls-alarms-age") if age else EMPTY))
 
 
 def counts(alarms: Sequence[Alarm]) -> list[Html]:

@@ -1,16 +1,24 @@
 """The nurse station's page, run whole by Streamlit's own test runner against a real store."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from apps.patient_monitoring import screen, screen_fields, screen_words
+from apps.patient_monitoring import (
+    screen,
+    screen_course,
+    screen_fields,
+    screen_patient,
+    screen_words,
+)
 from apps.patient_monitoring.bed_alarms import definitions
 from apps.patient_monitoring.census import Census
 from apps.patient_monitoring.config import APP
 from apps.patient_monitoring.domain import Patient
+from apps.patient_monitoring.screen_bed import Bed
 from common.alarms.definition import load_definitions
 from common.report_html import figures
 from common.reports import Span, read_report
@@ -185,17 +193,6 @@ def test_a_document_of_another_shape_fails_nothing(var: Any, beds: Any) -> None:
 # ------------------------------------------------------------------ one patient
 
 
-def patient_page(shows: str) -> AppTest:
-    """Bed 3's page; events that are read beside it come with a later refresh, unannounced."""
-    page = start(bed="3")
-    for _ in range(20):
-        if shows in text(page):
-            break
-        time.sleep(0.1)
-        run(page)
-    return page
-
-
 def test_a_patient_s_page(var: Any) -> None:
     station = var.station(NAME)
     station.say(**ward(bed("1"), sick("3")), alarms=[
@@ -203,7 +200,7 @@ def test_a_patient_s_page(var: Any) -> None:
         var.alarm("bed_risk/1", 2, text="Bed 1: NEWS2 calls for an assessment"),
     ])  # fmt: skip
     write_records(station)
-    page = patient_page("observed:")
+    page = start(bed="3")
     shown = text(page)
     for part in (
         "≥\u202f8", "INCOMPLETE", "no complete score since", "high risk: emergency",
@@ -217,6 +214,14 @@ def test_a_patient_s_page(var: Any) -> None:
     assert "SBP 71" not in shown  # of who lay there before
     assert "Bed 1: NEWS2" not in shown
     assert [b.label for b in page.button if b.label == "Acknowledge"] == ["Acknowledge"]
+
+
+def test_events_that_cannot_be_read_are_not_nothing(tmp_path: Path) -> None:
+    (tmp_path / "station.sqlite").write_text("no store")
+    why = screen_course.events(tmp_path / "station.sqlite")
+    drawn = screen_patient.events_html(Bed(Document(bed("3")), 0.0), why)
+    assert "cannot be read" in drawn
+    assert "nothing yet" not in drawn
 
 
 SILENT = ("wd-patient ls-alarmed ls-p1", "wd-table", "wd-box")

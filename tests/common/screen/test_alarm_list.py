@@ -112,7 +112,7 @@ def test_the_headline_counts_what_waits() -> None:
     shown = alarms_of(found(waiting, done))
     drawn = headline_html(shown, "01:15 old")
     assert drawn.count("×1") == 2
-    assert drawn == headline_html(shown) + '<div class="ls-alarms-age">01:15 old</div>'
+    assert drawn == headline_html(shown) + '<b class="ls-alarms-age">01:15 old</b>'
 
 
 def test_every_state_of_the_engine_has_a_word() -> None:

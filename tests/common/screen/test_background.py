@@ -60,6 +60,30 @@ def test_while_a_newer_one_is_made_the_last_one_stands(
     until(lambda: background.get("a", slow, 60.0) == 2)
 
 
+def test_after_a_pause_nothing_too_old_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, gate = [0.0], threading.Event()
+    background = Background(clock=lambda: now[0])
+    assert background.get("a", lambda: 1, 15.0) == 1
+    monkeypatch.setattr(module, "WAIT_S", 0.01)
+
+    def slow() -> int:
+        gate.wait(10)
+        return 2
+
+    now[0] = 20.0
+    assert background.get("a", slow, 15.0) == 1  # somebody looks: the last one stands
+    now[0] = 600.0
+    assert background.get("a", slow, 15.0) is None
+    gate.set()
+    until(lambda: background.get("a", slow, 15.0) == 2)
+    now[0] = 1200.0
+    until(lambda: background.get("a", lambda: 3, 3600.0) == 2)  # not too old
+    gate.clear()
+    now[0] = 1800.0
+    assert background.get("a", slow, 15.0) is None
+    gate.set()
+
+
 def test_what_is_asked_again_soon_is_made_once(background: Background) -> None:
     made: list[int] = []
     for _ in range(5):
