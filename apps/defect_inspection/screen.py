@@ -99,8 +99,10 @@ def head(heard: Heard, rows: Sequence[Row]) -> Html:
     word, stale = heard.word, heard.freshness.stale
     line, model = word.at("line"), word.at("model")
     now = heard.freshness.age_s + (word.number("wall_time") or 0.0)
-    pace = screen_parts.pace(rows, now) if not stale else None
-    speed = line.whole("speed_mm_s") if line.flag("plc_alive") else None
+    alive = line.flag("plc_alive")
+    runs = alive and not stale and line.whole("state") == screen_tiles.EXECUTE
+    pace = screen_parts.pace(rows, now) if runs else None
+    speed = line.whole("speed_mm_s") if alive else None
     batch, mode = line.whole("batch"), screen_tiles.MODES.get(line.whole("mode") or 0)
     facts = (
         fact(tr("Recipe {n}", n=count(line.whole("recipe_id"))), subject(word), grow=True),

@@ -4,6 +4,7 @@ import socket
 from dataclasses import asdict
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from apps.defect_inspection import screen
@@ -65,6 +66,20 @@ def test_a_dead_plc_is_not_an_executing_line(var: Any) -> None:
     assert "was Execute" in shown
     assert "ls-runs" not in shown
     assert "–\u202fmm/s" in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [({"state": 6}, True), ({"state": 11}, False), ({"plc_alive": False}, False)],
+)
+def test_a_line_that_does_not_execute_has_no_pace(
+    var: Any, line: dict[str, Any], known: bool
+) -> None:
+    station = var.station()
+    for number in range(25):
+        station.part("pass", age_s=14.5 - number / 2)
+    station.say(line=line)
+    assert ("<b>– / min</b>" in text(start())) is not known
 
 
 def test_alarms_give_colour_shape_number_and_what_to_do(var: Any) -> None:
