@@ -51,6 +51,7 @@ class SettledTime:
         self._leapt: tuple[float, float] | None = None
         """Wall time of the first look at a leap under way, and its offset."""
         self._remembered = False
+        self._kept: dict[str, float | None] = {}
 
     def now(self, connection: sqlite3.Connection) -> float:
         """UTC, seconds since 1970."""
@@ -60,8 +61,10 @@ class SettledTime:
         if wall >= PLAUSIBLE_FROM:
             self._look(wall, wall - monotonic)
         now = monotonic + self._offset
-        leapt = self._leapt[0] if self._leapt else None
-        meta.put(connection, BELIEVED, {"now": now, "leapt": leapt})
+        believed = {"now": now - now % STEP_S, "leapt": self._leapt[0] if self._leapt else None}
+        if believed != self._kept:  # by the hour: often enough, and it tells nothing else
+            meta.put(connection, BELIEVED, believed)
+            self._kept = believed
         return now
 
     def _look(self, wall: float, offset: float) -> None:
