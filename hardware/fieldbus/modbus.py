@@ -168,10 +168,7 @@ class ModbusGate:
 
     def request(self, line_stop: bool, challenge: bool) -> None:
         """Ask the PLC to stop the line, or to feed challenge pieces, until asked otherwise."""
-        hand = self._handshake
-        if (hand.line_stop, hand.challenge) == (line_stop, challenge):
-            return  # STATUS says so already, and is told again by every poll and connection
-        hand.line_stop, hand.challenge = line_stop, challenge
+        self._handshake.line_stop, self._handshake.challenge = line_stop, challenge
         with self._connected():
             self._publish()
 
