@@ -50,13 +50,13 @@ class SettledTime:
         self._offset = clock.wall() - clock.monotonic()
         self._leapt: tuple[float, float] | None = None
         """Wall time of the first look at a leap under way, and its offset."""
-        self._remembered = False
-        self._kept: dict[str, float | None] = {}
+        self._kept: dict[str, float | None] | None = None
+        """What stands in the file; None before it was looked at."""
 
     def now(self, connection: sqlite3.Connection) -> float:
         """UTC, seconds since 1970."""
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
-        if not self._remembered:
+        if self._kept is None:
             self._remember(connection, wall, monotonic)
         if wall >= PLAUSIBLE_FROM:
             self._look(wall, wall - monotonic)
@@ -76,9 +76,8 @@ class SettledTime:
             self._offset, self._leapt = offset, None
 
     def _remember(self, connection: sqlite3.Connection, wall: float, monotonic: float) -> None:
-        self._remembered = True
-        kept = meta.get(connection, BELIEVED)
-        if kept is None or monotonic + self._offset <= kept["now"] + MOST_OFF_S:
+        kept = self._kept = meta.get(connection, BELIEVED) or {}
+        if not kept or monotonic + self._offset <= kept["now"] + MOST_OFF_S:
             return
         self._offset = kept["now"] - monotonic
         if kept["leapt"] is not None and kept["leapt"] <= wall:

@@ -127,10 +127,10 @@ class Drain:
         )
         taken = self._hold(scan.read(self._reader()))
         if taken.all:
-            self._seek_alone(classes, live=live)
+            self._forget_dropped(classes, live=live)
         return taken
 
-    def _seek_alone(self, classes: tuple[str, ...], *, live: bool) -> None:
+    def _forget_dropped(self, classes: tuple[str, ...], *, live: bool) -> None:
         """All of a lane was read: what was to come by itself and did not was dropped."""
         self._not_alone(
             [

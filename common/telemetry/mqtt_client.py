@@ -5,6 +5,7 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -79,6 +80,17 @@ class UplinkSettings:
         check_files(self.ca_file, self.cert_file, self.key_file, off=off)
         if self.password_file and not self.user:
             raise ValueError("password_file needs user")
+
+
+CONNECTION = (
+    "host", "port", "tls", "ca_file", "cert_file", "key_file", "user", "password_file",
+    "keepalive_s",
+)  # fmt: skip
+
+
+def connection_of(settings: Any) -> UplinkSettings:
+    """The connection of other settings with the same keys, checked by the same rules."""
+    return UplinkSettings(**{name: getattr(settings, name) for name in CONNECTION})
 
 
 def make_client(

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 
 from common.config import setting
 from common.ports import Clock, VibrationReading
-from common.telemetry.mqtt_client import UplinkSettings, listens, load_secrets, make_client
+from common.telemetry.mqtt_client import connection_of, listens, load_secrets, make_client
 from hardware.sensors.payload import MOST_BYTES, broken, decode
 from hardware.sensors.waiting import Waiting
 
@@ -44,15 +44,7 @@ class MqttSensorSettings:
     def __post_init__(self) -> None:
         if self.topic.split("/").count("+") != 1 or "#" in self.topic:
             raise ValueError("topic needs exactly one level + for the machine, and no #")
-        self.connection()  # its rules between keys are ours
-
-    def connection(self) -> UplinkSettings:
-        """As the uplink's settings have it."""
-        return UplinkSettings(
-            host=self.host, port=self.port, tls=self.tls, ca_file=self.ca_file,
-            cert_file=self.cert_file, key_file=self.key_file, user=self.user,
-            password_file=self.password_file,
-        )  # fmt: skip
+        connection_of(self)  # the uplink's rules between keys are ours
 
 
 class MqttSource:
@@ -88,9 +80,9 @@ class MqttSource:
     def _made(self) -> Client:
         # An id of its own for each process: two stations must not push each other out.
         name = f"lineside-vibration-{os.getpid()}-{id(self):x}"
-        client = make_client(name, self._settings.connection(), reconnects=True)
+        client = make_client(name, connection_of(self._settings), reconnects=True)
         client.reconnect_delay_set(1, self._settings.reconnect_max_s)
-        load_secrets(client, self._settings.connection())
+        load_secrets(client, connection_of(self._settings))
         client.on_connect = self._connected
         client.on_connect_fail = lambda *_: self._waiting.away("the broker does not answer")
         client.on_disconnect = lambda *_: self._waiting.away("the connection is lost")

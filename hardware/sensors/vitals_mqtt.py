@@ -14,7 +14,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 
 from common.config import setting
-from common.telemetry.mqtt_client import UplinkSettings, listens, load_secrets, make_client
+from common.telemetry.mqtt_client import connection_of, listens, load_secrets, make_client
 
 Take = Callable[[str, bytes], None]
 """Takes the device's name and its message; never raises."""
@@ -40,15 +40,7 @@ class VitalsMqttSettings:
     def __post_init__(self) -> None:
         if self.topic.split("/").count("+") != 1 or "#" in self.topic:
             raise ValueError("topic needs exactly one level + for the device, and no #")
-        self.connection()  # its rules between keys are ours
-
-    def connection(self) -> UplinkSettings:
-        """As the uplink's settings have it."""
-        return UplinkSettings(
-            host=self.host, port=self.port, tls=self.tls, ca_file=self.ca_file,
-            cert_file=self.cert_file, key_file=self.key_file, user=self.user,
-            password_file=self.password_file,
-        )  # fmt: skip
+        connection_of(self)  # the uplink's rules between keys are ours
 
 
 class VitalsMqtt:
@@ -74,7 +66,7 @@ class VitalsMqtt:
         self._client.loop_stop()
 
     def _made(self) -> Client:
-        connection = self._settings.connection()
+        connection = connection_of(self._settings)
         # An id of its own for each process: two gateways must not push each other out.
         name = f"lineside-vitals-{os.getpid()}-{id(self):x}"
         client = make_client(name, connection, reconnects=True)

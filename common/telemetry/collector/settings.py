@@ -1,11 +1,11 @@
 """What a collector can be told: how to reach its broker, and how to collect."""
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.config import setting
-from common.telemetry.mqtt_client import UplinkSettings
+from common.telemetry.mqtt_client import UplinkSettings, connection_of
 
 LEAVES = ("events", "telemetry")
 """Of stations' topics: these carry events."""
@@ -38,11 +38,7 @@ class BrokerSettings:
 
     def as_uplink(self) -> UplinkSettings:
         """The same for the client that stations use, too."""
-        names = (
-            "host", "port", "tls", "ca_file", "cert_file", "key_file", "user",
-            "password_file", "keepalive_s", "connect_timeout_s",
-        )  # fmt: skip
-        return UplinkSettings(**{name: getattr(self, name) for name in names})
+        return replace(connection_of(self), connect_timeout_s=self.connect_timeout_s)
 
 
 @dataclass(frozen=True)
