@@ -8,8 +8,9 @@ come than the device can do, the oldest that still wait are given up, and counte
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from common.errors import LinesideError, RuntimeFailure
 from common.ports import Arrays, Runtime
 
 Outputs = dict[str, np.ndarray]
+Start = Callable[[Arrays], "Future[Outputs]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class _Asked:
 
 
 class Pipelined:
-    """Feeds `runtime` from a thread; up to `depth` run at once where it can do that.
+    """Keeps up to `depth` inferences under way on `runtime`; one where it cannot do more.
 
     The arrays of a question must stay as they are until its answer is collected.
     """
@@ -48,16 +50,17 @@ class Pipelined:
             raise ValueError("a pipeline is at least one deep, with room for one to wait")
         self.dropped = 0
         self._runtime, self._most = runtime, waiting
-        self._start: Callable[[Arrays], Future[Outputs]] | None = getattr(
-            runtime, "start", None
-        )
-        self._room = threading.Semaphore(depth)
+        start: Start | None = getattr(runtime, "start", None)
+        self._thread: ThreadPoolExecutor | None = None
+        if start is None:
+            self._thread = ThreadPoolExecutor(1)
+            start, depth = _one_by_one(runtime, self._thread), 1
+        self._start, self._room = start, depth
         self._changed = threading.Condition()
+        self._under_way = 0
         self._waiting: deque[_Asked] = deque()
         self._all: deque[_Asked] = deque()
         self._closed = False
-        self._feeder = threading.Thread(target=self._feed, daemon=True)
-        self._feeder.start()
 
     def submit(self, tag: Hashable, arrays: Arrays) -> None:
         """Ask; does not wait. The oldest that still waits gives way when there is no room."""
@@ -69,7 +72,7 @@ class Pipelined:
                 self._give_up(self._waiting.popleft(), "given up: newer ones came")
             self._waiting.append(asked)
             self._all.append(asked)
-            self._changed.notify_all()
+        self._begin_next()
 
     def collect(self, timeout_s: float) -> Answer | None:
         """The oldest question's answer; None when nothing is asked.
@@ -97,36 +100,27 @@ class Pipelined:
             self._closed = True
             while self._waiting:
                 self._give_up(self._waiting.popleft(), "is closed")
-            self._changed.notify_all()
-        self._feeder.join()
+            self._changed.wait_for(lambda: not self._under_way)
+        if self._thread is not None:
+            self._thread.shutdown()
 
     def _give_up(self, asked: _Asked, why: str) -> None:
         self.dropped += 1
         asked.future.set_exception(RuntimeFailure(self._runtime.name, why))
 
-    def _feed(self) -> None:
-        while True:
-            self._room.acquire()
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
-                    return
-                asked = self._waiting.popleft()
-            self._begin(asked)
-
-    def _begin(self, asked: _Asked) -> None:
-        try:
-            if self._start is None:
-                outputs = self._runtime.run(asked.arrays)
-            else:
-                begun = self._start(asked.arrays)
-                begun.add_done_callback(lambda done: self._arrived(asked, done))
+    def _begin_next(self) -> None:
+        """Begin what waits, as far as there is room: who asks does it, or who has answered."""
+        with self._changed:
+            if not self._waiting or self._under_way >= self._room:
                 return
+            asked = self._waiting.popleft()
+            self._under_way += 1
+        try:
+            begun = self._start(asked.arrays)
         except Exception as error:  # noqa: BLE001 - it is the answer
-            asked.future.set_exception(self._as_failure(error))
-        else:
-            asked.future.set_result(outputs)
-        self._room.release()
+            begun = Future()
+            begun.set_exception(error)
+        begun.add_done_callback(partial(self._arrived, asked))
 
     def _arrived(self, asked: _Asked, done: "Future[Outputs]") -> None:
         error = done.exception()
@@ -134,9 +128,21 @@ class Pipelined:
             asked.future.set_result(done.result())
         else:
             asked.future.set_exception(self._as_failure(error))
-        self._room.release()
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
+        self._begin_next()
 
     def _as_failure(self, error: BaseException) -> LinesideError:
         if isinstance(error, LinesideError):
             return error
         return RuntimeFailure(self._runtime.name, f"{type(error).__name__}: {error}")
+
+
+def _one_by_one(runtime: Runtime, thread: ThreadPoolExecutor) -> Start:
+    """For a runtime that begins nothing itself: its `run`, in a thread."""
+
+    def start(arrays: Arrays) -> "Future[Outputs]":
+        return thread.submit(runtime.run, arrays)
+
+    return start

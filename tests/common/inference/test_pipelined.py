@@ -98,7 +98,7 @@ def test_what_finds_no_room_gives_way_oldest_first_and_is_counted():
     runtime.gate.clear()
     pipeline = Pipelined(runtime, depth=1, waiting=2)
     pipeline.submit(0, number(0))
-    while pipeline._waiting:  # until the feeder has the first in hand
+    while pipeline._waiting:  # until the first is begun
         pass
     for tag in range(1, 6):
         pipeline.submit(tag, number(tag))
