@@ -34,20 +34,27 @@ from common.screen.tiles import notice
 ENGINEER = "engineer"
 COLOURS = "rt-colours"
 """Key of the last mosaic in the session's memory: whose it is, its colours, and when."""
-CAMERA = "rt-camera"
+CAMERA, TAKEN = "rt-camera", "rt-taken"
+"""Keys of the chosen camera, and of when the last click was that was taken (ms of the page)."""
 KEPT_S, LOOK_S = 600.0, 20.0
 Held = tuple[tuple[str, str], screen_picture.Colours, float]
 CLICKED = """
 export default function({data, parentElement, setTriggerValue}) {
   const place = parentElement.querySelector(".picture");
-  place.innerHTML = data;
-  const svg = place.querySelector("svg");
-  svg.onclick = event => {
+  place.innerHTML = data.svg;
+  place.waiting = (place.waiting ?? []).filter(([at]) => at > data.taken);
+  place.onclick = event => {
     const here = new DOMPoint(event.clientX, event.clientY);
+    const svg = place.querySelector("svg");
     const {x, y} = here.matrixTransform(svg.getScreenCTM().inverse());
-    setTriggerValue("spot", [Math.round(x), Math.round(y)]);
+    place.waiting.push([performance.now(), Math.round(x), Math.round(y)]);
+    setTriggerValue("spots", place.waiting);
   };
 }
+"""
+"""Of two messages that wait, Streamlit keeps the newer one: each says all clicks not yet taken.
+
+A click is listened to beside the drawing: one may be drawn anew between press and release.
 """
 PICTURE = st.components.v2.component(
     "lineside_retail_picture",
@@ -149,13 +156,16 @@ def _let_go() -> None:
 def _picture(key: screen_fields.Key, draft: Draft) -> None:
     picture = screen_picture.svg(draft, _colours(key), screen_fields.chosen(key, draft))
     name = key.name("picture")
-    PICTURE(key=name, data=picture, on_spot_change=partial(_clicked, key, name))
+    data = {"svg": picture, "taken": st.session_state.get(TAKEN, 0.0)}
+    PICTURE(key=name, data=data, on_spots_change=partial(_clicked, key, name))
 
 
 def _clicked(key: screen_fields.Key, name: str) -> None:
-    spot = Document({"spot": st.session_state[name].get("spot")}).numbers("spot")
-    if len(spot) == 2:
-        screen_fields.add_point(key, (spot[0], spot[1]))
+    spots = Document({"spots": st.session_state[name].get("spots")}).rows("spots")
+    for at, *spot in spots:
+        if len(spot) == 2 and at > st.session_state.get(TAKEN, 0.0):
+            st.session_state[TAKEN] = at
+            screen_fields.add_point(key, (spot[0], spot[1]))
 
 
 # ------------------------------------------------------------------------- whether, apply

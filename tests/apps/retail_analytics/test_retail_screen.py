@@ -437,10 +437,14 @@ def test_the_floor_is_said_in_px_and_in_metres(station: Any) -> None:
 
 
 def test_a_click_adds_a_point_inside_the_picture() -> None:
-    assert clicked([[700, -5], [20, 30]]) == [(640.0, 0.0), (20.0, 30.0)]
+    assert clicked([[[1.5, 700, -5], [2, 20, 30]]]) == [(640.0, 0.0), (20.0, 30.0)]
 
 
-def clicked(spots: list[list[float]]) -> list[tuple[float, float]]:
+def test_a_click_that_is_told_again_is_taken_once() -> None:
+    assert clicked([[[1, 20, 30]], [[1, 20, 30], [2, 20, 30]]]) == [(20.0, 30.0)] * 2
+
+
+def clicked(told: list[list[list[float]]]) -> list[tuple[float, float]]:
     """What clicks make of a zone without points: run in a page of its own."""
 
     def page() -> None:
@@ -451,14 +455,12 @@ def clicked(spots: list[list[float]]) -> list[tuple[float, float]]:
 
         key = screen_fields.Key("shop-1", "door")
         screen_fields.put(key, Draft("door", 640, 480, shapes=(Shape("zone", "a"),)))
-        for spot in st.session_state["spots"]:
-            st.session_state["clicked"] = {"spot": spot}
+        for spots in (*st.session_state["told"], "nowhere", [[3, 4]]):
+            st.session_state["clicked"] = {"spots": spots}
             screen_setup._clicked(key, "clicked")
-        st.session_state["clicked"] = {"spot": "nowhere"}
-        screen_setup._clicked(key, "clicked")
 
     script = made(page)
-    script.session_state["spots"] = spots
+    script.session_state["told"] = told
     run(script)
     drafts = script.session_state[screen_fields.DRAFTS]
     (draft,) = drafts.values()

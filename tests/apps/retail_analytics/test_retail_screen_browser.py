@@ -139,6 +139,24 @@ def test_an_engineer_draws_with_clicks_and_applies(browser: Any, station: Any) -
     assert line["points"][0] == pytest.approx([480, 120], abs=2)
 
 
+def test_of_clicks_in_quick_succession_none_is_lost_or_taken_twice(
+    browser: Any, station: Any
+) -> None:
+    page = signed_in(browser, station[1], "retail_analytics?view=setup", ("eric", PASSWORD))
+    page.get_by_role("button", name="New zone").click()
+    page.get_by_label("Name", exact=True).and_(page.locator("[value='zone 1']")).wait_for()
+    size = page.locator(".picture svg").bounding_box()
+    for at in range(2, 8):
+        page.mouse.click(size["x"] + size["width"] * at / 10, size["y"] + size["height"] / 2)
+    page.wait_for_function(
+        "document.querySelector('.stTextArea textarea').value.split('\\n').length >= 6"
+    )
+    rows = page.get_by_label("Points in px").input_value().splitlines()
+    page.context.close()
+    across = [float(row.split(",")[0]) for row in rows]
+    assert across == pytest.approx([64.0 * at for at in range(2, 8)], abs=2)
+
+
 def test_nothing_moves_while_the_shop_is_watched(browser: Any, station: Any) -> None:
     page = show(browser, station[1], "retail_analytics")
     page.wait_for_timeout(6000)
