@@ -167,11 +167,14 @@ class WaysOut:
         self._sinks: dict[str, Way] = dict(more)
         self._station: Commanded | None = None
         broker = from_table(UplinkSettings, _rest(settings.telemetry), path, "telemetry")
-        mes = from_table(WebhookSettings, _rest(settings.webhook), path, "webhook")
         if _enabled(settings.telemetry, path, "telemetry"):
             self._sinks[MQTT] = Uplink(store, who, broker, self._from_afar)
+        mes = _rest(settings.webhook)
         if _enabled(settings.webhook, path, "webhook"):
-            self._sinks[WEBHOOK] = Webhook(store, mes)
+            hook = from_table(WebhookSettings, mes, path, "webhook")
+            self._sinks[WEBHOOK] = Webhook(store, hook)
+        elif mes:  # switched off, it may be left out, but not misspelt
+            from_table(WebhookSettings, mes, path, "webhook")
 
     def start(self) -> None:
         """Begin to send."""

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from apps import open_inspection, open_maintenance, open_retail, open_ward
 from apps.base import Opener, open_base
 from common import audit
+from common.errors import ConfigError
 from common.storage.queries import open_readonly
 from common.telemetry.outbox import MQTT, WEBHOOK, Message
 
@@ -29,6 +31,20 @@ def test_an_event_says_how_far_the_devices_clock_may_be_trusted(
                 "SELECT payload FROM outbox ORDER BY seq DESC LIMIT 1"
             ).fetchone()
     assert json.loads(payload)["clockquality"] == "ptp"
+
+
+def test_a_webhook_that_is_switched_off_may_be_left_out_but_not_misspelt(
+    tmp_path: Path,
+) -> None:
+    settings = open_inspection.load(TOML, [])
+    with ExitStack() as opened:
+        short = replace(settings, webhook={})
+        base = open_base("defect_inspection", open_inspection, short, TOML, tmp_path, opened)
+        assert WEBHOOK not in base.sinks
+    for webhook in ({"enabled": False, "uri": "http://127.0.0.1:9"}, {"enabled": True}):
+        wrong = replace(settings, webhook=webhook)
+        with ExitStack() as opened, pytest.raises(ConfigError, match="webhook"):
+            open_base("defect_inspection", open_inspection, wrong, TOML, tmp_path, opened)
 
 
 @pytest.mark.parametrize(
