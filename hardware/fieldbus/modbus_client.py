@@ -3,6 +3,7 @@
 import logging
 import random
 import socket
+import struct
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -102,8 +103,11 @@ class ModbusClient:
         if not self._client.connect():  # type: ignore[no-untyped-call]
             self._backoff.failed()
             raise self._error("refuses the connection; is it on, and are host and port right?")
-        if self._client.socket is not None:  # a small request must not wait for a bigger one
-            self._client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if (link := self._client.socket) is not None:
+            # a small request must not wait for a bigger one
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # what was given up goes with its connection: a PASS must not arrive a minute late
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return True
 
     def read(self, address: int, count: int) -> list[int]:

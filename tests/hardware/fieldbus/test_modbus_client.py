@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ class BadServer:
 
     def _run(self):
         connection, _ = self._listener.accept()
-        with connection:
+        with connection, suppress(ConnectionResetError):
             while request := connection.recv(300):
                 if not (reply := self._answer(request)):
                     return
@@ -207,3 +208,17 @@ def test_small_requests_are_not_held_back(client):
     client.connect()
     option = client._client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert option != 0
+
+
+def test_what_was_given_up_does_not_arrive_later(clock):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        client = ModbusClient("127.0.0.1", port, clock=clock, timeout_s=0.05, retries=0)
+        client.connect()
+        connection, _ = listener.accept()
+        with connection:
+            with pytest.raises(PlcError, match="no answer"):
+                client.write_coils(0, [True])
+            assert connection.recv(300)
+            with pytest.raises(ConnectionResetError):  # an end would be sent behind the rest
+                connection.recv(300)
