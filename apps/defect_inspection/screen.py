@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from apps.defect_inspection import screen_commands, screen_parts, screen_tiles
-from apps.defect_inspection.screen_report import TRENDS, PartsTally
+from apps.defect_inspection.screen_report import KINDS, TRENDS, PartsTally
 from common.screen.alarm_list import Layout, draw_alarms, headline_html
 from common.screen.alarms import Alarm, alarms_of
 from common.screen.app_screen import AppScreen
@@ -185,6 +185,7 @@ SCREEN = AppScreen(
     subject=lambda word: word.at("line").text("recipe"),
     trends=TRENDS,
     kind="verdict",
+    kinds=KINDS,
     tally=PartsTally,
 )
 

@@ -34,6 +34,9 @@ TRENDS = (
     ),
 )
 
+KINDS = {"challenge": mark("challenge tests")}
+"""What is recorded of a line beside verdicts, as a report counts it."""
+
 
 class PartsTally:
     """Counts the parts of a shift (common.screen.app_screen.Tally)."""

@@ -11,7 +11,7 @@ import streamlit as st
 
 from apps.predictive_maintenance import screen_commands
 from apps.predictive_maintenance.screen_machine import chosen, draw_choice, draw_machine
-from apps.predictive_maintenance.screen_report import TRENDS, VerdictTally
+from apps.predictive_maintenance.screen_report import KINDS, TRENDS, VerdictTally
 from apps.predictive_maintenance.screen_table import (
     VERDICTS,
     by_urgency,
@@ -150,6 +150,7 @@ SCREEN = AppScreen(
     subject=subject,
     trends=TRENDS,
     kind="verdict",
+    kinds=KINDS,
     tally=VerdictTally,
 )
 

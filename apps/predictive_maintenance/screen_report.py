@@ -25,6 +25,16 @@ TRENDS = (
     ),
 )  # fmt: skip
 
+KINDS = {
+    "verdict": mark("changes of a verdict"),
+    "health": mark("records of health"),
+    "quality": mark("changes of what could be judged"),
+    "order": mark("changes of work orders"),
+    "note": mark("notes"),
+    "fault": mark("faults"),
+}
+"""What is recorded of a plant, as a report counts it."""
+
 
 class VerdictTally:
     """Counts changes of verdict (common.screen.app_screen.Tally)."""

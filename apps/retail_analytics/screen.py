@@ -16,7 +16,7 @@ from apps.retail_analytics import (
     screen_views,
 )
 from apps.retail_analytics.screen_parts import counting, inside_text
-from apps.retail_analytics.screen_report import TRENDS, ShopTally
+from apps.retail_analytics.screen_report import KINDS, TRENDS, ShopTally
 from common.screen.app_screen import AppScreen
 from common.screen.bar import draw_bar
 from common.screen.document import MISSING, Document
@@ -96,6 +96,7 @@ SCREEN = AppScreen(
     subject=subject,
     trends=TRENDS,
     kind="interval",
+    kinds=KINDS,
     tally=ShopTally,
 )
 

@@ -40,6 +40,13 @@ TRENDS = (
     Trend("observed", mark("Observed share of each interval"), "%", observed),
 )
 
+KINDS = {
+    "interval": mark("intervals told"),
+    "occupancy": mark("corrections of who is inside"),
+    "setup": mark("changes of the set-up"),
+}
+"""What is recorded of a shop, as a report counts it."""
+
 
 class ShopTally:
     """Counts the published intervals of a shift (common.screen.app_screen.Tally)."""

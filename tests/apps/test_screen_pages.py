@@ -1,9 +1,10 @@
 """Health, values, trends and reports, run whole by Streamlit's own test runner."""
 
+import ast
 import csv
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 
 from apps.defect_inspection.screen import SCREEN
+from apps.screen import SCREENS
 from common import exports
 from common.alarms.kpi import kpis
-from common.report_html import About, document
+from common.report_html import KINDS, About, document
 from common.reports import Span, read_report, rows_of
+from common.screen.app_screen import AppScreen
 from common.screen.document import Document
-from common.screen.language import use
+from common.screen.language import tr, use
 from common.screen.report_page import span_of
 from tests.apps.screens import made, run, started, text
 
@@ -283,3 +286,43 @@ def test_this_shift_is_not_over_yet() -> None:
     span = span_of("shift", now.timestamp())
     assert span.end == now.timestamp()
     assert span.start == datetime(2026, 5, 4, 14, 0).astimezone().timestamp()
+
+
+WRITERS = {"Record", "_record", "_submit", "partial"}
+"""Calls in an app's steps that say, first or as `kind`, what a record is."""
+
+
+def written_kinds(app: Path) -> Iterator[str]:
+    """The kinds of records that an app's own code writes."""
+    for path in app.glob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        known = {
+            node.targets[0].id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            named = [k.value for k in node.keywords if k.arg == "kind"] or node.args[:1]
+            said = named[0] if named and name in WRITERS else None
+            if isinstance(said, ast.Name):
+                said = known.get(said.id)
+            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                yield said.value
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.app)
+def test_every_kind_of_record_that_a_station_writes_has_a_name_in_both_languages(
+    screen: AppScreen,
+) -> None:
+    kinds = set(written_kinds(Path(__file__).parents[2] / "apps" / screen.app))
+    assert screen.kind in kinds
+    named = {**KINDS, **screen.kinds}
+    assert kinds <= set(named)
+    use("de")
+    try:
+        assert all(tr(named[kind]) != named[kind] for kind in kinds)
+    finally:
+        use("en")
