@@ -36,10 +36,11 @@ from apps.retail_analytics.record import Book
 from apps.retail_analytics.shop.view import CORNER
 from apps.retail_analytics.sight import Sight
 from apps.retail_analytics.tracking import MotionTracker
-from common.inference.benchmark import Work, timed_ms
+from common.inference.benchmark import Work, bare_several, timed_ms
 from common.inference.benchmark import bare as bare_call
 from common.inference.bundle import Model
 from common.inference.images import Detections, suppress
+from common.overlap import Overlap
 from common.pipeline import percentiles
 from common.ports import Arrays, Sample
 
@@ -97,23 +98,42 @@ class Replayed:
 class Chain:
     """Picture → view → decision → open interval, as the station does it for one camera."""
 
-    def __init__(self, settings: Settings, model: Model, pictures: list[np.ndarray]) -> None:
+    def __init__(
+        self, settings: Settings, model: Model, pictures: list[np.ndarray], depth: int = 1
+    ) -> None:
         camera = busy_camera()
-        self._pictures = cycle(pictures)
-        self._perceive = Perceive(camera, PersonDetector(model), settings.tracking)
+        self._pictures, self._number, self._last = cycle(pictures), 0, 0
+        self._detector = PersonDetector(model, depth)
+        perceive = Perceive(camera, self._detector, settings.tracking)
+        self._under_way = Overlap(self._sense, perceive.begin, depth)
         self._rules = Rules(scene_of(camera), settings.counting, settings.queue)
         self._book = Book(camera, settings.privacy, -inf)
-        self._state, self._number = CameraState(), 0
+        self._state = CameraState()
 
-    def work(self) -> Decision:
-        """The next picture, all the way."""
+    def work(self, pictures: int = 1) -> list[Decision]:
+        """The next pictures, all the way: nothing is under way before or after."""
+        decisions = []
+        self._last += pictures
+        while (sample := self._under_way.sense(0.0)) is not None:
+            assert isinstance(sample, Sample)  # noqa: S101 - no Fault comes from `_sense`
+            view = self._under_way.perceive(sample)
+            self._state, decision = self._rules(self._state, view)
+            self._book.add(decision, sample.wall_time)
+            decisions.append(decision)
+        return decisions
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._detector.close()
+
+    def _sense(self, timeout_s: float) -> Sample[Glance] | None:
+        del timeout_s
+        if self._number == self._last:
+            return None
         self._number += 1
-        now = self._number / FPS
+        number, now = self._number, self._number / FPS
         glance = Glance("bench", next(self._pictures))
-        sample = Sample(f"bench/{self._number}", glance, self._number, WALL + now, now)
-        self._state, decision = self._rules(self._state, self._perceive(sample))
-        self._book.add(decision, sample.wall_time)
-        return decision
+        return Sample(f"bench/{number}", glance, number, WALL + now, now)
 
 
 class Parts:
@@ -130,10 +150,14 @@ class Parts:
 
     def bare(self) -> Work:
         """The network and nothing else: the library's own call where it shows one."""
-        arrays = {self._name: self._fitter.tensor}
-        return bare_call(self._model.runtime, arrays) or (
-            lambda: self._model.runtime.run(arrays)
-        )
+        runtime, arrays = self._model.runtime, {self._name: self._fitter.tensor}
+        return bare_call(runtime, arrays) or (lambda: runtime.run(arrays))
+
+    def bare_several(self, depth: int, count: int) -> Work:
+        """The same `count` times, `depth` of them under way at once."""
+        runtime, arrays = self._model.runtime, {self._name: self._fitter.tensor}
+        own = bare_several(runtime, arrays, depth, count)
+        return own or (lambda: [runtime.run(arrays) for _ in range(count)])
 
     def without_model(self) -> Model:
         """The same network, answering from memory at once."""

@@ -44,6 +44,12 @@ def bare(runtime: Runtime, arrays: Arrays) -> Work | None:
     return None if call is None else call(arrays)
 
 
+def bare_several(runtime: Runtime, arrays: Arrays, depth: int, count: int) -> Work | None:
+    """The same `count` times, `depth` of them under way at once."""
+    call: Callable[[Arrays, int, int], Work] | None = getattr(runtime, "bare_several", None)
+    return None if call is None else call(arrays, depth, count)
+
+
 def ratio(work: list[float], floor: list[float]) -> float:
     """Median of `work` over median of `floor`."""
     return round(percentiles(work)["p50"] / percentiles(floor)["p50"], 3)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,20 @@ class OpenVino:
         """The library's own call on these arrays: what a bench holds `run` against."""
         request, given = self._request, dict(arrays)
         return lambda: request.infer(given, share_inputs=True) if request else None
+
+    def bare_several(self, arrays: Arrays, depth: int, count: int) -> Callable[[], object]:
+        """The same `count` times, `depth` of them under way at once."""
+        requests = [self._model.create_infer_request() for _ in range(depth)]
+        given = dict(arrays)
+
+        def work() -> None:
+            for request in islice(cycle(requests), count):
+                request.wait()
+                request.start_async(given, share_inputs=True)
+            for request in requests:
+                request.wait()
+
+        return work
 
     def close(self) -> None:
         """Free the network, after what is under way."""

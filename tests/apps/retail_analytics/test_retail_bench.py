@@ -86,9 +86,23 @@ def test_the_whole_way_is_gone_with_a_network_and_from_memory(model, pictures):
     parts = Parts(SETTINGS, model, pictures * 4)
     for used in (model, parts.without_model()):
         chain = Chain(SETTINGS, used, pictures)
-        decisions = [chain.work() for _ in range(48)]
+        decisions = chain.work(48)
+        assert len(decisions) == 48
         assert all(decision.usable for decision in decisions)
         assert max(len(decision.spots) for decision in decisions) == 2
+
+
+def test_with_several_under_way_the_same_is_decided_and_nothing_stays_under_way(
+    model, pictures
+):
+    replayed = Parts(SETTINGS, model, pictures * 4).without_model
+    one_by_one, three = (Chain(SETTINGS, replayed(), pictures, depth) for depth in (1, 3))
+    for stretch in (20, 1, 27):
+        alone = one_by_one.work(stretch)
+        together = three.work(stretch)
+        assert len(together) == stretch
+        assert [len(one.spots) for one in alone] == [len(one.spots) for one in together]
+    three.close()
 
 
 def test_the_bare_runtime_is_asked_and_from_memory_it_is_not(model, pictures):
@@ -97,8 +111,10 @@ def test_the_bare_runtime_is_asked_and_from_memory_it_is_not(model, pictures):
     assert asked == len(pictures)
     parts.bare()()
     assert model.runtime.asked == asked + 1
+    parts.bare_several(3, 7)()
+    assert model.runtime.asked == asked + 8
     Chain(SETTINGS, parts.without_model(), pictures).work()
-    assert model.runtime.asked == asked + 1
+    assert model.runtime.asked == asked + 8
 
 
 def test_every_part_is_timed(model, pictures):
@@ -136,6 +152,8 @@ def test_all_figures_are_there(model, pictures, monkeypatch):
     figures = bench.bench(SETTINGS, None, Choice(model, "the only one"), quick=True)
     assert figures["reason"] == "the only one"
     assert figures["pipeline_ms"]["p50"] > figures["runtime_ms"]["p50"]
+    assert figures["as_shipped"]["depth"] == SETTINGS.model.depth
+    assert figures["as_shipped"]["pipeline_ms"]["p50"] > 0
     assert figures["beside_model_ms"]["p50"] > 0
     assert figures["beside_model_cpu_ms"]["p50"] > 0
     assert figures["shop"]["cameras"] == 4

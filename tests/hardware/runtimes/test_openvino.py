@@ -61,3 +61,12 @@ def test_several_under_way_for_throughput_each_with_its_own_answer():
     runtime.close()
     with pytest.raises(RuntimeFailure, match="is closed"):
         runtime.start(asked[0])
+
+
+def test_the_bare_calls_really_ask_the_network():
+    runtime = open_runtime("openvino", MODEL, hint="THROUGHPUT")
+    (spec,) = runtime.inputs
+    runtime.bare_several(picture(runtime, 4), depth=2, count=3)()
+    with pytest.raises(RuntimeError):
+        runtime.bare_several({spec.name: np.zeros((2, 2), np.float32)}, depth=2, count=3)()
+    runtime.close()
