@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from common.station_settings import ModelSettings
 
 OpenRuntime = Callable[[str, Path], Runtime]
 TRIALS = 5
+CLOSE = 1.5  # times as fast is no accident
 PAUSE_S = 0.06
 """Before each trial, as before a station's next picture: a runtime whose threads fall asleep
 meanwhile is half as slow again as a loop would tell."""
@@ -95,7 +97,7 @@ def _fastest(bundle: Bundle, wanted: list[Artefact], open_runtime: OpenRuntime) 
     refused: dict[str, list[str]] = {}
     try:
         for artefact in wanted:
-            model, why = _tried(bundle, artefact, open_runtime, times)
+            model, why = _tried(bundle, artefact, open_runtime, times, best)
             if model is None:
                 refused.setdefault(why, []).append(artefact.label)
             elif best is None or times[artefact.label] < times[best.artefact.label]:
@@ -122,7 +124,11 @@ def _short(why: str) -> str:
 
 
 def _tried(
-    bundle: Bundle, artefact: Artefact, open_runtime: OpenRuntime, times: dict[str, float]
+    bundle: Bundle,
+    artefact: Artefact,
+    open_runtime: OpenRuntime,
+    times: dict[str, float],
+    best: Model | None,
 ) -> tuple[Model | None, str]:
     """The opened model, its time noted; or None and why it does not run here.
 
@@ -137,10 +143,21 @@ def _tried(
     model = _held_to_card(bundle, artefact, runtime)
     try:
         times[artefact.label] = trial_ms(model)
+        if best is not None:
+            _timed_again(model, best, times)
     except LinesideError as error:
         model.close()
         return None, str(error)
     return model, ""
+
+
+def _timed_again(model: Model, best: Model, times: dict[str, float]) -> None:
+    """Both in turn, where it is close: other programs may have been at work for one of them."""
+    labels = model.artefact.label, best.artefact.label
+    one, other = (times[label] for label in labels)
+    if max(one, other) < CLOSE * min(one, other):
+        rounds = [(trial_ms(model, 1), trial_ms(best, 1)) for _ in range(TRIALS)]
+        times |= zip(labels, map(median, zip(*rounds, strict=True)), strict=True)
 
 
 def trial_ms(model: Model, trials: int = TRIALS) -> float:
@@ -162,7 +179,7 @@ def trial_ms(model: Model, trials: int = TRIALS) -> float:
         start = time.perf_counter()
         _asked(model, arrays, several)
         durations.append((time.perf_counter() - start) * 1000 / several)
-    return sorted(durations)[trials // 2]
+    return median(durations)
 
 
 def _asked(model: Model, arrays: Arrays, several: int) -> None:

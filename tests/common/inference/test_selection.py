@@ -55,6 +55,8 @@ class FakeRuntime:
             raise RuntimeFailure(self.name, "died")
         if self.wrong == "drowsy" and time.perf_counter() - self.ended > PAUSE_S / 2:
             time.sleep(SPEEDS_MS["slow"] / 1000)
+        if self.wrong == "late" and len(self.seen) <= 1 + TRIALS:
+            time.sleep(SPEEDS_MS["medium"] / 1000)
         time.sleep(
             SPEEDS_MS[self.name.partition(":")[0]] / (10 if ":" in self.name else 1) / 1000
         )
@@ -93,6 +95,13 @@ def test_the_fastest_wins_says_why_and_the_others_are_closed(tmp_path):
 def test_what_is_fast_in_a_loop_and_slow_after_a_pause_does_not_win(tmp_path):
     bundle = a_bundle(tmp_path, "medium", "quick")
     assert open_model(bundle, Machine(quick="drowsy")).model.runtime.name == "medium"
+
+
+def test_who_was_timed_while_the_machine_was_busy_gets_a_second_chance(tmp_path):
+    bundle = a_bundle(tmp_path, "quick", "medium")
+    choice = open_model(bundle, Machine(quick="late"))
+    assert choice.model.runtime.name == "quick"
+    assert choice.reason.index("quick") < choice.reason.index("medium")
 
 
 def test_a_settings_file_names_its_model_from_where_it_lies(tmp_path):
