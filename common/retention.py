@@ -56,10 +56,11 @@ class SettledTime:
     def now(self, connection: sqlite3.Connection) -> float:
         """UTC, seconds since 1970."""
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        if wall < PLAUSIBLE_FROM:  # not set yet: nothing is so old, and nothing is learned
+            return wall
         if self._kept is None:
             self._remember(connection, wall, monotonic)
-        if wall >= PLAUSIBLE_FROM:
-            self._look(wall, wall - monotonic)
+        self._look(wall, wall - monotonic)
         now = monotonic + self._offset
         believed = {"now": now - now % STEP_S, "leapt": self._leapt[0] if self._leapt else None}
         if believed != self._kept:  # by the hour: often enough, and it tells nothing else
@@ -77,7 +78,10 @@ class SettledTime:
 
     def _remember(self, connection: sqlite3.Connection, wall: float, monotonic: float) -> None:
         kept = self._kept = meta.get(connection, BELIEVED) or {}
-        if not kept or monotonic + self._offset <= kept["now"] + MOST_OFF_S:
+        if not kept:
+            return
+        if wall <= kept["now"] + MOST_OFF_S:
+            self._offset = wall - monotonic
             return
         self._offset = kept["now"] - monotonic
         if kept["leapt"] is not None and kept["leapt"] <= wall:

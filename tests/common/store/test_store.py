@@ -15,7 +15,7 @@ import pytest
 from common import records
 from common.clock import HeldClock, SystemClock
 from common.records import DuplicateRecord, Label, Record
-from common.retention import RetentionSettings
+from common.retention import PLAUSIBLE_FROM, RetentionSettings
 from common.storage.file import StoreError, migrate
 from common.storage.queries import (
     count_kinds,
@@ -325,6 +325,25 @@ def test_a_clock_that_is_ahead_at_a_restart_deletes_nothing(
     with closing(Store(path, clock, settings)) as store:
         upkeep(store)  # it has been so for a day, although nobody was there all the time
         assert count_all(store) == {"verdict": 2}
+
+
+def test_a_clock_that_is_set_only_after_every_start_still_ends_the_days_of_records(
+    path: Path, clock: HeldClock
+) -> None:
+    settings = StoreSettings(retention=RetentionSettings(record_days=5.0), group_ms=0.0)
+    for day in range(9):  # switched off every night, and no battery for its clock
+        true_time = PLAUSIBLE_FROM + (100 + day) * DAY
+        clock.set_wall(10.0)
+        with closing(Store(path, clock, settings)) as store:
+            upkeep(store)
+            clock.set_wall(true_time)
+            add(store, f"day {day}")
+            upkeep(store)
+            clock.sleep(0.4 * DAY)
+            upkeep(store)
+    with closing(open_readonly(path)) as connection:
+        kept = [one.subject for one in latest(connection, "verdict")]
+    assert kept == ["day 4", "day 5", "day 6", "day 7", "day 8"]
 
 
 def test_one_wrong_stamp_deletes_nothing_that_is_younger(path: Path, clock: HeldClock) -> None:
