@@ -1,9 +1,10 @@
 """Which artefact runs here: `auto` measures, a name is obeyed or refused in one line.
 
 `auto` takes the fastest artefact that this machine can really run, on whichever of its
-devices. Fast is measured here and now (a few inferences each, at a station's pace), because
-tables of what ought to be fast are wrong on the next processor. What does not run here is
-passed over with its reason; a file that is not what the card says never is.
+devices. Fast is measured here and now (a few inferences each, in turn with the best so far,
+at a station's pace), because tables of what ought to be fast are wrong on the next processor.
+What does not run here is passed over with its reason; a file that is not what the card says
+never is.
 """
 
 import time
@@ -22,7 +23,6 @@ from common.station_settings import ModelSettings
 
 OpenRuntime = Callable[[str, Path], Runtime]
 TRIALS = 5
-CLOSE = 1.5  # times as fast is no accident
 PAUSE_S = 0.06
 """Before each trial, as before a station's next picture: a runtime whose threads fall asleep
 meanwhile is half as slow again as a loop would tell."""
@@ -112,8 +112,8 @@ def _fastest(bundle: Bundle, wanted: list[Artefact], open_runtime: OpenRuntime) 
         missing = "; ".join(f"{', '.join(which)}: {why}" for why, which in refused.items())
         raise BackendMissing(f"{bundle.folder}: nothing runs here: {missing}")
     missing = "; ".join(f"{', '.join(which)}: {_short(why)}" for why, which in refused.items())
-    ranked = sorted(times.items(), key=lambda entry: entry[1])
-    tried = ", ".join(f"{label} {ms:.1f} ms" for label, ms in ranked)
+    ranked = sorted(times, key=lambda label: (label != best.artefact.label, times[label]))
+    tried = ", ".join(f"{label} {times[label]:.1f} ms" for label in ranked)
     told = f"; not here: {missing} (lineside doctor says what each needs)" if missing else ""
     return Choice(best, f"fastest here of {tried}{told}")
 
@@ -142,44 +142,43 @@ def _tried(
         return None, str(error)
     model = _held_to_card(bundle, artefact, runtime)
     try:
-        times[artefact.label] = trial_ms(model)
-        if best is not None:
-            _timed_again(model, best, times)
+        others = () if best is None else (best,)
+        for timed, ms in zip((model, *others), trial_ms(model, *others), strict=True):
+            times[timed.artefact.label] = ms
     except LinesideError as error:
         model.close()
         return None, str(error)
     return model, ""
 
 
-def _timed_again(model: Model, best: Model, times: dict[str, float]) -> None:
-    """Both in turn, where it is close: other programs may have been at work for one of them."""
-    labels = model.artefact.label, best.artefact.label
-    one, other = (times[label] for label in labels)
-    if max(one, other) < CLOSE * min(one, other):
-        rounds = [(trial_ms(model, 1), trial_ms(best, 1)) for _ in range(TRIALS)]
-        times |= zip(labels, map(median, zip(*rounds, strict=True)), strict=True)
+def trial_ms(*models: Model, trials: int = TRIALS) -> list[float]:
+    """Median time of an inference on zeros, in ms, after one to warm up and a pause each.
 
-
-def trial_ms(model: Model, trials: int = TRIALS) -> float:
-    """Median time an inference on zeros takes, in ms, after one to warm up and a pause each.
-
-    A runtime that was opened for several under way has no pauses: it is given as many, and
+    Several models are asked in turn: what else is at work here meets all of them alike. A
+    runtime that was opened for several under way has no pauses: it is given as many, and
     their time is divided.
     """
-    arrays = {
+    asked = [(model, _zeros(model)) for model in models]
+    for model, arrays in asked:
+        model.run(arrays)
+    rounds = [[_once_ms(model, arrays) for model, arrays in asked] for _ in range(trials)]
+    return [median(times) for times in zip(*rounds, strict=True)]
+
+
+def _zeros(model: Model) -> Arrays:
+    return {
         spec.name: np.zeros([1 if size == -1 else size for size in spec.shape], spec.dtype)
         for spec in model.card.inputs
     }
-    model.run(arrays)
+
+
+def _once_ms(model: Model, arrays: Arrays) -> float:
     several = getattr(model.runtime, "under_way", 1)
-    durations = []
-    for _ in range(trials):
-        if several == 1:
-            time.sleep(PAUSE_S)
-        start = time.perf_counter()
-        _asked(model, arrays, several)
-        durations.append((time.perf_counter() - start) * 1000 / several)
-    return median(durations)
+    if several == 1:
+        time.sleep(PAUSE_S)
+    start = time.perf_counter()
+    _asked(model, arrays, several)
+    return (time.perf_counter() - start) * 1000 / several
 
 
 def _asked(model: Model, arrays: Arrays, several: int) -> None:

@@ -62,7 +62,7 @@ def _tried(bundle: Bundle, name: str, artefact: Artefact) -> tuple[Finding, floa
     try:
         runtime = open_runtime(artefact.runtime, bundle.path(artefact))
         try:
-            took_ms = trial_ms(Model(bundle.card, artefact, runtime), TRIALS)
+            (took_ms,) = trial_ms(Model(bundle.card, artefact, runtime), trials=TRIALS)
         finally:
             runtime.close()
     except LinesideError as error:
