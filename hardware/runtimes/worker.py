@@ -18,7 +18,7 @@ from common.ports import Arrays, TensorSpec
 from hardware.runtimes.checks import checked
 from hardware.runtimes.failures import DeviceLost
 from hardware.runtimes.shared_arrays import Area, places
-from hardware.runtimes.worker_process import Launch, ProcessGone, WorkerProcess
+from hardware.runtimes.worker_process import Launch, ProcessGone, WorkerProcess, starting
 
 __all__ = ["BackOff", "Launch", "WorkerLimits", "WorkerRuntime"]
 
@@ -65,7 +65,6 @@ class WorkerRuntime:
         self.restarts, self._last_fault = 0, ""
         self.took_s = 0.0
         """What the last inference took over there: the rest of the call is this process's."""
-        self._inputs = Area()
         self._near: dict[str, np.ndarray] = {}  # what `buffer` gave, in the network's order
         self._lock = threading.Lock()  # one call at a time, and all that is below
         self._back_off = BackOff(self._limits)
@@ -78,7 +77,10 @@ class WorkerRuntime:
         self._first: LinesideError | None = None
         first_done = threading.Event()
         self._keeper = threading.Thread(target=self._keep, args=(first_done,), daemon=True)
-        self._keeper.start()
+        with starting(self.name) as held:
+            self._inputs = Area()
+            held.callback(self._inputs.close)
+            self._keeper.start()
         first_done.wait()
         if self._first is not None:
             self.close()

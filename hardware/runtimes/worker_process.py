@@ -13,8 +13,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -54,6 +54,20 @@ class Launch:
     """What a crash of this backend usually means, and the next step."""
 
 
+@contextmanager
+def starting(name: str) -> Iterator[ExitStack]:
+    """Lets go of what was put in when a start fails; raises RuntimeFailure of runtime `name`
+    where descriptors, memory or threads ran out.
+    """
+    with ExitStack() as held:
+        try:
+            yield held
+        except (OSError, RuntimeError) as error:
+            text = f"its process cannot be started: {one_line(error)}"
+            raise RuntimeFailure(name, text) from error
+        held.pop_all()
+
+
 class WorkerProcess:
     """A started process; `open` makes it one that answers, `kill` and `reap` end it."""
 
@@ -65,13 +79,8 @@ class WorkerProcess:
         """What the last inference took over there, without the way there and back."""
         self._words: deque[str] = deque(maxlen=1)
         self._heard = memoryview(bytearray(MESSAGE_BYTES))  # a new one each time costs time
-        with ExitStack() as held:
-            try:
-                self._begin(held)
-            except (OSError, RuntimeError) as error:  # descriptors, memory or threads ran out
-                text = f"its process cannot be started: {one_line(error)}"
-                raise RuntimeFailure(launch.name, text) from error
-            held.pop_all()
+        with starting(launch.name) as held:
+            self._begin(held)
 
     def open(self, start_s: float) -> None:
         """Let it open its network; raises what was raised there, or RuntimeFailure."""

@@ -59,6 +59,29 @@ def test_a_start_without_descriptors_is_a_failure_that_keeps_none(inputs, spare)
     assert sorted(OPEN.iterdir()) == before
 
 
+@pytest.mark.parametrize("spare", range(8))
+def test_a_first_start_without_descriptors_is_a_failure_that_keeps_none(spare):
+    before = sorted(OPEN.iterdir())
+    with (
+        descriptors_below(free(spare)),
+        pytest.raises((RuntimeFailure, BackendMissing)) as caught,
+    ):
+        WorkerRuntime(LAUNCH, LIMITS)
+    assert "Too many open files" in str(caught.value)
+    assert sorted(OPEN.iterdir()) == before
+
+
+def test_a_first_start_without_threads_is_a_failure_that_keeps_nothing(monkeypatch):
+    def none_left(_):
+        raise RuntimeError("can't start new thread")
+
+    before = sorted(OPEN.iterdir())
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    with pytest.raises(RuntimeFailure, match="faulty: its process cannot be started: can't"):
+        WorkerRuntime(LAUNCH, LIMITS)
+    assert sorted(OPEN.iterdir()) == before
+
+
 def test_a_start_without_threads_leaves_no_process(inputs, monkeypatch):
     started = []
 
