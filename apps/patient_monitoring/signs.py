@@ -199,15 +199,11 @@ class SignBoard:
         return flags
 
     def _silent(self, value: Array, now: float) -> Array:
-        """OFFLINE on what used to come by itself and no longer does.
-
-        While something else of the bed is heard, only on what the score lacks by it.
-        """
+        """OFFLINE on what used to come by itself, no longer does, and so is not scored."""
         silent = now - self._seen > np.maximum(self._rules.offline_s, self._next_s)
-        heard = (np.isfinite(self._next_s) & ~silent).any(axis=1)
-        silent[:, UNSCORED] &= ~heard[:, None]
+        silent[:, UNSCORED] = False
         for rate, other in ((Sign.HR, Sign.PULSE), (Sign.PULSE, Sign.HR)):
-            silent[:, rate] &= ~heard | np.isnan(value[:, other])
+            silent[:, rate] &= np.isnan(value[:, other])
         return np.where(silent, int(Flag.OFFLINE), 0).astype(np.int32)
 
     def _extreme(self, now: float) -> Array:

@@ -237,6 +237,20 @@ def test_who_is_observed_by_hand_needs_no_device(gateway):
     assert gateway.tile("1")["technical"] == []
 
 
+def test_nobody_waits_for_a_device_whose_signs_the_score_has_by_hand(gateway):
+    streaming(gateway, 60, 1.0, Sign.HR, Sign.PULSE, Sign.SPO2, Sign.RR, Sign.PI)
+    gateway.beat(200)
+    assert gateway.tile("1")["technical"] == ["device silent"]
+    patient = gateway.tile("1")["patient"]
+    measured = {"HR": 72, "SPO2": 96, "RR": 15}
+    gateway.command("enter", bed="1", patient=patient, values=measured)
+    gateway.beat(400)
+    assert gateway.tile("1")["technical"] == []
+    gateway.restart()
+    gateway.beat(400)
+    assert gateway.tile("1")["technical"] == []
+
+
 def test_a_value_of_the_record_does_not_hide_that_its_monitor_falls_silent(gateway):
     streaming(gateway, 60, 1.0, Sign.SPO2)
     patient = gateway.tile("1")["patient"]
