@@ -107,6 +107,7 @@ class Station:
         self.perceive, self.act = perceive, act
         self.beds = settings.ward.names
         self.percept: Percept | None = None
+        """The ward as it was at the last look; None: nothing is known of it now."""
         self.decision: Decision | None = None
         self.fault = ""
         """Why nothing is known of the ward; empty while it is."""
@@ -194,6 +195,7 @@ class Station:
         self.decision = outcome.decision
         if isinstance(outcome.percept, Fault):
             self.fault = f"{outcome.percept.device}: {outcome.percept.cause}"
+            self.percept = None  # what was known grows old, and may be of who lay there before
             return
         self.fault = ""
         self.beats += 1

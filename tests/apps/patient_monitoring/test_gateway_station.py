@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from apps.patient_monitoring import NOT_A_DEVICE
+from apps.patient_monitoring import NOT_A_DEVICE, speak
 from apps.patient_monitoring.config import PauseRules, Settings, WardSettings
 from common import audit
 from common.errors import RuntimeFailure
@@ -81,6 +81,28 @@ def test_a_model_that_fails_leaves_the_ward_knowing_that_nobody_watches(gateway,
     gateway.beat()
     assert gateway.state("ward_unmonitored") == "LATCHED_UNACK"
     assert gateway.station.fault == ""
+
+
+def test_while_nothing_is_perceived_no_tile_shows_what_was_nor_of_whom(gateway, monkeypatch):
+    gateway.observe("1")
+    gateway.run(60, b1={"SPO2": 88.0})
+
+    def fail(sample):
+        raise RuntimeFailure("model", "the accelerator hangs")
+
+    monkeypatch.setattr(gateway.station.pipeline, "perceive", fail)
+    gateway.beat(2.0)
+    tile = gateway.tile("1")
+    assert (tile["score"], tile["signs"], tile["due_in_s"]) == (None, {}, None)
+    gateway.command("discharge", bed="1", patient=tile["patient"], reason="home")
+    place = gateway.place("1")
+    assert gateway.say(speak.admission(place, "SIM-NEXT", gateway.now())) == "AA"
+    gateway.beat(2.0)
+    assert gateway.tile("1")["patient"] not in (None, tile["patient"])
+    assert gateway.tile("1")["score"] is None, "nothing of who lay there before"
+    monkeypatch.undo()
+    gateway.beat(1.0)
+    assert gateway.tile("1")["score"]["at_least"] == 0
 
 
 # ------------------------------------------------------------------ restarts
