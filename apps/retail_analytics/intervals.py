@@ -3,14 +3,16 @@
 An interval is 1, 5, 15 or 60 minutes of wall time, aligned to UTC, and appears once. What
 cannot go into its own interval any more (the clock stepped back over a border, or the
 station was restarted after the interval was closed) goes into the next one that is open,
-which says so: nothing is counted twice. An interval that has not begun is never published:
-ended before its time, it is given up, and the seconds that it had are counted. Time is
-measured monotonically; the wall clock only names the interval. Raw counts live here, in
-memory, until the border; what comes out went through suppression.
+which says so: nothing is counted twice. A clock that steps back further had been ahead:
+counting goes on in its time, and what is in the ledger already is refused there. An interval
+that has not begun is never published: ended before its time, it is given up, and the seconds
+that it had are counted. Time is measured monotonically; the wall clock only names the
+interval. Raw counts live here, in memory, until the border; what comes out went through
+suppression.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from apps.retail_analytics.config import Privacy
@@ -88,11 +90,17 @@ class CameraIntervals:
                 self._open.marks |= {"partial", *({"clock_stepped"} if stepped else ())}
             closed.append(self._close())
             self._open = self._begin(start, wall, "clock_stepped" if stepped else "")
+        elif self._open.start - start >= MOST_WIDTHS * self._width:
+            self._open.carried_s = self._open.observed_s + self._open.blind_s
+            self._open.start = self.closed_until = start
+            self._open.marks.add("carried")
         if stepped:
             self._open.marks |= {"partial", "clock_stepped"}
         if start < self._open.start:
             self._open.marks.add("carried")
             self._open.carried_s += decision.seconds
+        elif not decision.usable:  # what was not seen before it began is not of it
+            decision = replace(decision, seconds=min(decision.seconds, wall - start))
         self._take(self._open, decision)
         return closed
 

@@ -25,8 +25,13 @@ class Kept:
     """Published intervals since the business day began."""
 
 
-def read(cameras: Iterable[str], since: float) -> Callable[[sqlite3.Connection], Kept]:
-    """To be run in the store: makes the ledger's tables and reads what is in them."""
+def read(
+    cameras: Iterable[str], since: float, now: float
+) -> Callable[[sqlite3.Connection], Kept]:
+    """To be run in the store: makes the ledger's tables and reads what is in them.
+
+    `since` and `now` (UTC, s): when the business day began, and what time it is.
+    """
     names = tuple(cameras)
 
     def look(connection: sqlite3.Connection) -> Kept:
@@ -35,7 +40,7 @@ def read(cameras: Iterable[str], since: float) -> Callable[[sqlite3.Connection],
             "SELECT body FROM retail_intervals WHERE start >= ?", (int(since),)
         )
         return Kept(
-            {name: ledger.closed_until(connection, name) for name in names},
+            {name: ledger.closed_until(connection, name, now) for name in names},
             meta.get(connection, OCCUPANCY),
             [json.loads(body) for (body,) in rows],
         )

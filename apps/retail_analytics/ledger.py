@@ -14,6 +14,8 @@ from typing import Any
 from apps.retail_analytics.domain import IN, OUT
 from common.errors import LinesideError
 
+LONGEST_S = 3600.0
+"""The widest interval."""
 TABLES = (
     """
 CREATE TABLE IF NOT EXISTS retail_cells(
@@ -126,10 +128,14 @@ def read(
     return [json.loads(body) for (body,) in rows]
 
 
-def closed_until(connection: sqlite3.Connection, camera: str) -> float:
-    """End of the last interval that is published; −∞ before the first."""
+def closed_until(connection: sqlite3.Connection, camera: str, now: float) -> float:
+    """End of the last interval that is published; −∞ before the first.
+
+    `now` is UTC, s: what begins more than an hour later was published by a wrong clock.
+    """
     row = connection.execute(
-        "SELECT max(end) FROM retail_intervals WHERE camera = ?", (camera,)
+        "SELECT max(end) FROM retail_intervals WHERE camera = ? AND start <= ?",
+        (camera, now + LONGEST_S),
     ).fetchone()
     return float("-inf") if row[0] is None else float(row[0])
 

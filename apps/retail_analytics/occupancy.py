@@ -48,10 +48,10 @@ def count(state: Occupancy, entered: int, left: int) -> Occupancy:
 def on_day(state: Occupancy, local: datetime, rules: OccupancyRules) -> Occupancy:
     """The sum as it stands at local time `local`: emptied once for each new business day.
 
-    A clock that steps back does not empty it again.
+    A clock that steps back does not empty it again; one that was days ahead is forgotten.
     """
     day = day_start(local, rules).date()
-    if state.day is None:
+    if state.day is None or state.day - day > timedelta(days=1):
         return replace(state, day=day)
     if day <= state.day:
         return state

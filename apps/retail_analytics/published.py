@@ -8,6 +8,8 @@ from apps.retail_analytics.crowd import Doors
 from apps.retail_analytics.domain import IN, OUT
 from apps.retail_analytics.suppression import known_sum
 
+LONGEST_DAY_S = 25 * 3600.0
+
 
 @dataclass
 class Published:
@@ -19,14 +21,19 @@ class Published:
 
     def add(self, body: Mapping[str, Any]) -> None:
         """One more was published."""
-        if body["interval_start"] >= self.since:
-            self.rows.append(body)
+        self.rows.append(body)
 
     def new_day(self, since: float) -> None:
-        """A new business day began."""
-        if since > self.since:
+        """The business day began then; a clock may have been ahead, but steps back over none.
+
+        In the autumn a day's begin moves by an hour within the day.
+        """
+        if since > self.since or since < self.since - LONGEST_DAY_S:
             self.since = since
-            self.rows = [row for row in self.rows if row["interval_start"] >= since]
+            self.rows = [row for row in self.rows if self._is_today(row)]
+
+    def _is_today(self, row: Mapping[str, Any]) -> bool:
+        return bool(0 <= row["interval_start"] - self.since < LONGEST_DAY_S)
 
     def sums(self, doors: Doors) -> dict[str, Any]:
         """In and out over all doors, how many cells that is, and how many are not told."""
@@ -38,7 +45,7 @@ class Published:
         }  # fmt: skip
 
     def _cells(self, doors: Doors) -> Iterable[tuple[str, int | None]]:
-        for row in self.rows:
+        for row in filter(self._is_today, self.rows):
             for line in row["lines"]:
                 if (row["camera"], line["line"]) in doors:
                     yield from ((way, line[way]) for way in (IN, OUT))

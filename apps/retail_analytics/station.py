@@ -128,7 +128,7 @@ class Station:
         """How many pictures are looked at when the device is hot."""
         wall, rules, privacy = parts.clock.wall(), settings.occupancy, settings.privacy
         day = day_start(local_time(wall), rules).timestamp()
-        found = parts.store.submit(kept.read(self.cameras, day)).result()
+        found = parts.store.submit(kept.read(self.cameras, day, wall)).result()
         doors = doors_of(settings.camera)
         self.crowd = Crowd(rules, privacy.k, doors, wall, found.occupancy)
         self.published = Published(day, found.today)

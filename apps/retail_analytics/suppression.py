@@ -44,14 +44,16 @@ def released(
     `window` is its start and end (UTC, s), `longest_s` the longest merged window (0: none).
     Judged by people, told are events: who crosses ten times is still one person.
     """
-    people, events = held.people + counted[0], held.events + counted[1]
     start, end = window
+    if held.since is not None and held.since // longest_s != start // longest_s:
+        held = Held()  # intervals are missing between: the border was passed in them
+    people, events = held.people + counted[0], held.events + counted[1]
     since = start if held.since is None else held.since
     if people == 0 and held.since is None:
         return Held(), Release(0, start)
     if people >= k:
         return Held(), Release(events, since)
-    over = not longest_s or end % longest_s == 0 or end - since >= longest_s
+    over = not longest_s or end % longest_s == 0
     return Held() if over else Held(people, events, since), Release(None, start)
 
 

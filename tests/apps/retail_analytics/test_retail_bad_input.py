@@ -3,6 +3,7 @@
 import itertools
 import math
 import sqlite3
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from apps.retail_analytics.camera import CameraSettings, MaskSettings
 from apps.retail_analytics.config import Privacy, Tracking
 from apps.retail_analytics.domain import Crossing, Decision, Glance
 from apps.retail_analytics.intervals import CameraIntervals
+from apps.retail_analytics.ledger import IntervalRefused
 from apps.retail_analytics.masks import Masks
 from apps.retail_analytics.perceive import Perceive
 from apps.retail_analytics.tracking import MotionTracker
@@ -235,12 +237,13 @@ class Day:
         self.start()
 
     def start(self):
-        until = ledger.closed_until(self.kept, "cam")
+        until = ledger.closed_until(self.kept, "cam", self.wall)
         self.intervals = CameraIntervals("cam", ("door",), (), self.rules, until)
 
     def keep(self, closed):
         for record in closed:
-            ledger.put(self.kept, record)
+            with suppress(IntervalRefused):  # as the recorder does: by a wrong clock twice
+                ledger.put(self.kept, record)
 
     def live(self, seconds, people, *, usable=True):
         for _ in range(-(-seconds // int(STEP_S))):

@@ -136,20 +136,58 @@ def test_a_clock_that_steps_forward_leaves_intervals_out_and_says_so():
     assert day.told()[0] == 30
 
 
-@pytest.mark.parametrize(("ahead_s", "right_s"), [(6 * 3600.0, 8 * 3600), (3600.0, 7200)])
-def test_what_a_clock_that_was_ahead_brings_into_one_interval_is_not_told(ahead_s, right_s):
-    day = Day(wall=NOON + ahead_s).seconds(30, entering=5)
+@pytest.mark.parametrize("ahead_s", [3600.0, 365 * 86_400.0])
+def test_after_a_clock_that_was_ahead_intervals_go_on_in_their_own_time(ahead_s):
+    day = Day(wall=NOON + ahead_s).seconds(930, entering=40)
     day.wall -= ahead_s
-    day.seconds(right_s, entering=right_s)
-    first, *others = day.closed
-    assert not first["usable"]
-    assert first["partial"]
-    assert {"carried", "clock_stepped"} <= set(first["marks"])
-    assert first["lines"][0]["in"] is None
-    assert first["quality"]["observed_s"] == 0.0
-    assert first["quality"]["blocked_pct"] == 100.0
-    assert first["quality"]["reasons"] == {"clock": pytest.approx(ahead_s + 900, abs=35)}
-    assert all(other["usable"] and not other["partial"] for other in others)
+    day.seconds(1800, entering=1800)
+    ahead, first, second = day.closed
+    assert ahead["interval_start"] == NOON + ahead_s
+    assert [one["interval_start"] for one in (first, second)] == [NOON + 900, NOON + 1800]
+    assert {"carried", "partial", "clock_stepped"} <= set(first["marks"])
+    assert first["quality"]["uptime_pct"] == pytest.approx(96.7, abs=0.2)
+    assert first["usable"]
+    assert not second["partial"]
+
+
+def test_what_a_clock_that_swings_brings_into_one_interval_is_not_told():
+    day = Day(wall=NOON + 900)
+    for _ in range(3):
+        day.wall = NOON + 1000
+        day.seconds(500, entering=40)
+        day.wall = NOON + 300
+        day.seconds(500, entering=40)
+    day.wall = NOON + 1500
+    (swung,) = day.seconds(1).intervals.finish()
+    assert not swung["usable"]
+    assert {"carried", "clock_stepped"} <= set(swung["marks"])
+    assert swung["lines"][0]["in"] is None
+    assert swung["quality"]["observed_s"] == 0.0
+    assert swung["quality"]["reasons"] == {"clock": 3001.0}
+
+
+def test_what_was_not_seen_before_an_interval_began_is_not_of_it():
+    day = Day().seconds(300, entering=20)
+    day.wall, day.monotonic = NOON + 2760.0, 2760.0
+    gap = Decision("cam", day.monotonic, 2460.0, usable=False, reason="gap: no view")
+    day.closed += day.intervals.add(gap, day.wall)
+    day.seconds(840, entering=30)
+    later = day.closed[1]
+    assert later["usable"]
+    assert later["quality"]["reasons"] == {"gap": 60.0}
+    assert later["quality"]["blocked_pct"] == pytest.approx(6.7, abs=0.1)
+    assert later["lines"][0]["in"] == 30
+
+
+@pytest.mark.parametrize("gap_s", [2700.0, 7200.0])
+def test_small_counts_wait_over_no_border_of_the_longest_window(gap_s):
+    day = Day(wall=NOON + 1800).seconds(899, entering=2)
+    day.wall, day.monotonic = day.wall + gap_s, day.monotonic + gap_s
+    day.seconds(1800, entering=30)
+    assert day.told()[0] is None
+    (line,) = day.closed[1]["lines"]
+    assert line["in"] == 30
+    assert line["in_since"] == day.closed[1]["interval_start"]
 
 
 def test_what_the_rest_of_an_intervals_time_brings_is_told_and_is_no_uptime():
@@ -342,7 +380,13 @@ def interval(start=NOON, count=12, since=None, k=10, **more):
 def test_a_published_interval_is_read_back(kept):
     ledger.put(kept, interval())
     assert ledger.read(kept, "cam", int(NOON), int(NOON) + 900) == [interval()]
-    assert ledger.closed_until(kept, "cam") == NOON + 900
+    assert ledger.closed_until(kept, "cam", NOON) == NOON + 900
+
+
+def test_what_a_clock_that_was_ahead_published_closes_nothing_before_it(kept):
+    ledger.put(kept, interval())
+    ledger.put(kept, interval(NOON + 365 * 86_400))
+    assert ledger.closed_until(kept, "cam", NOON + 300) == NOON + 900
 
 
 @pytest.mark.parametrize("count", [1, 9, -1])

@@ -179,6 +179,13 @@ def test_it_is_emptied_once_a_day_and_not_again_when_the_clock_steps_back():
     assert state.entered == 9
 
 
+def test_after_a_clock_that_was_days_ahead_it_is_emptied_every_day_again():
+    state = occupancy.on_day(Occupancy(), at_time(20, 12), DAY)
+    state = occupancy.on_day(occupancy.count(state, 9, 0), at_time(1, 12), DAY)
+    assert state.inside == 9
+    assert occupancy.on_day(state, at_time(2, 5), DAY).inside == 0
+
+
 def test_what_is_missed_every_day_is_learned_within_bounds():
     state = occupancy.on_day(Occupancy(), at_time(1, 12), DAY)
     for day in range(2, 12):

@@ -235,3 +235,13 @@ def test_the_days_sum_is_of_what_was_told():
     }  # fmt: skip
     today.new_day(NOON + 900)
     assert today.sums(DOORS)["in"] == 20
+
+
+def test_what_a_clock_that_was_ahead_published_is_of_no_day_before_it():
+    today = Published(NOON, [row(NOON + 86_400 * 30, 50, 50)])
+    today.add(row(NOON, 12, 12))
+    assert today.sums(DOORS)["in"] == 12
+    today.new_day(NOON + 86_400 * 30)
+    today.new_day(NOON)
+    today.add(row(NOON + 900, 20, 20))
+    assert (today.since, today.sums(DOORS)["in"]) == (NOON, 20)
