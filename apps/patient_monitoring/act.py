@@ -6,8 +6,8 @@ and only where something differs from what was told last: a ward is one comparis
 arrays. An occurrence keeps the highest priority that it had, and says whose it is.
 
 After a restart the protocol knows nothing yet, and that is no reason to call a patient
-well: an alarm that was in force stays so until the bed has been known for `settle_s`, or
-the protocol speaks for itself.
+well: an alarm that was in force stays so until the bed has been known for `settle_s` (of an
+extreme: the signs that have extremes), or the protocol speaks for itself.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +49,7 @@ from common.users import User
 KINDS = (RISK, EXTREME, TECHNICAL, ADVICE)
 HELD = -1
 """Told before the last restart; what exactly is in the engine."""
+BEHIND_EXTREMES = [Parameter.RESPIRATION, Parameter.SPO2, Parameter.PULSE]
 LOGIC = User(orders.LOGIC, "operator")
 RISK_PRIORITY = np.array([CHART[risk].priority for risk in Risk])
 
@@ -87,7 +88,9 @@ class Act:
         self._occupied = np.array([patient is not None for patient in patients], bool)
         self._told = {kind: self._in_force(kind) for kind in KINDS}
         self._begun: float | None = None
-        self._known_since = np.full(len(self._beds), np.nan)
+        self._known_since = {
+            kind: np.full(len(self._beds), np.nan) for kind in (RISK, EXTREME)
+        }
 
     def __call__(self, decision: Decision) -> None:
         """Call for what is new, worse or over; nothing else is touched."""
@@ -131,7 +134,8 @@ class Act:
                 told[row] = 0
             if not theirs:
                 self._board.command(alarm_id, orders.unshelve(LOGIC))
-        self._known_since[row] = np.nan
+        for known_since in self._known_since.values():
+            known_since[row] = np.nan
 
     def _in_force(self, kind: str) -> Array:
         alarms = (self._board.alarm(alarm_of(kind, bed)) for bed in self._beds)
@@ -140,12 +144,16 @@ class Act:
     def _settled(self, decision: Decision) -> Mapping[str, Array]:
         """Bool [beds] per kind: long enough known for a stored alarm to be over."""
         begun = self._begun = decision.at if self._begun is None else self._begun
-        complete = np.isnan(decision.invalid_since)
-        self._known_since = since(self._known_since, complete, decision.at)
         started = np.full(len(self._beds), decision.at - begun >= self._settle_s)
-        known = decision.at - self._known_since >= self._settle_s
-        known |= started & ~self._occupied
-        return {RISK: known, EXTREME: known, TECHNICAL: started, ADVICE: started}
+        missing, unscored = decision.score.missing, decision.score.refused
+        found = {TECHNICAL: started, ADVICE: started}
+        for kind, lacks in ((RISK, missing), (EXTREME, missing[:, BEHIND_EXTREMES])):
+            seen = ~lacks.any(axis=1) | unscored
+            began = since(self._known_since[kind], seen, decision.at)
+            self._known_since[kind] = began
+            known = decision.at - began >= self._settle_s
+            found[kind] = known | started & ~self._occupied
+        return found
 
     def _tell(
         self, kind: str, row: int, decision: Decision, *, active: bool, again: bool

@@ -335,6 +335,19 @@ def test_after_a_restart_an_alarm_stays_until_the_patient_is_known_again(act, ri
     assert rig.states() == {}
 
 
+def test_after_a_restart_an_extreme_waits_for_its_own_signs_and_for_no_whole_score(act, rig):
+    act(decision(extreme={0: Extreme.DESATURATION}))
+    act = restarted(rig, down_s=20.0)
+    act(decision(missing={0: Parameter.SPO2}))
+    act(decision(at=400.0, missing={0: Parameter.SPO2}))
+    assert rig.states() == {"bed_extreme/1": "UNACK"}
+    act(decision(at=401.0, missing={0: Parameter.CONSCIOUSNESS}))
+    act(decision(at=700.0, missing={0: Parameter.CONSCIOUSNESS}))
+    assert rig.states() == {"bed_extreme/1": "UNACK"}
+    act(decision(at=702.0, missing={0: Parameter.CONSCIOUSNESS}))
+    assert rig.states() == {"bed_extreme/1": "RTNUN"}
+
+
 def test_after_a_restart_the_protocol_takes_over_what_it_finds_again(act, rig):
     act(high())
     rig.board.command("bed_risk/1", orders.acknowledge(NURSE))
