@@ -10,6 +10,7 @@ from apps.patient_monitoring.bed_alarms import CLOCK, IDENTITY, alarm_of
 from apps.patient_monitoring.outgoing.ways import failing
 from apps.patient_monitoring.sources import SOURCE
 from common.alarms.diagnostics import Diagnostics
+from common.alarms.engine import ABNORMAL
 
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
@@ -49,7 +50,9 @@ class Watch:
     def __init__(self, station: "Station") -> None:
         self._station = station
         self._diagnostics = Diagnostics(station.parts.store)
-        self._told: set[str] = set()
+        beds, board = station.beds, station.parts.alarms
+        ours = {alarm_of(kind, bed) for kind in (IDENTITY, CLOCK) for bed in beds}
+        self._told = {one for one in ours if board.alarm(one).state.life in ABNORMAL}
 
     def cleared(self, bed: str) -> None:
         """Another patient lies there: what was told was about the last one."""

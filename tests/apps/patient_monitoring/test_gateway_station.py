@@ -1,12 +1,14 @@
 """The gateway from the wire to the nurse: alarms, restarts, records, commands, snapshot."""
 
 import json
+from functools import partial
 
 import pytest
 
 from apps.patient_monitoring import NOT_A_DEVICE, speak
 from apps.patient_monitoring.config import PauseRules, Settings, WardSettings
-from common import audit
+from apps.patient_monitoring.record import FORCE
+from common import audit, meta
 from common.errors import RuntimeFailure
 from common.users import User
 
@@ -129,6 +131,29 @@ def test_a_restart_in_an_escalation_loses_neither_alarm_nor_patient_nor_round(ga
     gateway.observe("1")
     gateway.run(400, b1={})
     assert gateway.state("bed_risk/1") == "NORM"
+
+
+def test_a_wrong_monitor_that_is_gone_after_a_restart_is_no_alarm_for_ever(gateway):
+    gateway.measure("1", mrn="SIM-OTHER")
+    gateway.measure("2", mrn="SIM-OTHER")
+    gateway.beat(1.5)
+    assert gateway.state("bed_identity/1") == gateway.state("bed_identity/2") == "UNACK"
+    gateway.restart()
+    gateway.measure("2", mrn="SIM-OTHER")
+    gateway.beat(1.5)
+    assert gateway.state("bed_identity/1") == "RTNUN"
+    assert gateway.state("bed_identity/2") == "UNACK"
+
+
+def test_what_was_in_force_and_cannot_be_read_keeps_nobody_from_being_watched(gateway, caplog):
+    gateway.run(2, b1={})
+    pseudonym = gateway.tile("1")["patient"]
+    for_nobody = {pseudonym: {"written by": "a later release"}}
+    gateway.store.submit(partial(meta.put, key=FORCE, document=for_nobody)).result()
+    gateway.restart()
+    gateway.beat(1.0)
+    assert all(gateway.tile(bed)["patient"] for bed in "123")
+    assert "cannot be read" in caplog.text
 
 
 def test_a_restart_does_not_bring_back_who_left(gateway):
