@@ -7,10 +7,10 @@ knows there is none.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from apps.retail_analytics.screen_ledger import (
-    HOUR_S,
     Doors,
     Slot,
     pieces_of,
@@ -29,9 +29,17 @@ def midnight(now: float, days_before: int = 0) -> float:
     return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
-def starts_of(start: float, end: float, width: float) -> list[float]:
-    """Where the stretches of `width` s between two times begin."""
-    return [start + n * width for n in range(max(0, round((end - start) / width)))]
+def spans_of(start: float, end: float, width: float) -> list[tuple[float, float]]:
+    """The stretches of `width` s between two times."""
+    many = max(0, round((end - start) / width))
+    return [(start + n * width, start + (n + 1) * width) for n in range(many)]
+
+
+def hours_of(start: float) -> list[tuple[float, float]]:
+    """The 24 hours of a local day by their names; of one that there is twice, both."""
+    day = datetime.fromtimestamp(start)
+    hours = [day.replace(hour=hour).timestamp() for hour in range(24)]
+    return list(pairwise([*hours, midnight(start, -1)]))
 
 
 def weeks_before(starts: Sequence[float], weeks: int) -> list[float]:
@@ -94,17 +102,20 @@ def read_today(path: Path, doors: Doors, now: float, width: float) -> Day:
     """Today at the doors, without a forecast; raises StationUnreadable."""
     start, end = midnight(now), midnight(now, -1)
     records = read_intervals(path, [(start, end)])
-    slots = slots_of(pieces_of(records, doors), starts_of(start, end, width), width)
+    slots = slots_of(pieces_of(records, doors), spans_of(start, end, width))
     return Day(tuple(slots), records=records)
 
 
 def read_forecast(path: Path, doors: Doors, now: float, width: float) -> Forecast:
     """What past weeks let expect of today's slots; raises StationUnreadable."""
-    starts = starts_of(midnight(now), midnight(now, -1), width)
-    weeks = [weeks_before(starts, week) for week in range(1, WEEKS + 1)]
-    spans = [(then[0], then[-1] + width) for then in weeks]
+    starts = [start for start, _ in spans_of(midnight(now), midnight(now, -1), width)]
+    weeks = [
+        [(start, start + width) for start in weeks_before(starts, week)]
+        for week in range(1, WEEKS + 1)
+    ]
+    spans = [(week[0][0], week[-1][1]) for week in weeks]
     pieces = pieces_of(read_intervals(path, spans, cameras_of(doors)), doors)
-    return forecast_of([slots_of(pieces, then, width) for then in weeks])
+    return forecast_of([slots_of(pieces, week) for week in weeks])
 
 
 def cameras_of(doors: Doors) -> frozenset[str]:
@@ -131,6 +142,6 @@ def read_days(
     rows = []
     for day in range(days):
         start, end = midnight(now, day), midnight(now, day - 1)
-        hours = slots_of(pieces, starts_of(start, end, HOUR_S), HOUR_S)
-        rows.append(Row(start, tuple(hours), slots_of(pieces, [start], end - start)[0]))
+        *hours, total = *slots_of(pieces, hours_of(start)), *slots_of(pieces, [(start, end)])
+        rows.append(Row(start, tuple(hours), total))
     return rows

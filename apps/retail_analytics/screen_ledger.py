@@ -163,11 +163,11 @@ def _not_told_later(pieces: list[Piece]) -> list[Piece]:
     return [piece for piece in pieces if not later(piece)]
 
 
-def slots_of(pieces: Iterable[Piece], starts: Sequence[float], width: float) -> list[Slot]:
-    """What is known of each stretch of `width` s that begins at one of `starts`, in order."""
-    slots = [Slot(start, start + width) for start in starts]
+def slots_of(pieces: Iterable[Piece], spans: Sequence[tuple[float, float]]) -> list[Slot]:
+    """What is known of each stretch of time, from and to, in their order."""
+    slots, ends = [Slot(*span) for span in spans], [end for _, end in spans]
     for piece in pieces:
-        at = max(0, bisect_right(starts, piece.start - width))
+        at = bisect_right(ends, piece.start)
         while at < len(slots) and slots[at].start < piece.end:
             slots[at] = _added(slots[at], piece)
             at += 1

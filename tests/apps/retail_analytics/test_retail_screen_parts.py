@@ -2,7 +2,9 @@
 
 import re
 import time
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -24,7 +26,8 @@ from apps.retail_analytics.screen_days import (
     Row,
     forecast_of,
     midnight,
-    starts_of,
+    read_days,
+    spans_of,
     weeks_before,
 )
 from apps.retail_analytics.screen_draft import (
@@ -48,6 +51,7 @@ from apps.retail_analytics.screen_zones import zones_html
 from common import plot
 from common.records import Record
 from common.screen.document import Document
+from tests.apps.conftest import StationFolder
 
 from . import retail_shop as shop
 
@@ -61,8 +65,8 @@ def documents(*bodies: dict[str, Any]) -> list[Document]:
 
 
 def slots(*bodies: dict[str, Any], width: float = WIDTH, many: int = 8) -> list[Slot]:
-    starts = [NOON + n * width for n in range(many)]
-    return slots_of(pieces_of(documents(*bodies), ()), starts, width)
+    spans = [(NOON + n * width, NOON + (n + 1) * width) for n in range(many)]
+    return slots_of(pieces_of(documents(*bodies), ()), spans)
 
 
 # ------------------------------------------------------------------------------ the mosaic
@@ -187,22 +191,45 @@ def test_a_part_of_a_time_is_no_forecast_of_the_whole() -> None:
     assert forecast_of([[cut, whole]]).values == (None, 20)
 
 
-def test_the_same_time_a_week_before_is_the_same_on_the_wall(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
-    try:
-        after = datetime(2026, 10, 27, 9, 15).timestamp()  # the clocks went back on the 25th
-        (before,) = weeks_before([after], 1)
-        assert datetime.fromtimestamp(before) == datetime(2026, 10, 20, 9, 15)
-        assert after - before == 7 * 86_400 + 3600
-        day = datetime(2026, 10, 25, 12).timestamp()
-        assert midnight(day, -1) - midnight(day) == 25 * 3600
-        assert len(starts_of(midnight(day), midnight(day, -1), 3600)) == 25
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_berlin")
+def test_the_same_time_a_week_before_is_the_same_on_the_wall() -> None:
+    after = datetime(2026, 10, 27, 9, 15).timestamp()  # the clocks went back on the 25th
+    (before,) = weeks_before([after], 1)
+    assert datetime.fromtimestamp(before) == datetime(2026, 10, 20, 9, 15)
+    assert after - before == 7 * 86_400 + 3600
+    day = datetime(2026, 10, 25, 12).timestamp()
+    assert midnight(day, -1) - midnight(day) == 25 * 3600
+    assert len(spans_of(midnight(day), midnight(day, -1), 3600)) == 25
+
+
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize(("month", "day", "twice"), [(10, 25, 40), (3, 29, 0), (6, 7, 20)])
+def test_hours_stand_below_their_names_on_days_that_the_clocks_change(
+    tmp_path: Path, month: int, day: int, twice: int
+) -> None:
+    """A day of 25 hours has two within one name, a day of 23 none in another."""
+    place, noon = (
+        shop.ShopFolder(StationFolder(tmp_path / "shop-1")),
+        datetime(2026, month, day, 12),
+    )
+    start = midnight(noon.timestamp())
+    for hour in range(26):
+        place.publish(shop.door(start + hour * 3600, 20))
+    rows = read_days(place.folder.file, (), midnight(noon.timestamp(), -7), 15)
+    found = screen_compare.hours_html(rows, rows[0].start + 90_000)
+    assert found.count("<td") == 15 * 26
+    told = next(row for row in rows if row.start == start)
+    assert [slot.value for slot in told.hours] == [20, 20, twice, *[20] * 21]
+    assert told.total.value == sum(slot.value for slot in told.hours)
 
 
 def test_a_day_is_compared_where_both_are_known() -> None:
