@@ -5,15 +5,15 @@ refuses (a full queue, a full disk) stays here and is tried again; after a resta
 orders are read back, so that a fault that goes on finds its order open.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from apps.predictive_maintenance.aside import readable
 from apps.predictive_maintenance.config import Machine
-from apps.predictive_maintenance.domain import Decision
+from apps.predictive_maintenance.domain import Decision, Verdict
 from apps.predictive_maintenance.order_document import document, kept, restored
 from apps.predictive_maintenance.orders import OVERHEATING, VIBRATION, Order, Orders
 from common import meta, records
@@ -26,12 +26,22 @@ KEY = "order:"
 RETRY_S = 1.0
 
 
-def stored_orders(connection: sqlite3.Connection) -> list[Order]:
-    """The latest order of every machine and family; raises ConfigError."""
-    rows = connection.execute(
-        "SELECT value FROM meta WHERE key >= ? AND key < ?", (KEY, KEY[:-1] + ";")
-    )
-    return [restored(json.loads(value)) for (value,) in rows]
+def stored_orders(connection: sqlite3.Connection, now: float) -> tuple[list[Order], list[str]]:
+    """The latest order of every machine and family, and the keys of what cannot be read.
+
+    In place of each of these stands from `now` (UTC, s) on a closed one with a number above
+    all before it: no key is used twice, and no CMMS takes the next order for an old one.
+    """
+    found, lost = readable(connection, KEY, restored)
+    for key in lost:
+        asset, _, family = key.removeprefix(KEY).rpartition("/")
+        stub = Order(
+            asset, family, int(now), 1, Verdict.UNKNOWN, 4, now, now, now, (),
+            is_open=False, closed_reason="what was stored of it cannot be read",
+        )  # fmt: skip
+        meta.put(connection, key, kept(stub))
+        found[key] = stub
+    return list(found.values()), lost
 
 
 class Desk:
@@ -48,7 +58,9 @@ class Desk:
     ) -> None:
         self._rules, self._machines, self._station = orders, machines, station
         self._store, self._outbox, self._sinks = store, outbox, sinks
-        found = store.submit(stored_orders).result()
+        read = partial(stored_orders, now=store.clock.wall())
+        found, self.unreadable = store.submit(read).result()
+        """Keys of stored orders that could not be read at the start."""
         self._orders = {order.place: order for order in found}
         self._unstored: dict[str, Order] = {}
         """By key: an order closed and the next one opened are two things to tell."""

@@ -3,11 +3,11 @@
 The trend begins anew after a restart: its times are of a clock that ends with the process.
 """
 
-import json
 import sqlite3
 from dataclasses import asdict
 from typing import Any
 
+from apps.predictive_maintenance.aside import readable
 from apps.predictive_maintenance.domain import Evidence, Verdict
 from apps.predictive_maintenance.latches import Latch
 from apps.predictive_maintenance.remembered import Memory
@@ -56,12 +56,9 @@ def keep(connection: sqlite3.Connection, asset: str, memory: Memory) -> None:
     meta.put(connection, KEY + asset, as_json(memory))
 
 
-def stored_memories(connection: sqlite3.Connection) -> dict[str, Memory]:
-    """Asset → what was remembered of it last; raises ConfigError."""
-    rows = connection.execute(
-        "SELECT key, value FROM meta WHERE key >= ? AND key < ?", (KEY, KEY[:-1] + ";")
-    )
-    return {key[len(KEY) :]: from_json(json.loads(value)) for key, value in rows}
+def stored_memories(connection: sqlite3.Connection) -> tuple[dict[str, Memory], list[str]]:
+    """Asset → what was remembered of it last; and the keys of what cannot be read."""
+    return readable(connection, KEY, from_json)
 
 
 def _finite(value: float) -> float:

@@ -66,6 +66,7 @@ class Snapshots:
         return {
             "machines": len(station.plant.machines),
             "open_orders": len(station.act.desk.open_orders()),
+            "unreadable": len(station.unreadable),
             **{name: station.sense.counts[name] for name in sorted(station.sense.counts)},
             **{f"verdict_{name}": count for name, count in station.plant.verdicts.items()},
         }

@@ -64,7 +64,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
         f"{facts.get('name', 'none')} {facts.get('version', '')}".strip(),
         facts.get("sha256", ""),
     )  # fmt: skip
-    remembered = parts.store.submit(stored_memories).result()
+    remembered, unreadable = parts.store.submit(stored_memories).result()
 
     sense = Sense(parts.sources, machines, settings.sense, parts.clock)
     look = Look(Perceive(machines, settings.quality, settings.states, parts.model))
@@ -90,7 +90,8 @@ def build(settings: Settings, parts: Parts) -> "Station":
         clock=parts.clock,
     )
     learning = Learning(parts.store, parts.shelf, machines, settings.baseline, parts.model)
-    return Station(settings, parts, Steps(pipeline, sense, look, act, record, learning))
+    steps = Steps(pipeline, sense, look, act, record, learning, (*unreadable, *desk.unreadable))
+    return Station(settings, parts, steps)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class Steps:
     act: Act
     recorder: Recorder
     learning: Learning
+    unreadable: tuple[str, ...] = ()
+    """Keys of what was stored and could not be read at the start."""
 
 
 class Station:
@@ -114,6 +117,7 @@ class Station:
         self.settings, self.parts = settings, parts
         self.pipeline, self.sense, self.look = steps.pipeline, steps.sense, steps.look
         self.act, self.learning = steps.act, steps.learning
+        self.unreadable = steps.unreadable
         self.plant = Plant(tuple(settings.machines))
         self.rows_since_forget = steps.recorder.rows
         self.failure = ""

@@ -142,6 +142,7 @@ class Upkeep:
             dict(station.sense.failures), station.sense.unknown(), lost,
             station.failure, station.act.desk.failure,
             link.get("webhook", {}).get("dead", 0), station.act.light_failure,
+            () if self._said else station.unreadable,
             self._diagnostics.details(self._snapshots.last.get("host", {}), link),
         )  # fmt: skip
 

@@ -56,6 +56,8 @@ class Condition:
     refused: int = 0
     """Work orders that the CMMS refused for good."""
     light: str = ""
+    unreadable: tuple[str, ...] = ()
+    """What was stored and could not be read, at the first look after the start."""
     diagnostics: Mapping[str, str] = field(default_factory=well)
     """What the station tells of itself."""
 
@@ -92,6 +94,7 @@ def active_alarms(now: Condition) -> dict[str, str]:
         "orders_waiting": now.orders,
         "orders_refused": f"{now.refused} refused for good" if now.refused else "",
         "light_failed": now.light,
+        "stored_unreadable": ", ".join(now.unreadable),
         **now.diagnostics,
     }
     for asset, machine in now.machines.items():

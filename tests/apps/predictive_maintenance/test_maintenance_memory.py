@@ -1,5 +1,6 @@
 """What is remembered of a machine, over refusals of the disk, repairs and restarts."""
 
+from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from apps.predictive_maintenance.config import BaselineRules
+from common.storage.queries import open_readonly
 from tests.apps.predictive_maintenance.maintenance_rig import decision, evidence, of_window
 from tests.apps.predictive_maintenance.station_rig import (
     ANNA,
@@ -139,6 +141,35 @@ def test_a_damaged_baseline_leaves_its_own_machine_without_one_and_says_so(learn
     learned.machine()
     states = {alarm["id"]: alarm["state"] for alarm in learned.station.snapshot()["alarms"]}
     assert states["machine_baseline.m0"] == "RTNUN"
+
+
+@pytest.mark.parametrize("stored", ['{"written by": "a later release"}', "[]", "{"])
+def test_what_cannot_be_read_is_laid_aside_said_and_counted(learned, stored):
+    learned.feed(30, damage="unbalance", severity=1.2)
+    learned.settle()
+    for key in ("memory:m0", "order:m0/VIB"):
+        put = "UPDATE meta SET value = ? WHERE key = ?", (stored, key)
+        learned.store.submit(lambda connection, put=put: connection.execute(*put)).result()
+    learned.restart()
+    learned.turn()
+    learned.machine()
+    snapshot = learned.station.snapshot()
+    (alarm,) = [one for one in snapshot["alarms"] if one["id"] == "stored_unreadable"]
+    assert alarm["detail"] == "memory:m0, order:m0/VIB"
+    assert alarm["state"] == "LATCHED_UNACK", "until somebody has looked"
+    assert snapshot["counts"]["unreadable"] == 2
+    learned.feed(12, damage="unbalance", severity=1.2)
+    assert learned.machine()["verdict"] == "stop"
+    (order,) = learned.station.act.desk.open_orders()
+    assert order.number > learned.store.clock.wall() - 1000, "the CMMS knows the lower ones"
+    learned.restart()
+    assert learned.machine()["orders"] == [order.key]
+    assert learned.station.snapshot()["counts"]["unreadable"] == 0
+    with closing(open_readonly(learned.store.path)) as connection:
+        (aside,) = connection.execute(
+            "SELECT count(*) FROM meta WHERE key LIKE 'aside:%' AND value = ?", (stored,)
+        ).fetchone()
+    assert aside == 2
 
 
 def test_what_was_asked_for_last_is_answered_and_stays_done_when_the_station_ends(learned):

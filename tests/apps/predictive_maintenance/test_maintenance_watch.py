@@ -47,7 +47,8 @@ def test_each_condition_has_its_alarm_and_every_alarm_its_condition():
     seen = {
         *active(sources={"broker": "away"}), *active(unknown=("ghost",)), *active(lost=3),
         *active(inference="broken"), *active(orders="m0/VIB/1: disk full"), *active(refused=1),
-        *active(light="no answer"), *active(diagnostics=dict.fromkeys(ALL, "so")),
+        *active(light="no answer", unreadable=("memory:m0",)),
+        *active(diagnostics=dict.fromkeys(ALL, "so")),
         *machine(verdict=Verdict.STOP), *machine(verdict=Verdict.PLAN),
         *machine(wrong="flat line"), *machine(damaged="cut off"),
         *machine(temperature="temperature of 6554 °C"),
