@@ -88,9 +88,7 @@ class Act:
         self._occupied = np.array([patient is not None for patient in patients], bool)
         self._told = {kind: self._in_force(kind) for kind in KINDS}
         self._begun: float | None = None
-        self._known_since = {
-            kind: np.full(len(self._beds), np.nan) for kind in (RISK, EXTREME)
-        }
+        self._known_since = {kind: np.full(len(self._beds), np.nan) for kind in (RISK, EXTREME)}
 
     def __call__(self, decision: Decision) -> None:
         """Call for what is new, worse or over; nothing else is touched."""
