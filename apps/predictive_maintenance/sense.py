@@ -20,7 +20,7 @@ from common.quality import Quality
 
 MOST_UNKNOWN = 100
 """Unknown assets that are remembered at a time; the records of all are counted."""
-BESIDE = ("rpm", "load", "temperature_c")
+BESIDE = ("rpm", "rpm_change", "load", "temperature_c")
 REMEMBERED = 64
 """Records of each machine: one that is sent again (QoS 1) is among the last that came."""
 WRAP = 1 << 32

@@ -25,8 +25,8 @@ class Status:
     """The last that gave a zone."""
     not_compared: str = ""
     """Why its last judged record could be compared with no level; empty: it was compared."""
-    ran_unjudged_since: float | None = None
-    """In the records' own time; None: it was judged and compared, or it stands still."""
+    ran_unjudged_s: float = 0.0
+    """For how long it ran since it was last judged and compared, in the records' own time."""
     records: int = 0
     bad: int = 0
 
@@ -44,6 +44,7 @@ class Plant:
         status = self.machines.get(health.asset)
         if status is None:
             return
+        before = status.health
         status.health, status.decision = health, decision
         status.records += 1
         status.bad += health.quality is not Quality.GOOD
@@ -51,11 +52,11 @@ class Plant:
             status.judged, status.judged_decision = health, decision
             status.not_compared = "" if has_level(health, decision) else health.reason
         self.verdicts[decision.verdict.value if health.judged else "not_judged"] += 1
-        stands = health.state.motion is Motion.STOPPED or health.quality is not Quality.GOOD
-        if stands or (health.judged and not status.not_compared):
-            status.ran_unjudged_since = None
-        elif status.ran_unjudged_since is None:
-            status.ran_unjudged_since = health.at_s
+        if health.judged and not status.not_compared:
+            status.ran_unjudged_s = 0.0
+        elif health.quality is Quality.GOOD and before is not None:
+            runs = Motion.STOPPED not in (before.state.motion, health.state.motion)
+            status.ran_unjudged_s += health.at_s - before.at_s if runs else 0.0
 
     def forget(self, asset: str) -> None:
         """Nothing of before holds: it was repaired, has a new baseline, or is here no more."""
@@ -69,14 +70,14 @@ class Plant:
     ) -> MachineCondition:
         """One machine as the alarms see it; `damaged` is what is wrong with its baseline."""
         status = self.machines[asset]
-        health, since = status.health, status.ran_unjudged_since
+        health = status.health
         wrong = health.reason if health and health.quality is not Quality.GOOD else ""
         stopping = [e for e in memory.evidence if e.verdict is Verdict.STOP]
         return MachineCondition(
             memory.verdict,
             "; ".join(e.sentence for e in stopping or memory.evidence[:1]),
             frozenset(e.kind for e in stopping), wrong, age_s,
-            health.at_s - since if health and since is not None else 0.0, damaged,
+            status.ran_unjudged_s, damaged,
             health.temperature_fault if health else "",
         )  # fmt: skip
 

@@ -32,7 +32,7 @@ class MachineCondition:
     age_s: float | None = None
     """Since its last record; None: none came since the start."""
     unjudged_s: float = 0.0
-    """For how long it has run without being judged, or compared with anything."""
+    """For how long it ran since it was last judged, and compared with something."""
     damaged: str = ""
     """Why its baseline cannot be read; empty where it can, or there is none."""
     temperature: str = ""
@@ -136,5 +136,5 @@ def _of_machine(machine: MachineCondition, now: Condition) -> dict[str, str]:
         "temperature": machine.temperature,
         "silent": f"since {age:.0f} s" if silent else "",
         "baseline": machine.damaged,
-        "unjudged": f"since {machine.unjudged_s / 3600:.0f} h" if unjudged else "",
+        "unjudged": f"for {machine.unjudged_s / 3600:.0f} h" if unjudged else "",
     }

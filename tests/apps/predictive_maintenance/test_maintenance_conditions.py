@@ -98,6 +98,19 @@ def test_a_machine_that_is_compared_with_nothing_says_so(no_zone, rpm, why):
     assert ("not compared" in str(row)) is bool(why)
 
 
+@pytest.mark.parametrize("between", [{"noise": 0.0, "velocity": 0.0}, {"rpm": 0.0}])
+def test_neither_a_bad_record_nor_a_stop_begins_the_day_anew(no_zone, between):
+    no_zone.rotors.machines["m0"] = Machine(name="Fan 0")
+    hours = 0
+    while "machine_unjudged.m0" not in alarms(no_zone):
+        for changes in (*[{"rpm": 1700.0}] * 4, between):
+            no_zone.clock.sleep(3600.0)
+            measure(no_zone, hours, **changes)
+            hours += 1
+        assert hours < 60
+    assert hours > 24
+
+
 def row_of(machine):
     return table([Document(machine)], Freshness(0.0), "")
 

@@ -237,6 +237,10 @@ def test_values_that_come_alone_do_not_replace_each_other(clock, source, sense):
     source.put(reading("m0", rpm=None))
     (window,) = sense(0.0).data
     assert (window.rpm, window.temperature_c) == (None, 61.0), "each ages by itself"
+    source.put(reading("m0", acceleration=nothing, rpm=None, rpm_change=300.0))
+    source.put(reading("m0", rpm_change=None))
+    (window,) = sense(0.0).data
+    assert window.rpm_change == 300.0
 
 
 def test_a_batch_has_each_machine_once_and_nothing_is_lost(source, sense):
