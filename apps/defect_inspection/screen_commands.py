@@ -52,7 +52,9 @@ def _overrule(station: str) -> None:
             )
             st.text_input(tr("Reason"), key=_key("ls-why"), max_chars=500)
             st.caption(tr("Kept as a label beside the verdict; what the PLC was told stays."))
-            st.form_submit_button(tr("Overrule"), on_click=_overruled, args=(station,))
+            st.form_submit_button(
+                tr("Overrule"), on_click=_overruled, args=(station,), disabled=not rows
+            )
 
 
 def _list_parts(station: str) -> None:

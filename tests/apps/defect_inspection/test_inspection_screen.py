@@ -173,6 +173,12 @@ def test_overruling_a_verdict_with_a_reason(var: Any, api: Any) -> None:
     assert page.text_input(key="ls-why-1").value == ""
 
 
+def test_without_a_part_nothing_can_be_overruled(var: Any, api: Any) -> None:
+    var.station().say(api_port=api.port)
+    (button,) = [one for one in signed_in().button if one.label == "Overrule"]
+    assert button.disabled
+
+
 def test_resetting_the_line_with_a_reason(var: Any, api: Any) -> None:
     var.station().say(api_port=api.port)
     page = signed_in()
