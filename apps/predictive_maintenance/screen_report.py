@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from apps.predictive_maintenance import screen_detail
 from apps.predictive_maintenance.screen_table import VERDICTS
 from common.records import Record
 from common.screen.app_screen import Said, Trend
@@ -60,5 +61,8 @@ class VerdictTally:
                           m=count(len(self._machines.get(verdict, ())))))
             for verdict, (_, word) in VERDICTS.items()
         ]  # fmt: skip
-        frequent = [f"{kind} {count(n)}" for kind, n in self._kinds.most_common(3)]
+        frequent = [
+            f"{tr(screen_detail.KINDS.get(kind, kind))} {count(n)}"
+            for kind, n in self._kinds.most_common(3)
+        ]
         return [*told, (tr("Most frequent evidence"), ", ".join(frequent) or tr("none"))]

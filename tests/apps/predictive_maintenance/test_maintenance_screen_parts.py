@@ -203,7 +203,7 @@ def test_a_report_counts_verdicts_that_began_and_their_machines() -> None:
     assert said["plan"] == "2 times, 2 machines"
     assert said["stop"] == "1 times, 1 machines"
     assert said["run"] == "0 times, 0 machines"
-    assert said["Most frequent evidence"] == "velocity 4"
+    assert said["Most frequent evidence"] == "Velocity 4"
 
 
 def test_a_machine_that_falls_apart_does_not_flatten_the_trend() -> None:
