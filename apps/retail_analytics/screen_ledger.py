@@ -138,7 +138,7 @@ def _piece(record: Document, line: Document, direction: str) -> Piece | None:
         return None
     k, partial = record.whole("k") or 0, record.flag("partial") is True
     if record.flag("usable") is not True:
-        return Piece(start, end, None, reason_of(record) or "?", partial, k)
+        return Piece(start, end, None, reason_of(record), partial, k)
     since = line.number(f"{direction}_since")
     first = since if since is not None and end - HOUR_S <= since <= start else start
     count = line.whole(direction)
@@ -146,10 +146,10 @@ def _piece(record: Document, line: Document, direction: str) -> Piece | None:
 
 
 def reason_of(record: Document) -> str:
-    """What blinded a camera for the longest part of an interval."""
+    """What blinded a camera for the longest part of an interval of which nothing is told."""
     reasons = record.at("quality").at("reasons")
     found = [(reasons.number(name) or 0.0, name) for name in reasons.names()]
-    return max(found)[1] if found else ""
+    return max(found)[1] if found else "partial" if record.flag("partial") else "?"
 
 
 def _not_told_later(pieces: list[Piece]) -> list[Piece]:

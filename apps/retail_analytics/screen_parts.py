@@ -29,7 +29,8 @@ REASONS = {
     "dark": mark("dark"), "blocked": mark("covered"), "frozen": mark("frozen"),
     "moved": mark("moved"), "no view for": mark("no picture"), "size": mark("picture size"),
     "slow": mark("too few pictures"), "gone": mark("no picture"), "gap": mark("no picture"),
-    "model": mark("the network fails"), "starting": mark("starting"), "?": mark("unknown"),
+    "model": mark("the network fails"), "starting": mark("starting"),
+    "partial": mark("too short a part"), "clock": mark("wrong clock"), "?": mark("unknown"),
 }  # fmt: skip
 """Why time was not observed, by the first word of the station's reason."""
 

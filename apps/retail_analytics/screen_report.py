@@ -53,8 +53,7 @@ class ShopTally:
 
     def __init__(self) -> None:
         self._told: Counter[str] = Counter()
-        self._hidden: Counter[str] = Counter()
-        self._intervals = self._unusable = self._partial = 0
+        self._hidden = self._intervals = self._unusable = self._partial = 0
         self._reasons: Counter[str] = Counter()
 
     def add(self, record: Record) -> None:
@@ -64,25 +63,26 @@ class ShopTally:
         self._partial += body.flag("partial") is True
         if body.flag("usable") is not True:
             self._unusable += 1
-            self._reasons[reason_of(body) or "?"] += 1
+            self._reasons[reason_of(body)] += 1
             return
         for line in body.documents("lines"):
             for direction in ("in", "out"):
                 value = line.whole(direction)
-                self._told[direction] += value or 0
-                self._hidden[direction] += value is None
+                if value is None:
+                    self._hidden += 1
+                else:
+                    self._told[direction] += value
 
     def said(self) -> list[Said]:
         """Entries and exits that were told, and how much was not."""
         why = ", ".join(
             f"{reason_text(reason)} {count(n)}" for reason, n in self._reasons.most_common(3)
         )
-        hidden = sum(self._hidden.values())
         share = 100 * self._unusable / self._intervals if self._intervals else None
         return [
-            (tr("Entered, told"), count(self._told["in"])),
-            (tr("Left, told"), count(self._told["out"])),
-            (tr("Counts suppressed or told later"), count(hidden)),
+            (tr("Entered, told"), count(self._told.get("in"))),
+            (tr("Left, told"), count(self._told.get("out"))),
+            (tr("Counts suppressed or told later"), count(self._hidden)),
             (tr("Intervals not usable"), f"{count(self._unusable)} ({measure(share, '%')})"),
             (tr("Intervals in part"), count(self._partial)),
             (tr("Why not observed"), why or tr("none")),

@@ -95,7 +95,7 @@ def _untold(title: str, record: Document) -> tuple[object, ...]:
 
 def _why(record: Document) -> Html:
     if record.flag("usable") is not True:
-        text = tr("not observed: {why}", why=reason_text(reason_of(record) or "?"))
+        text = tr("not observed: {why}", why=reason_text(reason_of(record)))
         return element("span", text, cls="rt-not-observed")
     k = count(record.whole("k"))
     return element("span", tr("suppressed: fewer than {k} people", k=k), cls="rt-suppressed")

@@ -217,7 +217,7 @@ def test_it_speaks_german(place: shop.ShopFolder) -> None:
     place.say()
     for view, part in (
         ("now", "Jetzt im Laden, von 40"), ("compare", "Tagessumme"),
-        ("setup", "Für Ingenieure"), ("privacy", "Noch keine Erklärung"),
+        ("setup", "Für Techniker"), ("privacy", "Noch keine Erklärung"),
     ):  # fmt: skip
         assert part in text(start(lang="de", view=view))
 

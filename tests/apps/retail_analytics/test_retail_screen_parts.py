@@ -45,6 +45,7 @@ from apps.retail_analytics.screen_draft import (
     wrong_with,
 )
 from apps.retail_analytics.screen_ledger import Slot, pieces_of, slots_of
+from apps.retail_analytics.screen_parts import reason_text
 from apps.retail_analytics.screen_privacy import markdown
 from apps.retail_analytics.screen_report import TRENDS, ShopTally
 from apps.retail_analytics.screen_zones import zones_html
@@ -287,6 +288,13 @@ def test_stays_that_are_not_told_say_why() -> None:
     assert "No interval was published today." in zones_html([])
 
 
+def test_why_an_interval_says_nothing_is_always_said() -> None:
+    cut = shop.blind(shop.floor(NOON)) | {"partial": True}
+    cut["quality"] = cut["quality"] | {"reasons": {}}
+    assert zones_html(documents(cut)).count("not observed: too short a part") == 3
+    assert reason_text("clock") == "wrong clock"
+
+
 def test_reports_count_what_was_told_and_what_was_not() -> None:
     tally = ShopTally()
     bodies = (shop.door(NOON, 20), shop.door(NOON + 900, None), shop.blind(shop.door(NOON, 1)))
@@ -298,6 +306,7 @@ def test_reports_count_what_was_told_and_what_was_not() -> None:
     assert said["Counts suppressed or told later"] == "2"
     assert said["Intervals not usable"] == "1 (33\u202f%)"
     assert said["Why not observed"] == "dark 1"
+    assert dict(ShopTally().said())["Entered, told"] == "–"  # nothing told is no zero
     courses = [[trend.value(record) for record in found] for trend in TRENDS]
     assert courses[0] == [20, None, None]
     assert courses[2] == [99.0, 99.0, pytest.approx(9.9)]
