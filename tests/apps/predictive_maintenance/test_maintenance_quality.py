@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.predictive_maintenance.config import Machine, QualityRules
+from apps.predictive_maintenance.config import APP, Machine, QualityRules
 from apps.predictive_maintenance.domain import Window
 from apps.predictive_maintenance.signal_quality import record_faults, window_fault
+from common.screen import language
 
 RULES = QualityRules()
 NOISE = np.random.default_rng(1).standard_normal(4096).astype(np.float32)
@@ -90,3 +91,24 @@ def test_a_rate_in_khz_is_refused_where_none_is_configured():
 
 def test_the_number_of_axes_is_as_configured():
     assert "configured are 3" in window_fault(GOOD, Machine(axes=3), RULES)
+
+
+@pytest.mark.parametrize(
+    ("said", "german"),
+    [
+        (fault(np.full(4096, 3.0)), "gerade Linie bei 3 m/s²"),
+        (f"axis 2: {fault(NOISE + 50)}", "Achse 2: Nullpunkt um 50 m/s² verschoben"),
+        (fault(NOISE.clip(-1.5, 1.5)), "abgeschnitten: "),
+        (fault(NOISE * np.nan), "enthält NaN"),
+        (window_fault(replace(GOOD, fs_hz=25.6), Machine(), RULES), "Abtastrate 25.6 Hz; "),
+        (window_fault(GOOD, Machine(axes=3), RULES), "1 Achsen; eingetragen sind 3"),
+        (window_fault(replace(GOOD, rpm=np.nan), Machine(), RULES), "rpm ist keine "),
+    ],
+)
+def test_what_is_wrong_is_said_in_german_too(said, german):
+    language.add_words(APP / "words")
+    language.use("de")
+    try:
+        assert language.heard(said).startswith(german)
+    finally:
+        language.use("en")
