@@ -7,7 +7,6 @@ from common import audit
 from common.clock import HeldClock
 from common.storage.queries import latest, open_readonly
 from common.users import User
-from tests.apps.predictive_maintenance.conftest import Rotors
 from tests.apps.predictive_maintenance.maintenance_rig import (
     FakeLight,
     FakeSource,
@@ -16,6 +15,7 @@ from tests.apps.predictive_maintenance.maintenance_rig import (
     open_store,
     settings_for,
 )
+from tests.apps.predictive_maintenance.rotors import Rotors
 
 ANNA, ERIC = User("anna", "operator"), User("eric", "engineer")
 HEALTHY = 60

@@ -11,18 +11,11 @@ from common.ports import LightState, VibrationReading
 from common.screen.document import Document
 from common.screen.freshness import Freshness
 from tests.apps.predictive_maintenance.maintenance_rig import of_window
-from tests.apps.predictive_maintenance.station_rig import ANNA, HEALTHY, Rig
+from tests.apps.predictive_maintenance.station_rig import ANNA, HEALTHY
 
 FS, SAMPLES = 12_800.0, 4096
 HZ = 25.0
 FLAT = np.ones((2, SAMPLES), np.float32)
-
-
-@pytest.fixture
-def rig(tmp_path):
-    made = Rig(tmp_path)
-    yield made
-    made.stop()
 
 
 @pytest.fixture

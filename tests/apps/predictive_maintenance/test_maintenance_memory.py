@@ -12,21 +12,11 @@ from common.storage.queries import open_readonly
 from tests.apps.predictive_maintenance.maintenance_rig import decision, evidence, of_window
 from tests.apps.predictive_maintenance.station_rig import (
     ANNA,
-    HEALTHY,
     NO_AUDIT,
     NO_RECORDS,
     RECORDS_AGAIN,
     Rig,
 )
-
-
-@pytest.fixture
-def learned(tmp_path):
-    rig = Rig(tmp_path)
-    rig.feed(HEALTHY)
-    rig.learn()
-    yield rig
-    rig.stop()
 
 
 def stand(rig, records=3):

@@ -15,7 +15,6 @@ from common.telemetry.topics import Identity
 from common.telemetry.uplink import Uplink
 from common.telemetry.webhook import Webhook, WebhookSettings
 from hardware.virtual_cmms import Book, build_api
-from tests.apps.predictive_maintenance.conftest import Rotors
 from tests.apps.predictive_maintenance.maintenance_rig import (
     FakeSource,
     build,
@@ -23,6 +22,7 @@ from tests.apps.predictive_maintenance.maintenance_rig import (
     open_store,
     settings_for,
 )
+from tests.apps.predictive_maintenance.rotors import Rotors
 from tests.common.telemetry.uplink_rig import MOSQUITTO, NO_MOSQUITTO, Listener, a_broker
 
 SELF = Identity("acme", "plant1", "hall2", "pm01", "predictive_maintenance")

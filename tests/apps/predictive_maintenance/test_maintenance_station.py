@@ -26,20 +26,6 @@ from tests.apps.predictive_maintenance.maintenance_rig import (
 from tests.apps.predictive_maintenance.station_rig import ANNA, HEALTHY, NO_AUDIT, Rig
 
 
-@pytest.fixture
-def rig(tmp_path):
-    made = Rig(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def learned(rig):
-    rig.feed(HEALTHY)
-    rig.learn()
-    return rig
-
-
 def test_a_healthy_machine_runs_and_says_why_it_is_not_compared_yet(rig):
     rig.feed(4)
     found = rig.machine()

@@ -11,7 +11,6 @@ from apps.predictive_maintenance.domain import Verdict, Window
 from apps.predictive_maintenance.signal_quality import temperature_fault
 from common.quality import Quality
 from tests.apps.predictive_maintenance.maintenance_rig import of_window
-from tests.apps.predictive_maintenance.station_rig import Rig
 
 LIMIT_C = 95.0
 LIMITED = Machine(temperature_alarm_c=LIMIT_C)
@@ -20,13 +19,12 @@ WINDOW = Window("m0", FLAT, 25_600.0, 0.0, 0.0)
 
 
 @pytest.fixture
-def rig(tmp_path):
-    made = Rig(tmp_path)
-    machine = made.rotors.machines["m0"]
-    made.rotors.machines["m0"] = replace(machine, temperature_alarm_c=LIMIT_C)
-    made.restart()
-    yield made
-    made.stop()
+def rig(rig):
+    """m0's bearing has a limit."""
+    machine = rig.rotors.machines["m0"]
+    rig.rotors.machines["m0"] = replace(machine, temperature_alarm_c=LIMIT_C)
+    rig.restart()
+    return rig
 
 
 def feed(rig, count, **changes):
