@@ -140,6 +140,8 @@ class PlcView:
     recipe_id: int
     refused: int = 0
     """Triggers since the start that name no new part: id 0, or one used just before."""
+    stale: int = 0
+    """Triggers since the start that were found too late: their part may be gone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -119,14 +119,15 @@ class Station:
         self.tally = Tally()
         self.failures: dict[str, str] = {}
         """Device → cause, as long as it lasts."""
-        self.bad_pictures = self.late = self.unknown_recipe = self.refused_ids = ""
+        self.bad_pictures = self.late = self.unknown_recipe = ""
+        self.refused_ids = self.stale_triggers = ""
         self.beats = self.batch = 0
         self.last_work = parts.clock.monotonic()
         self.golden = golden
         wait_s = settings.line.challenge_wait_s
         self.challenge = ChallengeTest(act, recorder.challenge, wait_s)
         self._golden_due, self._part_failed = 0.0, False
-        self._recipe_id, self._refused = -1, 0
+        self._recipe_id, self._refused, self._stale = -1, 0, 0
         self._snapshot_due = 0.0
         self._commands = Commands(self)
         self._queue = CommandQueue()
@@ -195,7 +196,7 @@ class Station:
                 self.failures.pop("inference", None)
                 self._worked()
         if decision.part_id:
-            self.refused_ids = ""
+            self.refused_ids = self.stale_triggers = ""
             self.tally.add(decision, self.parts.clock.monotonic())
             self.challenge.note(decision)
             reason = decision.reasons[0] if decision.reasons else ""
@@ -208,9 +209,10 @@ class Station:
         plc = self.parts.gate.view()
         if plc and self.tally.confirm(plc.confirmed_id):
             self.pipeline.state = rules.confirm(self.pipeline.state, plc.confirmed_id)
-        if plc and plc.refused > self._refused:
-            more, self._refused = plc.refused - self._refused, plc.refused
-            self.refused_ids = f"{plc.refused} triggers since the start, {more} just now"
+        if plc:
+            self.refused_ids = _more(plc.refused, self._refused) or self.refused_ids
+            self.stale_triggers = _more(plc.stale, self._stale) or self.stale_triggers
+            self._refused, self._stale = plc.refused, plc.stale
         if plc and plc.recipe_id != self._recipe_id:
             self._follow_recipe(plc.recipe_id)
         if now < self._snapshot_due:
@@ -231,6 +233,7 @@ class Station:
             self.late,
             self.unknown_recipe,
             self.refused_ids,
+            self.stale_triggers,
             self._diagnostics.details(self._snapshots.last.get("host", {}), link),
         )
         for alarm_id, detail in active_alarms(condition).items():
@@ -286,3 +289,8 @@ def _alarm_source(fault: Fault, parts: Parts) -> str:
     if fault.device == parts.gate.name:
         return "plc"
     return "camera" if fault.device == parts.camera.name else "inference"
+
+
+def _more(now: int, before: int) -> str:
+    """What is told of a count of triggers that has risen; empty when it has not."""
+    return f"{now} triggers since the start, {now - before} just now" if now > before else ""

@@ -27,6 +27,7 @@ class Condition:
     late: str = ""
     unknown_recipe: str = ""
     refused_ids: str = ""
+    stale_triggers: str = ""
     diagnostics: Mapping[str, str] = field(default_factory=well)
     """What the station tells of itself."""
 
@@ -43,6 +44,7 @@ def active_alarms(now: Condition) -> dict[str, str]:
         "confirm_missing": "the confirm eye saw nothing" if faults & CONFIRM_MISSING else "",
         "track_lost": "the PLC does not know where parts are" if faults & TRACK_LOST else "",
         "part_ids_refused": now.refused_ids,
+        "triggers_stale": now.stale_triggers,
         "line_stopped": now.line.line_stop,
         "challenge_failed": _failed(challenge.passed) if challenge else "",
         "camera_failed": now.failures.get("camera", ""),

@@ -46,6 +46,8 @@ class Handshake:
         """Parts whose ids were skipped: they passed the camera without a trigger we took."""
         self.refused = 0
         """Triggers with id 0 or a repeated id."""
+        self.stale = 0
+        """Triggers found so late that their part may be gone."""
         self.error = self.line_stop = self.challenge = False
         self.recipe_acked: int | None = None
         self.recipe_refused: int | None = None
@@ -71,7 +73,7 @@ class Handshake:
         """A reading that was asked for and came at these monotonic seconds; a trigger that
         is to be taken, if any.
         """
-        was_ready, before = self.ready and self._fresh(now), self._looked_at
+        was_ready, before = self.ready, self._looked_at if self._fresh(now) else None
         self.plc, self._looked_at = plc, asked
         self.watch.see(plc.heartbeat, now)
         self._pulse_over = 0 < self.pass_pulse_s <= now - self._pulse_since
@@ -196,6 +198,7 @@ class Handshake:
             line_speed_mm_s=plc.line_speed_mm_s,
             recipe_id=plc.recipe_id,
             refused=self.refused,
+            stale=self.stale,
         )
 
     # --- one reading ------------------------------------------------------------------
@@ -222,6 +225,7 @@ class Handshake:
             return None
         if before is None or not is_ready:  # by the time we are ready this part may be gone
             self._stale_id = plc.part_id
+            self.stale += before is None
             self._miss()
             return None
         return self._take(plc, before)

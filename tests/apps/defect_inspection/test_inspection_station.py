@@ -208,6 +208,20 @@ def test_triggers_that_name_no_new_part_are_an_alarm_until_one_does(station, gat
     assert alarms(station)["part_ids_refused"] is State.RTNUN
 
 
+def test_triggers_that_are_all_found_too_late_are_an_alarm_until_one_is_taken(
+    station, gate, see, clock
+):
+    see(())
+    for stale in range(1, 20):
+        gate.say(stale=stale)
+        clock.sleep(0.5)
+        settle(station)
+    assert alarms(station)["triggers_stale"] is State.UNACK
+    feed(station, gate, 1)
+    settle(station)
+    assert alarms(station)["triggers_stale"] is State.RTNUN
+
+
 def test_a_failed_inference_costs_its_part_and_says_so(station, gate):
     def fail():
         raise RuntimeFailure("onnxruntime", "inference failed")

@@ -228,8 +228,22 @@ def test_a_trigger_found_after_a_long_pause_is_not_taken(make_gate, plc, clock):
     gate = ready(make_gate(trigger_age_s=0.1), plc)
     clock.sleep(0.2)
     plc.say(TRIGGERED, 1, beats=1)
-    assert gate.wait_for_part(0) is None
+    for _ in range(3):
+        assert gate.wait_for_part(0) is None
     assert Status.MISSED_TRIGGER in plc.vision.status
+    assert gate.view().stale == 1
+
+
+def test_behind_a_plc_that_always_answers_late_every_trigger_is_told_as_missed(
+    make_gate, plc, clock
+):
+    gate = ready(make_gate(trigger_age_s=0.15), plc)
+    for part in (1, 2, 3):
+        for control in (ENABLED, TRIGGERED):
+            plc.say(control, part, beats=1)
+            plc.meanwhile = lambda: clock.sleep(0.1)
+            assert gate.wait_for_part(0) is None
+    assert (gate.view().stale, gate.view().refused) == (3, 0)
 
 
 @pytest.mark.parametrize("held_s", [0.1, 0.2], ids=["still fresh", "too old"])
