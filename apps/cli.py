@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong usage or settings.
 
 import argparse
 import logging
+import math
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     except LinesideError as error:
         print(f"lineside: {error}", file=sys.stderr)
         return FAILED
+    except OSError as error:
+        if error.filename is None:  # no file that somebody named: a bug keeps its traceback
+            raise
+        print(f"lineside: {error.filename}: {error.strerror}", file=sys.stderr)
+        return FAILED
+    except EOFError:
+        print("lineside: no password was given: ask at a terminal", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         return FAILED
 
@@ -45,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     _run_options(_command(commands, "run", "one station, for real", app=True))
     _demo_options(_command(commands, "demo", "the whole plant in software"))
     screen = _command(commands, "screen", "the operator screens")
-    screen.add_argument("--port", type=int, default=8501)
+    screen.add_argument("--port", type=_port, default=8501)
     _evaluate_options(_command(commands, "evaluate", "accuracy on data", app=True))
     _bench_options(_command(commands, "bench", "speed beside the bare parts"))
     _quantize_options(_command(commands, "quantize", "a smaller file, if it sees enough"))
@@ -80,6 +89,20 @@ def _command(
     return command
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1024 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port from 1024 to 65535 is needed")
+    return port
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:  # nan is neither
+        raise argparse.ArgumentTypeError("more than 0 s are needed")
+    return seconds
+
+
 def _config_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, help="default: the app's own app.toml")
     command.add_argument(
@@ -99,7 +122,7 @@ def _run_options(command: argparse.ArgumentParser) -> None:
 
 def _demo_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("apps", nargs="*", choices=[*APPS, []], metavar="APP")
-    command.add_argument("--for", type=float, dest="seconds", metavar="SECONDS")
+    command.add_argument("--for", type=_seconds, dest="seconds", metavar="SECONDS")
     command.add_argument("--json", action="store_true", help="figures at the end")
     command.add_argument("--no-screen", action="store_true")
     _config_options(command)
@@ -207,7 +230,7 @@ def _baseline_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("asset")
     command.add_argument("--station", default="predictive-maintenance")
     command.add_argument("--user", help="who asks; the station wants to know the password")
-    command.add_argument("--port", type=int, default=8102, help="of the station's API")
+    command.add_argument("--port", type=_port, default=8102, help="of the station's API")
     todo = command.add_mutually_exclusive_group()
     todo.add_argument("--learn", action="store_true", help="from all rows on record")
     todo.add_argument("--between", type=float, nargs=2, metavar=("START", "END"),

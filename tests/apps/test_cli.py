@@ -120,6 +120,49 @@ def test_an_unreadable_settings_file(capsys, tmp_path):
     assert str(missing) in error
 
 
+def test_a_folder_that_cannot_be_made_is_one_clear_line(capsys, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    code, error = failed(capsys, "run", "patient_monitoring", "--var", file,
+                         "--set", "simulation.enabled=false")  # fmt: skip
+    assert code == 1
+    assert str(file / "patient-monitoring") in error
+
+
+def test_an_error_of_the_system_that_names_no_file_is_a_bug_and_keeps_its_traceback(
+    monkeypatch,
+):
+    def broken(options):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr("apps.carry_out.doctor", broken)
+    with pytest.raises(OSError, match="Bad file"):
+        main(["doctor"])
+
+
+def test_a_password_is_asked_for_at_a_terminal(capsys, tmp_path, monkeypatch):
+    def nobody(prompt):
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody)
+    (tmp_path / "press-1").mkdir()
+    code, error = failed(capsys, "user", "press-1", "eve", "--var", tmp_path)
+    assert code == 2
+    assert "no password" in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("screen", "--port", "99999"), ("screen", "--port", "80"), ("demo", "--for", "-5"),
+     ("demo", "--for", "nan"), ("demo", "--for", "soon")],
+)  # fmt: skip
+def test_a_port_or_a_time_that_is_none_is_refused(capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 2
+    assert f"argument {words[1]}" in capsys.readouterr().err
+
+
 def test_users_are_added_to_stations_that_exist(capsys, tmp_path):
     code, error = failed(capsys, "user", "nowhere", "eve", "--var", tmp_path)
     assert code == 2
