@@ -4,6 +4,7 @@ Every part is a process of its own, as it is in a plant; the demo only starts th
 at them from outside as an operator would, and counts at the end.
 """
 
+import math
 import os
 import shutil
 import signal
@@ -67,14 +68,14 @@ class Player:
         except httpx.HTTPError:
             return {}
 
-    def until_seen(self, started: float) -> float:
+    def until_seen(self, started: float, patience_s: float) -> float:
         """Seconds from `started` until the app has shown that it works."""
         show = SHOWS[self.app]
-        while time.monotonic() - started < START_S:
+        while time.monotonic() - started < patience_s:
             if show.seen(self.state()):
                 return time.monotonic() - started
             time.sleep(0.2)
-        raise LinesideError(f"{self.app}: no {show.sign} within {START_S:g} s")
+        raise LinesideError(f"{self.app}: no {show.sign} within {patience_s:g} s")
 
 
 def play(plan: Plan) -> dict[str, Any]:
@@ -82,6 +83,8 @@ def play(plan: Plan) -> dict[str, Any]:
     started = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind
     plan.var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if plan.screen:
+        _check_screen_port()
     with ExitStack() as plant:
         port = plant.enter_context(broker(plan.var))
         archive = plan.var / "archive.sqlite"
@@ -90,12 +93,24 @@ def play(plan: Plan) -> dict[str, Any]:
         if plan.screen:
             plant.enter_context(ended(open_screen(SCREEN_PORT, plan.var)))
         _say(plan, players, port)
-        first = {player.app: player.until_seen(started) for player in players}
+        patience_s = math.inf if plan.seconds is None else START_S  # who looks on can wait
+        first = {player.app: player.until_seen(started, patience_s) for player in players}
         if not plan.quiet:
             for app, seconds in first.items():
                 print(f"{app}: {SHOWS[app].sign} after {seconds:.1f} s")  # noqa: T201
         _wait(plan, started, players)
         return _figures(players, first, archive if port else None)
+
+
+def _check_screen_port() -> None:
+    """Another demo's screens show another plant: raises ConfigError where they are served."""
+    try:
+        socket.create_server(("127.0.0.1", SCREEN_PORT)).close()
+    except OSError as error:
+        raise ConfigError(
+            f"port {SCREEN_PORT}, where the screens are served, is taken ({error.strerror}): "
+            "end what serves there, or play without (--no-screen)"
+        ) from error
 
 
 def _player(plan: Plan, app: str, port: int | None, plant: ExitStack) -> Player:

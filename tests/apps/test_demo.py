@@ -1,11 +1,16 @@
 """The demo is the smoke test of everything: real processes, real TCP, a real broker."""
 
 import json
+import math
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from apps import demo
+from common.errors import ConfigError, LinesideError
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,3 +32,25 @@ def test_boards_are_rejected_and_every_part_is_accounted_for(tmp_path):
     assert inspection["passed_without_pass"] == 0
     assert inspection["unaccounted"] == 0
     assert any((tmp_path / "defect-inspection" / "pictures").iterdir())
+
+
+def test_who_looks_on_waits_for_a_slow_machine_and_a_smoke_test_does_not(monkeypatch):
+    states = iter([{}, {}, {"beds": [{"priority": "HIGH"}]}])
+    player = demo.Player("patient_monitoring", None, None)
+    monkeypatch.setattr(demo.Player, "state", lambda _: next(states))
+    monkeypatch.setattr(demo.time, "sleep", lambda _: None)
+    began = demo.time.monotonic() - 100.0
+    with pytest.raises(LinesideError, match="no first nurse call within 60 s"):
+        player.until_seen(began, 60.0)
+    assert player.until_seen(began, math.inf) >= 100.0
+
+
+def test_screens_of_another_plant_are_not_taken_for_its_own(monkeypatch, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(demo, "SCREEN_PORT", taken.getsockname()[1])
+        plan = demo.Plan(("defect_inspection",), None, (), tmp_path, 1.0, screen=True,
+                         quiet=True)  # fmt: skip
+        monkeypatch.setattr(demo.signal, "signal", lambda *_: None)
+        with pytest.raises(ConfigError, match="is taken"):
+            demo.play(plan)
+    demo._check_screen_port()
