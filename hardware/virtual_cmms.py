@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,11 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log_level="warning", access_log=False, lifespan="off", ws="none",
         )
     )  # fmt: skip
-    log.info("%s; listening on %s:%d", SIMULATOR, given.host, given.port)
     if given.with_parent:
         watch = threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True)
         watch.start()
-    server.run()
+    with suppress(KeyboardInterrupt):  # Ctrl-C: the server ends in order, and raises it then
+        log.info("%s; listening on %s:%d", SIMULATOR, given.host, given.port)
+        server.run()
     return 0
 
 

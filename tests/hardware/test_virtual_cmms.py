@@ -1,5 +1,9 @@
 """The virtual CMMS: one order however often it comes, and it says what it is."""
 
+import signal
+import subprocess
+import sys
+
 import httpx
 import pytest
 
@@ -60,3 +64,15 @@ def test_an_outage_lasts_as_many_requests_as_asked(client):
 def test_orders_may_outlive_a_restart(tmp_path):
     Book(tmp_path / "orders.json").take(dict(ORDER))
     assert list(Book(tmp_path / "orders.json").orders) == [ORDER["external_ref"]]
+
+
+def test_ctrl_c_ends_it_without_a_traceback():
+    command = [sys.executable, "-m", "hardware.virtual_cmms", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert "SIMULATOR" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
