@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         description="SIMULATOR of a PLC with conveyor and rejector; it moves nothing real.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=5020, help="0 takes a free one")
+    parser.add_argument("--port", type=_port, default=5020, help="0 takes a free one")
     parser.add_argument("--word-order", choices=WORD_ORDERS, default=WORD_ORDERS[0])
     parser.add_argument("--stopped", action="store_true", help="wait for RUN before starting")
     parser.add_argument(
@@ -140,6 +140,12 @@ def _line_table(given: argparse.Namespace) -> dict[str, object]:
     return {
         field.name: getattr(given, field.name) for field in dataclasses.fields(LineSettings)
     }
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
 
 
 def _address(text: str) -> tuple[str, int]:

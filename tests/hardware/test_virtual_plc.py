@@ -426,6 +426,13 @@ def test_a_wrong_start_is_one_clear_line(options, code, message, caplog):
     assert message in caplog.text
 
 
+@pytest.mark.parametrize("port", ["99999", "-1", "five"])
+def test_a_port_that_is_none_is_refused(capsys, port):
+    with pytest.raises(SystemExit):
+        main(["--port", port])
+    assert "argument --port" in capsys.readouterr().err
+
+
 def test_help_says_that_it_is_a_simulator(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
