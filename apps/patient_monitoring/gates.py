@@ -21,7 +21,7 @@ UNUSABLE = BLOCKING & ~int(Flag.JUMP | Flag.IMPLAUSIBLE) | int(Flag.LOW_SIGNAL)
 FOOLED_BY_MOTION = (Sign.PULSE, Sign.SPO2, Sign.RR)
 UNDER_THE_OXIMETER = (Sign.PULSE, Sign.SPO2)
 TOGETHER_S = 60.0
-"""Pressures that were measured so far apart may well differ."""
+"""Pressures, or two rates, that were measured further apart may well differ."""
 PULSE_CONTRADICTS = {Extreme.BRADYCARDIA: 40.0, Extreme.TACHYCARDIA: 150.0}
 """A good pulse above (below) it: the ECG's low (high) rate is an artefact."""
 

@@ -21,6 +21,7 @@ from apps.patient_monitoring.domain import (
     Score,
     Sign,
 )
+from apps.patient_monitoring.gates import TOGETHER_S
 from apps.patient_monitoring.readings import Reading, Readings
 from apps.patient_monitoring.risk import RiskModel
 from apps.patient_monitoring.signs import SignBoard
@@ -172,13 +173,15 @@ def inputs(reading: Reading) -> Array:
     """[beds, parameters]: what NEWS2 is given.
 
     The pulse is the ECG's rate, else the oximeter's; where the two disagree it is the one
-    that scores higher, for nobody knows which is right.
+    that scores higher, for nobody knows which is right. A rate of long before the
+    oximeter's, taken by hand as a rule, stands for nothing that has changed since.
     """
-    value = reading.value
+    value, age_s = reading.value, reading.age_s
     heart, pulse = value[:, Sign.HR], value[:, Sign.PULSE]
     differ = reading.flags[:, Sign.HR] & int(Flag.DISAGREE) != 0
     higher = news2.points(Parameter.PULSE, pulse) > news2.points(Parameter.PULSE, heart)
-    rate = np.where(np.isnan(heart) | (differ & higher), pulse, heart)
+    old = np.isfinite(pulse) & (age_s[:, Sign.HR] > age_s[:, Sign.PULSE] + TOGETHER_S)
+    rate = np.where(np.isnan(heart) | old | (differ & higher), pulse, heart)
     order = (Sign.RR, Sign.SPO2, Sign.OXYGEN, Sign.SBP, Sign.HR, Sign.ACVPU, Sign.TEMP)
     found = value[:, order]
     found[:, Parameter.PULSE] = rate

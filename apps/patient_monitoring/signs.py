@@ -191,6 +191,8 @@ class SignBoard:
 
     def _disagreeing(self, value: Array, now: float) -> Array:
         apart = np.abs(value[:, Sign.HR] - value[:, Sign.PULSE]) > self._rules.disagree_per_min
+        for one, other in ((Sign.HR, Sign.PULSE), (Sign.PULSE, Sign.HR)):
+            apart &= self._at[:, one] <= self._at[:, other] + gates.TOGETHER_S
         self._disagree_since = since(self._disagree_since, apart, now)
         flags = np.zeros(value.shape, np.int32)
         long = now - self._disagree_since >= self._rules.disagree_s

@@ -259,6 +259,25 @@ def test_a_value_of_the_record_does_not_hide_that_its_monitor_falls_silent(gatew
     assert gateway.tile("1")["technical"] == ["device silent"]
 
 
+@pytest.mark.parametrize(("pulse", "points"), [(132, 3), (90, 0)])
+def test_a_rate_by_hand_does_not_stand_for_an_oximeter_that_goes_on(gateway, pulse, points):
+    streaming_pulse(gateway, 30, 118)
+    patient = gateway.tile("1")["patient"]
+    gateway.command("enter", bed="1", patient=patient, values={"HR": 118})
+    streaming_pulse(gateway, 30, 118)
+    assert gateway.tile("1")["score"]["parts"]["PULSE"] == 2
+    streaming_pulse(gateway, 150, pulse)
+    tile = gateway.tile("1")
+    assert tile["score"]["parts"]["PULSE"] == points
+    assert tile["technical"] == [], "what was measured at different times may well differ"
+
+
+def streaming_pulse(gateway, seconds, pulse):
+    for _ in range(seconds):
+        assert say(gateway, (Sign.PULSE, pulse), (Sign.SPO2, 97)) == "AA"
+        gateway.beat(1.0)
+
+
 # ------------------------------------------------------------------ what is taken back
 
 
