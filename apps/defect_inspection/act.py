@@ -7,6 +7,7 @@ PLC reject the part.
 import math
 
 from apps.defect_inspection.domain import Decision, Verdict
+from common.errors import WITHHELD
 from common.pipeline import Fault
 from common.ports import PartGate, PartResult, ResultCode
 
@@ -49,8 +50,13 @@ class Act:
         self._gate.request(line_stop, self.challenge_wanted)
 
     def safe_state(self, fault: Fault) -> None:
-        """Drop every permit; never raises."""
-        self._gate.safe_state(f"{fault.device}: {fault.cause}")
+        """Drop every permit; never raises.
+
+        None for a PASS that was withheld: the PLC has an answer that rejects this part, and
+        neither it nor vision has failed.
+        """
+        if fault.device != WITHHELD:
+            self._gate.safe_state(f"{fault.device}: {fault.cause}")
 
     def _result(self, decision: Decision) -> PartResult:
         worst = decision.worst

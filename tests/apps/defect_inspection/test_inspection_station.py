@@ -192,6 +192,7 @@ def test_a_pass_that_the_gate_withholds_is_late_and_no_dead_plc(station, gate, s
     settle(station)
     assert alarms(station) == {"late_verdicts": State.UNACK}
     assert "withheld: too late" in station.late
+    assert gate.reasons == [], "the PLC has its answer: no line stops for one late part"
     gate.answer = real
     feed(station, gate, 2)
     assert (gate.answers[-1].code, station.late) == (ResultCode.PASS, "")
