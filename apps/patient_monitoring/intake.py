@@ -123,8 +123,6 @@ class Intake:
         source.messages += 1
         self.counts["messages"] += 1
         self.counts["values"] += len(said.values)
-        for kind in (IDENTITY, CLOCK):
-            self.sources.settled(kind, said.bed)
         return True
 
     def _offset(self, source: Source, delay_s: float) -> float:

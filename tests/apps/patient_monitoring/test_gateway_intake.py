@@ -1,6 +1,7 @@
 """Who lies where, and that nobody's signs ever stand on another's tile."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -56,7 +57,20 @@ def test_signs_of_another_patient_are_refused_and_the_bed_is_told(gateway):
     assert tile["signs"]["SPO2"]["value"] == 97
     assert gateway.state("bed_identity/1") == "UNACK"
     assert gateway.state("bed_identity/2") == "NORM"
-    gateway.run(1, b1={})  # the right one again
+    gateway.run(31, b1={})  # the right one again
+    gateway.tile("1")
+    assert gateway.state("bed_identity/1") == "RTNUN"
+
+
+def test_a_wrong_monitor_is_told_as_long_as_it_speaks_beside_the_right_one(gateway):
+    wrong = partial(speak.observation, gateway.place("1"), "SIM2", "MON9", [(Sign.HR, 99.0, 0)])
+    for _ in range(5):
+        assert gateway.say(wrong(gateway.now())).startswith("AE another patient")
+        gateway.run(1, b1={})
+        gateway.tile("1")
+        assert gateway.state("bed_identity/1") == "UNACK"
+    assert gateway.board.alarm("bed_identity/1").occurrence == 1, "one alarm, not one a second"
+    gateway.run(30, b1={})
     gateway.tile("1")
     assert gateway.state("bed_identity/1") == "RTNUN"
 
