@@ -31,7 +31,8 @@ class ModbusSettings:
     fresh: its part may have moved on. 0 is without limit."""
     pass_deadline_s: float = setting(0.0, low=0.0, high=60.0, unit="s")
     """A PASS older than this is written as LATE: PLCs that see only the coils cannot check
-    the age themselves. 0 takes the line's deadline."""
+    the age themselves, nor whose pulse it is. For them it must be shorter than the shortest
+    time from part to part. 0 takes the line's deadline."""
     pass_pulse_s: float = setting(0.5, low=0.0, high=60.0, unit="s")
     """The coil PASS_PULSE falls after this where neither ResultAck nor the next trigger ends
     it before: it must not pass whatever comes next. 0 waits for those."""
