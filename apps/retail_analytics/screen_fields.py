@@ -4,6 +4,7 @@ The drawing lives in the session; every field writes into it as soon as it is le
 made anew when something else has changed what it shows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from common.screen.markup import element
 
 DRAFTS, TROUBLE, TURN = "rt-drafts", "rt-trouble", "rt-turn"
 """Keys in the session's state: drawings, what is no number, how often fields were remade."""
+Points = tuple[Point, ...]
 NEW = {LINE: mark("New line"), ZONE: mark("New zone"), MASK: mark("New mask")}
 
 
@@ -49,6 +51,12 @@ def draft(key: Key, in_force: Draft) -> Draft:
     if key not in drafts:
         drafts[key] = in_force
     return drafts[key]
+
+
+def drawn(key: Key) -> Draft:
+    """The drawing as it stands now: a button's own is as old as the page it was drawn on."""
+    found: Draft = st.session_state[DRAFTS][key]
+    return found
 
 
 def put(key: Key, changed: Draft) -> None:
@@ -97,19 +105,17 @@ def draw(key: Key, some: Draft) -> None:
     at = chosen(key, some)
     with st.container(horizontal=True, gap="small", key="rt-buttons"):
         for kind, name in NEW.items():
-            st.button(tr(name), key=f"rt-new-{kind}", on_click=_new, args=(key, some, kind))
+            st.button(tr(name), key=f"rt-new-{kind}", on_click=_new, args=(key, kind))
         st.button(
-            tr("Take the last point back"), key="rt-undo", on_click=_undo, args=(key, some)
+            tr("Take the last point back"), key="rt-undo", on_click=_reshape, args=(key, _undo)
         )
         if some.shapes[at].kind == LINE:
             st.button(
-                tr("Turn in and out round"),
-                key="rt-turn-round",
-                on_click=_turned,
-                args=(key, some),
-            )
+                tr("Turn in and out round"), key="rt-turn-round",
+                on_click=_reshape, args=(key, _turned),
+            )  # fmt: skip
         if some.shapes[at].kind != FLOOR:
-            st.button(tr("Remove it"), key="rt-remove", on_click=_removed, args=(key, some))
+            st.button(tr("Remove it"), key="rt-remove", on_click=_removed, args=(key,))
     _fields(key, some, at)
 
 
@@ -133,7 +139,7 @@ def _fields(key: Key, some: Draft, at: int) -> None:
 
 def _told(key: Key, at: int) -> dict[str, Any]:
     """What every field of a shape does when it is left."""
-    return {"on_change": _edited, "args": (key, at)}
+    return {"on_change": _edited, "args": (key, at, st.session_state.get(TURN, 0))}
 
 
 def _queue(key: Key, some: Draft, at: int) -> None:
@@ -161,48 +167,55 @@ def _hint(kind: str) -> str:
 
 
 def add_point(key: Key, spot: Point) -> None:
-    """A click in the picture: one more point of what is chosen."""
-    some: Draft | None = st.session_state.get(DRAFTS, {}).get(key)
-    if some is None:
-        return
+    """A click in the picture: one more point of what is chosen, inside of the picture."""
+    some = drawn(key)
     x = min(max(spot[0], 0.0), float(some.width))
     y = min(max(spot[1], 0.0), float(some.height))
+
+    def added(points: Points, kind: str) -> Points:
+        return (*(() if kind == LINE and len(points) >= 2 else points), (x, y))
+
+    _reshape(key, added)
+
+
+def _undo(points: Points, _: str) -> Points:
+    return points[:-1]
+
+
+def _turned(points: Points, _: str) -> Points:
+    return points[::-1]
+
+
+def _reshape(key: Key, change: Callable[[Points, str], Points]) -> None:
+    """Other points for what is chosen, by those that it has and its kind."""
+    some = drawn(key)
     at = chosen(key, some)
     shape = some.shapes[at]
-    before = () if shape.kind == LINE and len(shape.points) >= 2 else shape.points
-    put(key, some.with_shape(at, replace(shape, points=(*before, (x, y)))))
+    put(key, some.with_shape(at, replace(shape, points=change(shape.points, shape.kind))))
 
 
-def _undo(key: Key, some: Draft) -> None:
-    at = chosen(key, some)
-    shape = some.shapes[at]
-    put(key, some.with_shape(at, replace(shape, points=shape.points[:-1])))
-
-
-def _turned(key: Key, some: Draft) -> None:
-    at = chosen(key, some)
-    shape = some.shapes[at]
-    put(key, some.with_shape(at, replace(shape, points=shape.points[::-1])))
-
-
-def _removed(key: Key, some: Draft) -> None:
+def _removed(key: Key) -> None:
+    some = drawn(key)
     at = chosen(key, some)
     put(key, replace(some, shapes=some.shapes[:at] + some.shapes[at + 1 :]))
 
 
-def _new(key: Key, some: Draft, kind: str) -> None:
+def _new(key: Key, kind: str) -> None:
     page.speak()
+    some = drawn(key)
     taken = {shape.name for shape in some.of(kind)}
     free = next(n for n in range(1, len(taken) + 2) if f"{kind} {n}" not in taken)
     put(key, replace(some, shapes=(*some.shapes, Shape(kind, f"{kind} {free}"))))
     st.session_state[key.name("shape")] = len(some.shapes)
 
 
-def _edited(key: Key, at: int) -> None:
+def _edited(key: Key, at: int, turn: int) -> None:
     """Take what stands in the fields into the drawing, or say what is no number."""
+    state, some = st.session_state, drawn(key)
+    if turn != state.get(TURN, 0):
+        return  # a button was pressed before: these fields are gone
     page.speak()
-    some: Draft = st.session_state[DRAFTS][key]
-    state, shape = st.session_state, some.shapes[at]
+    shape = some.shapes[at]
     try:
         found = from_text(state.get(key.name(f"points{at}"), ""))
         floor = from_text(state.get(key.name(f"floor{at}"), ""))

@@ -21,7 +21,7 @@ from apps.retail_analytics.screen_draft import (
     masked_share,
     wrong_with,
 )
-from common.screen import session
+from common.screen import page, session
 from common.screen.commands import Answer
 from common.screen.courses import corner
 from common.screen.document import Document, share
@@ -173,7 +173,7 @@ def _clicked(key: screen_fields.Key, name: str) -> None:
 
 def verdict_html(draft: Draft, word: Document) -> Html:
     """What the station would say to the drawing, and what the masks cover."""
-    wrong = screen_fields.trouble() or wrong_with(draft)
+    wrong = _wrong_with(draft)
     said = tr("Not yet: {why}", why=wrong) if wrong else tr("This drawing can be applied.")
     lines = [element("div", said, cls="rt-wrong" if wrong else "rt-right", role="status")]
     covered = tr("Masks cover {share} of the picture.", share=share(masked_share(draft)))
@@ -189,22 +189,31 @@ def verdict_html(draft: Draft, word: Document) -> Html:
     return element("div", *lines, cls="rt-verdict")
 
 
+def _wrong_with(draft: Draft) -> str:
+    return screen_fields.trouble() or wrong_with(draft)
+
+
 def _apply(key: screen_fields.Key, draft: Draft, in_force: Draft) -> None:
-    wrong = bool(screen_fields.trouble() or wrong_with(draft))
     with st.form("rt-apply", border=False), st.container(
         horizontal=True, vertical_alignment="bottom", gap="small"
     ):  # fmt: skip
         st.text_input(tr("Why is it changed?"), key="rt-apply-why", max_chars=500)
         st.form_submit_button(
-            tr("Apply · engineer"), disabled=wrong, on_click=_applied, args=(key, draft)
-        )
+            tr("Apply · engineer"), disabled=bool(_wrong_with(draft)),
+            on_click=_applied, args=(key,),
+        )  # fmt: skip
     st.button(
         tr("Back to what is in force"), key="rt-back", on_click=screen_fields.put,
         args=(key, in_force),
     )  # fmt: skip
 
 
-def _applied(key: screen_fields.Key, draft: Draft) -> None:
+def _applied(key: screen_fields.Key) -> None:
+    page.speak()
+    draft = screen_fields.drawn(key)
+    if wrong := _wrong_with(draft):  # typed just before
+        session.say(Answer(False, tr("Not yet: {why}", why=wrong)))
+        return
     said = command_of(draft, st.session_state["rt-apply-why"])
     answer: Any = session.ask(key.station, port_of(key.station), "setup.apply", said)
     if answer is None:

@@ -371,6 +371,33 @@ def test_a_line_is_moved_by_numbers_and_applied_with_a_reason(station: Any) -> N
     assert page.text_input(key="rt-apply-why").value == ""
 
 
+def test_what_is_typed_and_applied_at_once_is_what_is_applied(station: Any) -> None:
+    page = signed_in("eric", view="setup")
+    field(page, "text_area", POINTS).input("500, 200\n140, 200")
+    page.text_input(key="rt-apply-why").input("the door was moved")
+    press(page, "Apply · engineer")
+    assert station.got[-1][1]["lines"][0]["points"] == [[500, 200], [140, 200]]
+
+
+def test_what_is_typed_wrong_and_applied_at_once_is_not_sent(station: Any) -> None:
+    page = signed_in("eric", view="setup")
+    field(page, "text_area", POINTS).input("500, 200\nfive, 5")
+    page.text_input(key="rt-apply-why").input("the door was moved")
+    press(page, "Apply · engineer")
+    assert station.got == []
+    assert "Not yet: row 2" in text(page)
+    assert page.text_input(key="rt-apply-why").value == "the door was moved"
+
+
+def test_a_button_that_comes_before_what_was_typed_wipes_nothing(station: Any) -> None:
+    page = signed_in("eric", view="setup")
+    field(page, "text_area", POINTS).input("500, 200\n140, 200")
+    press(page, "New mask")  # the runner has it first; a browser sends it last
+    page.selectbox(key=screen_fields.Key("shop-1", "door").name("shape")).set_value(0)
+    run(page)
+    assert field(page, "text_area", POINTS).value == "503, 240\n137, 240"
+
+
 def test_a_drawing_that_cannot_be_is_said_so_and_not_sent(station: Any) -> None:
     page = signed_in("eric", view="setup")
     for wrong, why in (
