@@ -13,7 +13,7 @@ from typing import Any
 from apps.chaos.ledger import CORRUPTS, LOSES, NOTHING_WRONG
 from common.errors import BackendMissing
 
-APSW = "the power cuts need apsw: pip install 'lineside[dev]'"
+APSW = "the power cuts need apsw: pip install '.[dev]'"
 
 
 Half = Callable[[int, int, Callable[[str], None]], dict[str, Any]]

@@ -55,7 +55,7 @@ def load_driver() -> Any:
         return importlib.import_module("psycopg")
     except ImportError as error:
         raise BackendMissing(
-            f"PostgreSQL needs psycopg ({error}): pip install 'lineside[postgresql]'"
+            f"PostgreSQL needs psycopg ({error}): pip install '.[postgresql]'"
         ) from error
 
 
