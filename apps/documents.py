@@ -26,11 +26,10 @@ ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures"
 VIBRATION = ROOT / "apps" / "predictive_maintenance" / "models" / "vibration"
 MODELS = ROOT / "apps" / "defect_inspection" / "models"
-PAGES = ("distillation", "figures", "runtimes", "screens")
 DOCUMENTS = (
     ROOT / "README.md",
     *(ROOT / "apps" / app / "README.md" for app in APPS),
-    *(ROOT / "docs" / f"{page}.md" for page in PAGES),
+    *sorted((ROOT / "docs").glob("*.md")),
 )
 PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from apps import cli
+from apps.demo_shows import SHOWS
 from common.inference.bundle import open_bundle
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +70,10 @@ def test_every_app_is_under_the_contracts(app):
 @pytest.mark.parametrize("name", APP_FILES)
 def test_every_app_has_the_same_shape(app, name):
     assert (app / name).exists()
+
+
+def test_every_app_plays_in_the_demo():
+    assert set(SHOWS) == set(cli.APPS)
 
 
 def test_no_module_bears_a_name_of_the_standard_library():
