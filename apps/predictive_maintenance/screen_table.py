@@ -191,4 +191,6 @@ def _age(machine: Document) -> str:
         return tr("no record yet")
     if machine.flag("silent"):
         return tr("silent for {age}", age=age_text(age))
+    if machine.text("quality") == "stale":
+        return tr("not looked at")
     return age_text(age) if machine.text("quality") == "good" else tr("bad signal")

@@ -86,6 +86,7 @@ class Snapshots:
         health, judged, decision = status.health, status.judged, status.judged_decision
         now, seen = station.parts.clock.monotonic(), station.sense.last_seen(asset)
         unjudged = "" if health is None or health.judged else _why_not(health)
+        unjudged = station.failure or unjudged  # then what came last was not looked at
         return {
             "asset": asset,
             "name": machine.name or asset,
@@ -96,11 +97,11 @@ class Snapshots:
             "latched": memory.unacknowledged,
             "evidence": [evidence_as_json(evidence) for evidence in memory.evidence],
             "outlook": outlook_as_json(status.decision) if status.decision else None,
-            "judged": bool(health and health.judged),
+            "judged": bool(health and not unjudged),
             "not_judged": unjudged,
-            "note": health.reason if health and health.judged else "",
+            "note": health.reason if health and not unjudged else "",
             "not_compared": status.not_compared,
-            "quality": health.quality.value if health else "stale",
+            "quality": health.quality.value if health and not station.failure else "stale",
             "data_age_s": round(now - seen, 1) if seen is not None else None,
             "silent": seen is None or now - seen > station.settings.sense.silent_s,
             "taken": health.wall_time if health else None,

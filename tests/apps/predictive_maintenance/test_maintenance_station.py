@@ -12,10 +12,13 @@ from apps.predictive_maintenance.domain import Verdict
 from apps.predictive_maintenance.learning import then
 from apps.predictive_maintenance.record import QUALITY_PERIOD_S
 from apps.predictive_maintenance.remembered import Memory
+from apps.predictive_maintenance.screen_table import table
 from apps.predictive_maintenance.upkeep import RELEARN_ROWS
 from common import meta
 from common.errors import ConfigError, RuntimeFailure
 from common.ports import LightState
+from common.screen.document import Document
+from common.screen.freshness import Freshness
 from common.storage.queries import Refusal, open_readonly, refusals
 from tests.apps.predictive_maintenance.maintenance_rig import (
     decision,
@@ -338,8 +341,9 @@ def test_a_failing_model_is_a_fault_and_never_a_good_verdict(rig, monkeypatch):
 
     monkeypatch.setattr(rig.station.look._perceive, "look", broken)
     rig.feed(3)
-    rig.machine()
-    snapshot = rig.station.snapshot()
+    machine, snapshot = rig.machine(), rig.station.snapshot()
+    assert (machine["judged"], machine["not_judged"]) == (False, "network: out of memory")
+    assert "not looked at" in str(table([Document(machine)], Freshness(0.0), ""))
     assert "out of memory" in snapshot["faults"][0]
     assert "inference_failed" in {alarm["id"] for alarm in snapshot["alarms"]}
     assert rig.station.act.light_state is LightState.FAULT
