@@ -1,8 +1,4 @@
-"""Part ids as the PLC counts them: 1 … 65535, then 1 again, because 0 means "none".
-
-The gate counts the parts it missed and `sense` accounts for each of them; both by this
-arithmetic, or their totals would disagree.
-"""
+"""Part ids as the PLC counts them: 1 … 65535, then 1 again, because 0 means "none"."""
 
 LAST_ID = 0xFFFF
 LONGEST_GAP = 10_000

@@ -7,7 +7,6 @@ in its safe state. Everything else, an exception in the middle included, leaves 
 
 from dataclasses import dataclass
 
-from common.part_ids import missed_ids
 from common.ports import PartResult, PlcView, ResultCode, Trigger
 from hardware.fieldbus.blocks import Counts, PlcBlock
 from hardware.fieldbus.heartbeat import HeartbeatWatch
@@ -42,8 +41,6 @@ class Handshake:
         self.plc: PlcBlock | None = None
         self.open: OpenPart | None = None
         self.counts = Counts()
-        self.missed = 0
-        """Parts whose ids were skipped: they passed the camera without a trigger we took."""
         self.refused = 0
         """Triggers with id 0 or a repeated id."""
         self.stale = 0
@@ -241,7 +238,6 @@ class Handshake:
         self.withdraw_pass()
 
     def _take(self, plc: PlcBlock, since: float) -> Trigger:
-        self.missed += len(missed_ids(self._last_id, plc.part_id))
         trigger = Trigger(
             part_id=plc.part_id,
             encoder=plc.encoder,

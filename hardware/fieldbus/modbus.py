@@ -82,16 +82,6 @@ class ModbusGate:
         self._again_at = 0.0
 
     @property
-    def missed(self) -> int:
-        """Parts whose ids were skipped: the PLC counted them, we took no trigger."""
-        return self._handshake.missed
-
-    @property
-    def refused(self) -> int:
-        """Triggers with part id 0 or a repeated one."""
-        return self._handshake.refused
-
-    @property
     def retry_in_s(self) -> float:
         """Seconds until the next try to connect: a loop may rest that long."""
         return self._registers.retry_in_s
