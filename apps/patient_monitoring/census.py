@@ -135,12 +135,12 @@ class Census:
         }
 
     def restore(self, document: Mapping[str, Any]) -> list[Move]:
-        """The stays of a document whose beds are still here; the moves that make them."""
-        for kept in document.get("stays", ()):
-            fields = {name: value for name, value in kept.items() if name != "since"}
-            fields["age"] = NONE if fields["age"] is None else float(fields["age"])
-            if fields["bed"] in self.rows:
-                self._put(Patient(**fields), float(kept["since"]))
+        """The stays of a document that can be read and whose beds are still here; the moves
+        that make them.
+        """
+        for stay in map(_stay, document.get("stays", ())):
+            if stay and stay.patient.bed in self.rows:
+                self._put(stay.patient, stay.since)
         return [
             Move(self.row(bed), stay.patient, "restore") for bed, stay in self.stays.items()
         ]
@@ -149,6 +149,16 @@ class Census:
 def beds_in(document: Mapping[str, Any]) -> list[str]:
     """The beds in which somebody lies by a document, whether or not they are here."""
     return [str(kept["bed"]) for kept in document.get("stays", ())]
+
+
+def _stay(kept: Mapping[str, Any]) -> Stay | None:
+    """One stay; None where it cannot be read, e.g. as it is of a later release."""
+    fields = {name: value for name, value in kept.items() if name != "since"}
+    try:
+        fields["age"] = NONE if fields["age"] is None else float(fields["age"])
+        return Stay(Patient(**fields), float(kept["since"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _known(age: float) -> float | None:

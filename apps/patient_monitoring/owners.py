@@ -5,6 +5,7 @@ anew. Kept over a restart beside the census.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from common.alarms.alarm import Alarm
@@ -19,9 +20,11 @@ class Owners:
 
     def __init__(self, board: AlarmBoard, kept: Mapping[str, Any]) -> None:
         self._board = board
-        self._owners: dict[str, tuple[int, str]] = {
-            alarm: (int(occurrence), str(owner)) for alarm, (occurrence, owner) in kept.items()
-        }
+        self._owners: dict[str, tuple[int, str]] = {}
+        for alarm_id, one in kept.items():
+            with suppress(TypeError, ValueError):  # of another release: somebody takes it anew
+                occurrence, owner = one
+                self._owners[alarm_id] = int(occurrence), str(owner)
 
     def put(self, alarm_id: str, owner: str) -> None:
         """`owner` looks after the present occurrence."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from apps.patient_monitoring.domain import NONE
+from apps.patient_monitoring.domain import NONE, Sign
 from apps.patient_monitoring.streams import SLOW_S
 
 
@@ -91,21 +91,20 @@ class Spots:
         }
 
     def restore(self, document: Mapping[str, Any], apart: float, wall: float) -> int:
-        """What a document says; how many of its spot values are of no known age.
+        """What a document says; how many of its spot values are unreadable or of no known age.
 
         `wall` is now, or less where the clock stands before a time that is on record: what
         seems to be measured after it may be of any age.
         """
-        found = [
-            (name, int(sign), _spot(row, apart))
-            for name, kept in document.items()
-            for sign, row in kept.items()
-        ]
-        known = [one for one in found if one[2].streams or one[2].at + apart <= wall]
-        self._of = {}
-        for name, sign, spot in known:
-            self.of(name)[sign] = spot
-        return len(found) - len(known)
+        self._of, lost = {}, 0
+        for name, kept in document.items():
+            for sign, row in kept.items():
+                spot = _spot(sign, row, apart)
+                if spot and (spot.streams or spot.at + apart <= wall):
+                    self.of(name)[int(sign)] = spot
+                else:
+                    lost += 1
+        return lost
 
 
 def _row(spot: Spot, apart: float) -> tuple[float | None, float, float | None, float]:
@@ -113,9 +112,13 @@ def _row(spot: Spot, apart: float) -> tuple[float | None, float, float | None, f
     return None if spot.streams else spot.value, spot.at + apart, every, spot.own
 
 
-def _spot(row: list[Any], apart: float) -> Spot:
-    value, at, every = row[:3]
-    own = row[3] if len(row) > 3 else at
-    return Spot(
-        NONE if value is None else value, at - apart, own, math.inf if every is None else every
-    )
+def _spot(sign: str, row: list[Any], apart: float) -> Spot | None:
+    """One value; None where it cannot be read, e.g. as it is of a later release."""
+    try:
+        Sign(int(sign))
+        value, at, every = row[:3]
+        own = row[3] if len(row) > 3 else at
+        known, lasts = NONE if value is None else value, math.inf if every is None else every
+        return Spot(float(known), at - apart, float(own), float(lasts))
+    except (TypeError, ValueError):
+        return None

@@ -135,8 +135,8 @@ class Station:
         found = [store.submit(partial(meta.get, key=k)).result() or {} for k in keys]
         stays, spots, owners, self._was_in_force = found
         self.intake.restore(stays, spots, store.submit(records.newest_wall).result())
-        if gone := sorted(set(beds_in(stays)) - set(self.beds)):
-            what = f"nobody watches who lay in {', '.join(gone)}: no beds of this gateway now"
+        if gone := sorted(set(beds_in(stays)) - set(self.intake.census.stays)):
+            what = f"nobody watches who lay in {', '.join(gone)}: not here, or not readable now"
             self.intake.refuse("census", "", Refused("bed", what))
         self.owners = Owners(self.parts.alarms, owners)
 

@@ -7,7 +7,8 @@ import pytest
 
 from apps.patient_monitoring import NOT_A_DEVICE, speak
 from apps.patient_monitoring.config import PauseRules, Settings, WardSettings
-from apps.patient_monitoring.record import FORCE
+from apps.patient_monitoring.owners import OWNERS
+from apps.patient_monitoring.record import CENSUS, FORCE, SPOTS
 from common import audit, meta
 from common.errors import RuntimeFailure
 from common.users import User
@@ -156,6 +157,24 @@ def test_what_was_in_force_and_cannot_be_read_keeps_nobody_from_being_watched(ga
     assert "cannot be read" in caplog.text
 
 
+def test_what_another_release_kept_is_told_and_keeps_no_gateway_from_starting(gateway):
+    gateway.observe("1")
+    gateway.beat(1.0)
+    who = gateway.tile("1")["patient"]
+    stays = gateway.station.intake.census.document()
+    stays["stays"][1]["weight_kg"] = 80
+    kept = {CENSUS: stays, SPOTS: {who: {"0": 5, "6": ["x"]}}, OWNERS: {"bed_risk/1": 3}}
+    for key, document in kept.items():
+        gateway.store.submit(partial(meta.put, key=key, document=document)).result()
+    gateway.restart()
+    gateway.beat(1.0)
+    assert gateway.tile("1")["patient"] == who
+    assert gateway.tile("2")["patient"] is None
+    assert gateway.state("source_refused") == "UNACK"
+    assert "who lay in 2" in gateway.board.alarm("source_refused").detail
+    assert gateway.station.snapshot()["counts"]["of_no_known_age"] == 2
+
+
 def test_a_restart_does_not_bring_back_who_left(gateway):
     gateway.command("discharge", bed="1", patient=gateway.tile("1")["patient"], reason="home")
     gateway.beat()
@@ -172,7 +191,7 @@ def test_who_lay_in_a_bed_that_is_gone_after_a_restart_is_told(gateway):
     assert gateway.tile("2")["patient"] is not None
     assert gateway.state("source_refused") == "UNACK"
     detail = gateway.board.alarm("source_refused").detail
-    assert detail == "census: nobody watches who lay in 3: no beds of this gateway now"
+    assert detail == "census: nobody watches who lay in 3: not here, or not readable now"
     assert gateway.station.intake.sources.refused == {"bed": 1}
 
 
