@@ -4,14 +4,12 @@ It stands outside of the refreshing part of the page and keeps its lists as they
 it was opened, so that typing is never lost.
 """
 
-from typing import Any
-
 import streamlit as st
 
 from apps.defect_inspection import screen_parts
-from common.screen import page, session
+from common.screen import page
+from common.screen.forms import key, send, value
 from common.screen.language import mark, tr
-from common.screen.listening import port_of
 from common.screen.station_file import (
     FILE,
     Row,
@@ -35,10 +33,6 @@ def draw(station: str) -> None:
     _challenge(station)
 
 
-def _command(station: str, name: str, arguments: dict[str, Any]) -> bool:
-    return session.command(station, port_of(station), name, arguments)
-
-
 def _overrule(station: str) -> None:
     name = tr("Overrule a verdict · operator")
     with st.popover(name, key="ls-overrule", on_change=_list_parts, args=(station,)):
@@ -50,7 +44,7 @@ def _overrule(station: str) -> None:
             st.radio(
                 tr("It is"), list(LABELS), format_func=lambda s: tr(LABELS[s]), key="ls-label"
             )
-            st.text_input(tr("Reason"), key=_key("ls-why"), max_chars=500)
+            st.text_input(tr("Reason"), key=key("ls-why"), max_chars=500)
             st.caption(tr("Kept as a label beside the verdict; what the PLC was told stays."))
             st.form_submit_button(
                 tr("Overrule"), on_click=_overruled, args=(station,), disabled=not rows
@@ -76,10 +70,9 @@ def _overruled(station: str) -> None:
     arguments = {
         "record_seq": state["ls-part"],
         "label": state["ls-label"],
-        "reason": state[_key("ls-why")],
+        "reason": value("ls-why"),
     }
-    if _command(station, "overrule", arguments):
-        _renew("ls-why")
+    send(station, "overrule", arguments, "ls-why")
 
 
 def _reset_line(station: str) -> None:
@@ -88,13 +81,12 @@ def _reset_line(station: str) -> None:
         st.form("ls-reset-form", border=False),
     ):
         st.caption(tr("After a line stop: first find the cause upstream and correct it."))
-        st.text_input(tr("What was the cause?"), key=_key("ls-cause"), max_chars=500)
+        st.text_input(tr("What was the cause?"), key=key("ls-cause"), max_chars=500)
         st.form_submit_button(tr("Reset the line"), on_click=_line_reset, args=(station,))
 
 
 def _line_reset(station: str) -> None:
-    if _command(station, "reset_line", {"reason": st.session_state[_key("ls-cause")]}):
-        _renew("ls-cause")
+    send(station, "reset_line", {"reason": value("ls-cause")}, "ls-cause")
 
 
 def _challenge(station: str) -> None:
@@ -107,23 +99,13 @@ def _challenge(station: str) -> None:
             tr("Pieces"), 1, 100, value=None, key="ls-pieces",
             placeholder=tr("as the settings say"),
         )  # fmt: skip
-        st.text_input(tr("Reason"), key=_key("ls-test-why"), max_chars=500)
+        st.text_input(tr("Reason"), key=key("ls-test-why"), max_chars=500)
         label = tr("Start the challenge test")
         st.form_submit_button(label, on_click=_challenged, args=(station,))
 
 
 def _challenged(station: str) -> None:
     pieces = st.session_state["ls-pieces"]
-    arguments = {"reason": st.session_state[_key("ls-test-why")]}
-    if _command(station, "challenge", arguments | ({"pieces": pieces} if pieces else {})):
-        _renew("ls-test-why")
-
-
-def _key(name: str) -> str:
-    """The present key of a text field."""
-    return f"{name}-{st.session_state.get(name, 0)}"
-
-
-def _renew(name: str) -> None:
-    """Empty a text field by taking another: a browser keeps what a focused one holds."""
-    st.session_state[name] = st.session_state.get(name, 0) + 1
+    arguments = {"reason": value("ls-test-why")}
+    more = {"pieces": pieces} if pieces else {}
+    send(station, "challenge", arguments | more, "ls-test-why")

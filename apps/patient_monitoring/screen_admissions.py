@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from apps.patient_monitoring.screen_fields import WHY, bed_field, key, send, value, who
+from apps.patient_monitoring.screen_fields import WHY, bed_field, who
+from common.screen.forms import key, send, value
 from common.screen.language import tr
 
 

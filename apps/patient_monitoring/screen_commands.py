@@ -13,15 +13,13 @@ from apps.patient_monitoring.screen_fields import (
     WHY,
     bed_field,
     chosen_bed,
-    key,
     list_beds,
     listed,
     seen,
-    send,
-    value,
     who,
 )
 from apps.patient_monitoring.screen_words import ACVPU, OXYGEN, SIGNS
+from common.screen.forms import key, send, value
 from common.screen.language import mark, tr
 from common.screen.listening import hear
 from common.screen.station_file import FILE, var_folder

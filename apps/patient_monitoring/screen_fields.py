@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from common.screen import page, session
+from common.screen import page
+from common.screen.forms import key, renew, value
 from common.screen.language import mark, tr
-from common.screen.listening import hear, port_of
+from common.screen.listening import hear
 from common.screen.station_file import FILE, var_folder
 
 BED = "ls-bed"
@@ -75,25 +76,3 @@ def who(name: str) -> dict[str, str]:
 def seen(bed: str) -> str:
     """The pseudonym that was listed in a bed; empty for none."""
     return str(listed().get(bed, {}).get("patient", ""))
-
-
-def send(station: str, name: str, arguments: dict[str, Any], *fields: str) -> None:
-    """Send a command; the fields are emptied where it was done."""
-    if session.command(station, port_of(station), name, arguments):
-        for field in fields:
-            renew(field)
-
-
-def key(name: str) -> str:
-    """The present key of a field."""
-    return f"{name}-{st.session_state.get(name, 0)}"
-
-
-def value(name: str) -> Any:
-    """What stands in a field."""
-    return st.session_state.get(key(name))
-
-
-def renew(name: str) -> None:
-    """Empty a field by taking another: a browser keeps what a focused one holds."""
-    st.session_state[name] = st.session_state.get(name, 0) + 1

@@ -7,8 +7,9 @@ it was opened, so that typing is never lost. The baseline's wizard is `screen_wi
 import streamlit as st
 
 from apps.predictive_maintenance import screen_wizard
-from apps.predictive_maintenance.screen_forms import command, empty, field, list_machines, named
+from apps.predictive_maintenance.screen_forms import list_machines, named
 from common.screen.document import Document
+from common.screen.forms import key, send, value
 from common.screen.language import tr
 
 LATCHED, ORDERS = "pm-latched", "pm-orders"
@@ -35,7 +36,7 @@ def _acknowledge(station: str) -> None:
             tr("Machine"), list(latched), key="pm-stop-asset",
             format_func=lambda asset: latched.get(asset, asset),
         )  # fmt: skip
-        st.text_input(tr("Comment"), key=field("pm-stop-comment"), max_chars=500)
+        st.text_input(tr("Comment"), key=key("pm-stop-comment"), max_chars=500)
         st.form_submit_button(
             tr("Acknowledge"), on_click=_acknowledged, args=(station,), disabled=not latched
         )
@@ -43,9 +44,8 @@ def _acknowledge(station: str) -> None:
 
 def _acknowledged(station: str) -> None:
     state = st.session_state
-    said = {"asset": state["pm-stop-asset"], "comment": state[field("pm-stop-comment")]}
-    if command(station, "acknowledge_stop", said):
-        empty("pm-stop-comment")
+    said = {"asset": state["pm-stop-asset"], "comment": value("pm-stop-comment")}
+    send(station, "acknowledge_stop", said, "pm-stop-comment")
 
 
 def _close_order(station: str) -> None:
@@ -60,7 +60,7 @@ def _close_order(station: str) -> None:
             format_func=lambda key: orders.get(key, key),
         )  # fmt: skip
         st.checkbox(tr("It was repaired: judge the machine anew"), True, key="pm-repaired")
-        st.text_input(tr("What was done?"), key=field("pm-order-why"), max_chars=500)
+        st.text_input(tr("What was done?"), key=key("pm-order-why"), max_chars=500)
         st.form_submit_button(
             tr("Close the order"), on_click=_closed, args=(station,), disabled=not orders
         )
@@ -69,11 +69,10 @@ def _close_order(station: str) -> None:
 def _closed(station: str) -> None:
     state = st.session_state
     said = {
-        "key": state["pm-order-key"], "reason": state[field("pm-order-why")],
+        "key": state["pm-order-key"], "reason": value("pm-order-why"),
         "repaired": state["pm-repaired"],
     }  # fmt: skip
-    if command(station, "close_order", said):
-        empty("pm-order-why")
+    send(station, "close_order", said, "pm-order-why")
 
 
 def _note(station: str) -> None:
@@ -87,15 +86,14 @@ def _note(station: str) -> None:
             tr("Machine"), list(machines), key="pm-note-asset",
             format_func=lambda asset: machines.get(asset, asset),
         )  # fmt: skip
-        st.text_input(tr("What was seen or done?"), key=field("pm-note-text"), max_chars=500)
+        st.text_input(tr("What was seen or done?"), key=key("pm-note-text"), max_chars=500)
         st.form_submit_button(tr("Keep the note"), on_click=_noted, args=(station,))
 
 
 def _noted(station: str) -> None:
     state = st.session_state
-    said = {"asset": state["pm-note-asset"], "text": state[field("pm-note-text")]}
-    if command(station, "note", said):
-        empty("pm-note-text")
+    said = {"asset": state["pm-note-asset"], "text": value("pm-note-text")}
+    send(station, "note", said, "pm-note-text")
 
 
 def _list(station: str) -> None:

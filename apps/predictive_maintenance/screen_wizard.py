@@ -9,17 +9,12 @@ from datetime import datetime
 import streamlit as st
 
 from apps.predictive_maintenance.screen_detail import baseline
-from apps.predictive_maintenance.screen_forms import (
-    command,
-    empty,
-    field,
-    list_machines,
-    named,
-)
+from apps.predictive_maintenance.screen_forms import list_machines, named
 from apps.predictive_maintenance.screen_history import read_history
 from common.screen import session
 from common.screen.commands import Answer
 from common.screen.document import Document
+from common.screen.forms import key, send, value
 from common.screen.language import tr
 from common.screen.listening import port_of
 from common.screen.markup import element
@@ -117,7 +112,7 @@ def _accept(station: str, asset: str) -> None:
     with st.form("pm-accept-form", border=False):
         st.caption(tr("2. Look at what was learned, then take it into use."))
         st.checkbox(tr("Although it was refused"), key="pm-despite")
-        st.text_input(tr("Reason"), key=field("pm-accept-why"), max_chars=500)
+        st.text_input(tr("Reason"), key=key("pm-accept-why"), max_chars=500)
         st.form_submit_button(
             tr("Take into use"), on_click=_accepted, args=(station, asset), key="pm-accept"
         )
@@ -126,10 +121,9 @@ def _accept(station: str, asset: str) -> None:
 def _accepted(station: str, asset: str) -> None:
     state = st.session_state
     said = {
-        "asset": asset, "despite": state["pm-despite"], "reason": state[field("pm-accept-why")],
+        "asset": asset, "despite": state["pm-despite"], "reason": value("pm-accept-why"),
     }  # fmt: skip
-    if command(station, "baseline_accept", said):
-        empty("pm-accept-why")
+    send(station, "baseline_accept", said, "pm-accept-why")
 
 
 # ------------------------------------------------------------------------ 3: or go back
@@ -140,14 +134,15 @@ def _back(station: str, asset: str) -> None:
     with st.form("pm-back-form", border=False):
         st.caption(tr("Or go back to an older one: every version is kept."))
         st.selectbox(tr("Version"), versions[::-1], key="pm-version")
-        st.text_input(tr("Reason"), key=field("pm-back-why"), max_chars=500)
-        st.form_submit_button(tr("Go back"), on_click=_gone_back, args=(station, asset))
+        st.text_input(tr("Reason"), key=key("pm-back-why"), max_chars=500)
+        st.form_submit_button(
+            tr("Go back"), on_click=_gone_back, args=(station, asset), disabled=not versions
+        )
 
 
 def _gone_back(station: str, asset: str) -> None:
     state = st.session_state
     said = {
-        "asset": asset, "version": state["pm-version"], "reason": state[field("pm-back-why")],
+        "asset": asset, "version": state["pm-version"], "reason": value("pm-back-why"),
     }  # fmt: skip
-    if command(station, "baseline_back", said):
-        empty("pm-back-why")
+    send(station, "baseline_back", said, "pm-back-why")

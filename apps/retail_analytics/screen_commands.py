@@ -5,9 +5,8 @@ It stands outside of the refreshing parts of the page, so that typing is never l
 
 import streamlit as st
 
-from common.screen import session
+from common.screen.forms import key, send, value
 from common.screen.language import tr
-from common.screen.listening import port_of
 
 MOST = 1_000_000
 
@@ -18,33 +17,19 @@ def draw(station: str) -> None:
         with st.form("rt-correct-form", border=False):
             st.caption(tr("Counted by eye: it takes the place of the sum, and is audited."))
             st.number_input(tr("People inside"), 0, MOST, 0, step=1, key="rt-inside-number")
-            st.text_input(tr("Reason"), key=_field("rt-correct-why"), max_chars=500)
+            st.text_input(tr("Reason"), key=key("rt-correct-why"), max_chars=500)
             st.form_submit_button(tr("Correct the sum"), on_click=_corrected, args=(station,))
         with st.form("rt-reset-form", border=False):
             st.caption(tr("The shop is empty: counting begins anew at nobody."))
-            st.text_input(tr("Reason"), key=_field("rt-reset-why"), max_chars=500)
+            st.text_input(tr("Reason"), key=key("rt-reset-why"), max_chars=500)
             st.form_submit_button(tr("Nobody is inside"), on_click=_reset, args=(station,))
 
 
 def _corrected(station: str) -> None:
-    state = st.session_state
-    said = {
-        "inside": int(state["rt-inside-number"]), "reason": state[_field("rt-correct-why")]
-    }  # fmt: skip
-    if session.command(station, port_of(station), "occupancy.correct", said):
-        _empty("rt-correct-why")
+    inside = int(st.session_state["rt-inside-number"])
+    said = {"inside": inside, "reason": value("rt-correct-why")}
+    send(station, "occupancy.correct", said, "rt-correct-why")
 
 
 def _reset(station: str) -> None:
-    said = {"reason": st.session_state[_field("rt-reset-why")]}
-    if session.command(station, port_of(station), "occupancy.reset", said):
-        _empty("rt-reset-why")
-
-
-def _field(name: str) -> str:
-    return f"{name}-{st.session_state.get(name, 0)}"
-
-
-def _empty(name: str) -> None:
-    """Empty a text field by taking another: a browser keeps what a focused one holds."""
-    st.session_state[name] = st.session_state.get(name, 0) + 1
+    send(station, "occupancy.reset", {"reason": value("rt-reset-why")}, "rt-reset-why")
