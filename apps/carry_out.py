@@ -59,7 +59,7 @@ def screen(options: argparse.Namespace) -> int:
     """The operator screens."""
     from apps import demo  # noqa: PLC0415
 
-    return demo.open_screen(options.port, VAR).wait()
+    return demo.open_screen(options.port, options.var or VAR).wait()
 
 
 def _asked(options: argparse.Namespace, app: str) -> "Asked":

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     _demo_options(_command(commands, "demo", "the whole plant in software"))
     screen = _command(commands, "screen", "the operator screens")
     screen.add_argument("--port", type=_port, default=8501)
+    _var_option(screen)
     _evaluate_options(_command(commands, "evaluate", "accuracy on data", app=True))
     _bench_options(_command(commands, "bench", "speed beside the bare parts"))
     _quantize_options(_command(commands, "quantize", "a smaller file, if it sees enough"))

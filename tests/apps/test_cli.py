@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -161,6 +162,16 @@ def test_a_port_or_a_time_that_is_none_is_refused(capsys, words):
         main(list(words))
     assert ended.value.code == 2
     assert f"argument {words[1]}" in capsys.readouterr().err
+
+
+def test_the_screens_look_where_the_stations_were_told_to_keep_their_files(
+    tmp_path, monkeypatch
+):
+    asked = []
+    ended = SimpleNamespace(wait=lambda: 0)
+    monkeypatch.setattr("apps.demo.open_screen", lambda *a: asked.append(a) or ended)
+    assert main(["screen", "--var", str(tmp_path)]) == 0
+    assert asked == [(8501, tmp_path)]
 
 
 def test_users_are_added_to_stations_that_exist(capsys, tmp_path):
