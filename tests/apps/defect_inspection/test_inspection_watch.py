@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.defect_inspection.config import APP
 from apps.defect_inspection.decide import LineState
 from apps.defect_inspection.domain import Challenge, Decision, Verdict
 from apps.defect_inspection.tally import HOUR_S, WINDOW_PARTS, Tally, wilson
 from apps.defect_inspection.watch import Condition, active_alarms
 from common.ports import PlcView
+from common.screen import language
 
 PLC = PlcView(1, 6, True, False, 0, 0, 0, 400, 1)
 WELL = Condition(LineState(), PLC)
@@ -27,6 +29,29 @@ def decision(verdict=Verdict.PASS, challenge=False):
 def test_each_reject_fault_of_the_plc_is_an_alarm(bit, alarm):
     found = active_alarms(replace(WELL, plc=replace(PLC, reject_faults=1 << bit)))
     assert {name for name, detail in found.items() if detail} == {alarm}
+
+
+@pytest.fixture
+def german():
+    language.add_words(APP / "words")
+    language.use("de")
+    yield
+    language.use("en")
+
+
+@pytest.mark.parametrize(
+    ("changes", "alarm"),
+    [
+        ({"plc": replace(PLC, reject_faults=1 << 3)}, "track_lost"),
+        ({"unknown_recipe": "the PLC runs recipe 7; this station has 1, 2"}, "recipe_unknown"),
+        ({"refused_ids": "9 triggers since the start, 2 just now"}, "part_ids_refused"),
+        ({"stale_triggers": "9 triggers since the start, 2 just now"}, "triggers_stale"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_an_alarm_says_of_the_plc_is_said_in_german(german, changes, alarm):
+    detail = active_alarms(replace(WELL, **changes))[alarm]
+    assert language.heard(detail) not in ("", detail)
 
 
 # --- tally ----------------------------------------------------------------------------
