@@ -27,7 +27,8 @@ REFRESH_S = 0.75
 """With the half second of a station, an event is seen within one and a quarter."""
 THEME = "ls-theme"
 """Key of the chosen theme in the session's state."""
-THEMES = ("system", "light", "dark")
+SCHEMES = {"system": "light dark", "light": "light", "dark": "dark"}
+"""Every theme, and what CSS calls it."""
 P = ParamSpec("P")
 
 
@@ -41,7 +42,8 @@ def begin(title: str) -> None:
         menu_items={"About": "Lineside"},  # without an entry there is no menu to theme with
     )
     style = "".join(path.read_text("utf-8") for path in STYLES)
-    st.html(f"<style>{variables()}{style}</style>")
+    scheme = f":root{{color-scheme:{SCHEMES[theme()]}}}"  # open forms lie beside the page
+    st.html(f"<style>{variables()}{scheme}{style}</style>")
     apply_look(theme(), language.current())
 
 
@@ -58,7 +60,7 @@ def theme() -> str:
     """The theme chosen here: by a button or by ?theme=; else the browser's ("system")."""
     if THEME not in st.session_state:
         wanted = st.query_params.get("theme", "")
-        st.session_state[THEME] = wanted if wanted in THEMES else "system"
+        st.session_state[THEME] = wanted if wanted in SCHEMES else "system"
     return str(st.session_state[THEME])
 
 

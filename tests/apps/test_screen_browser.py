@@ -97,6 +97,16 @@ def test_every_page_fits_on_panel_and_tablet(browser: Any, plant: Plant, path: s
     assert misfits(browser, plant.server, f"{path}?station=press") == []
 
 
+OUTSIDE = """(() => {
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = "light-dark(rgb(1, 1, 1), rgb(2, 2, 2))";
+  const dark = getComputedStyle(probe).color === "rgb(2, 2, 2)";
+  probe.remove();
+  return dark ? "dark" : "light";
+})()"""
+"""How our colours are where open forms are drawn: beside the page."""
+
+
 def test_the_theme_follows_the_browser_and_can_be_switched_at_once(
     browser: Any, plant: Plant
 ) -> None:
@@ -107,6 +117,7 @@ def test_the_theme_follows_the_browser_and_can_be_switched_at_once(
     page.goto(plant.server.url)
     page.locator(".ls-corner").wait_for(timeout=60_000)
     assert page.evaluate(ground) == dark
+    assert page.evaluate(OUTSIDE) == "dark"
     page.get_by_role("button", name="Sign in").first.click()
     page.get_by_label("Name").fill("half a na")
     page.keyboard.press("Escape")
@@ -114,6 +125,7 @@ def test_the_theme_follows_the_browser_and_can_be_switched_at_once(
     page.wait_for_function(f"{ground} === '{light}'", timeout=60_000)
     panel = "getComputedStyle(document.querySelector('.ls-tile')).backgroundColor"
     assert page.evaluate(panel) == "rgb(217, 217, 217)"
+    assert page.evaluate(OUTSIDE) == "light"
     assert "theme=light" in page.url
     page.get_by_role("button", name="Dark", exact=True).click()
     page.wait_for_function(f"{ground} === '{dark}'", timeout=60_000)
