@@ -34,6 +34,12 @@ class Fault:
     about: object = None
     """What is known of that sample all the same, in the app's terms."""
 
+    @property
+    def says(self) -> str:
+        """Device and cause; the cause of a DeviceError names its device already."""
+        name = f"{self.device}: "
+        return name + self.cause.removeprefix(name)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Data, Percept, Decision]):

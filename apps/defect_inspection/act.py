@@ -56,7 +56,7 @@ class Act:
         neither it nor vision has failed.
         """
         if fault.device != WITHHELD:
-            self._gate.safe_state(f"{fault.device}: {fault.cause}")
+            self._gate.safe_state(fault.says)
 
     def _result(self, decision: Decision) -> PartResult:
         worst = decision.worst

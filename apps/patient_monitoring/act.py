@@ -111,7 +111,7 @@ class Act:
 
     def safe_state(self, fault: Fault) -> None:
         """Say that the ward is not monitored; never raises."""
-        self._unmonitored(f"{fault.device}: {fault.cause}")
+        self._unmonitored(fault.says)
 
     def admit(self, row: int, patient: Patient | None) -> None:
         """Who lies in a bed from now on; None: nobody.

@@ -222,7 +222,7 @@ class Protocol:
         """Nothing was perceived: what is in force stays, and no score is valid any more."""
         known = np.where(np.isnan(state.invalid_since), state.at, state.invalid_since)
         new = replace(state, invalid_since=known)
-        return new, self._decision(new, (), f"{fault.device}: {fault.cause}")
+        return new, self._decision(new, (), fault.says)
 
 
 def _reached(score: Score) -> Array:

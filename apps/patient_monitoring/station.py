@@ -194,7 +194,7 @@ class Station:
     def _note(self, outcome: Turn) -> None:
         self.decision = outcome.decision
         if isinstance(outcome.percept, Fault):
-            self.fault = f"{outcome.percept.device}: {outcome.percept.cause}"
+            self.fault = outcome.percept.says
             self.percept = None  # what was known grows old, and may be of who lay there before
             return
         self.fault = ""

@@ -76,7 +76,7 @@ class Sense:
             return self._batch()
         if self.failures and len(self.failures) == len(self._sources):
             source, cause = next(iter(self.failures.items()))
-            return Fault("sense", source, cause)
+            return Fault("sense", source, f"{source}: {cause}")
         return None
 
     @property
@@ -110,7 +110,7 @@ class Sense:
             except Exception as error:  # noqa: BLE001 - a bug in one must not starve the others
                 known = isinstance(error, LinesideError)
                 cause = str(error) if known else f"{type(error).__name__}: {error}"
-                self.failures[source.name] = cause
+                self.failures[source.name] = cause.removeprefix(f"{source.name}: ")
                 self._clock.sleep(share)
             else:
                 self.failures.pop(source.name, None)

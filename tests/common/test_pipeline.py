@@ -111,6 +111,11 @@ def test_state_goes_from_turn_to_turn():
     assert pipeline.state == ("seen 1", "seen 2")
 
 
+@pytest.mark.parametrize("cause", ["cam: no picture", "no picture"])
+def test_a_fault_names_its_device_once(cause):
+    assert Fault("sense", "cam", cause).says == "cam: no picture"
+
+
 @pytest.mark.parametrize(
     ("error", "fault"),
     [

@@ -267,7 +267,7 @@ def test_one_source_away_is_a_failure_and_the_other_goes_on(clock, source):
     source.away = "the broker does not answer"
     other.put(reading("m1"))
     assert [window.asset for window in sense(0.05).data] == ["m1"]
-    assert sense.failures == {"fake source": "fake source: the broker does not answer"}
+    assert sense.failures == {"fake source": "the broker does not answer"}
     source.away = ""
     assert sense(0.05) is None
     assert sense.failures == {}
