@@ -37,6 +37,7 @@ class SignBoard:
         self._seen = np.full((beds, SIGNS), -np.inf)  # newest report, good or bad
         self._raw = np.full((beds, SIGNS), np.nan)
         self._flags = np.zeros((beds, SIGNS), np.int32)
+        self._once = np.zeros((beds, SIGNS), bool)  # whether it is a spot value
         self._at = np.full((beds, SIGNS), -np.inf)  # newest value that was taken
         self._last = np.full((beds, SIGNS), np.nan)
         self._interval_s = np.full((beds, SIGNS), CONTINUOUS)
@@ -54,7 +55,7 @@ class SignBoard:
                       self._extreme_since):  # fmt: skip
             array[bed] = np.nan
         self._seen[bed] = self._at[bed] = -np.inf
-        self._flags[bed], self._interval_s[bed] = 0, CONTINUOUS
+        self._flags[bed], self._interval_s[bed], self._once[bed] = 0, CONTINUOUS, False
         self._held[:, bed] = np.nan
 
     def update(self, readings: Readings) -> None:
@@ -79,6 +80,7 @@ class SignBoard:
         place = new.bed, new.sign
         self._seen[place] = np.maximum(self._seen[place], new.at)
         self._raw[place], self._flags[place] = new.value, flags
+        self._once[place] = new.interval_s > SLOW_S
         self._forget(new.where(flags & int(Flag.WITHDRAWN) != 0))
         self._keep(new.where(np.isfinite(new.value) & (flags & gates.BLOCKING == 0)))
 
@@ -209,9 +211,12 @@ class SignBoard:
         return np.where(silent, int(Flag.OFFLINE), 0).astype(np.int32)
 
     def _extreme(self, now: float) -> Array:
+        """What is said once is told for RECENT_S; there a 0 is "not measured", no asystole."""
+        once_s = self._extremes.hold_s + RECENT_S
         next_s = np.minimum(self._next_s, self._gap_s * self._rules.spot_margin)
-        recent = now - self._seen <= np.fmax(RECENT_S, next_s)
+        recent = now - self._seen <= np.where(self._once, once_s, np.fmax(RECENT_S, next_s))
         usable = recent & (self._flags & gates.UNUSABLE == 0)
+        usable &= ~self._once | (self._flags & int(Flag.IMPLAUSIBLE) == 0)
         there = gates.extremes(self._raw, usable, self._extremes)
         self._extreme_since = since(self._extreme_since, there, now)
         hold = np.full(len(Extreme), self._extremes.hold_s)

@@ -378,6 +378,33 @@ def test_the_last_word_of_a_source_counts_until_its_next_is_overdue(every, then_
     assert not bed.read(1).extreme[0]
 
 
+@pytest.mark.parametrize(
+    ("sign", "extreme"),
+    [(Sign.SPO2, 70), (Sign.HR, 25), (Sign.PULSE, 190)],
+)
+def test_an_extreme_that_was_measured_once_is_told_too(sign, extreme):
+    bed = Bed()
+    bed.say(sign, extreme, BY_ROUNDS)
+    told = [bool(bed.read(1).extreme[0]) for _ in range(60)]
+    assert (told.index(True), sum(told)) == (12, 10), "after its hold, for ten seconds"
+    bed.say(sign, USUAL[sign], BY_ROUNDS)
+    assert not any(bed.read(1).extreme[0] for _ in range(60))
+
+
+@pytest.mark.parametrize("sign", [Sign.SPO2, Sign.HR, Sign.RR])
+def test_what_nobody_lives_with_and_was_said_once_is_no_extreme(sign):
+    bed = Bed()
+    bed.say(sign, 0, BY_ROUNDS)
+    assert not any(bed.read(1).extreme[0] for _ in range(60)), "it may mean: not measured"
+
+
+def test_a_breath_that_was_counted_by_hand_hides_no_apnoea_of_the_monitor():
+    bed = Bed()
+    bed.run(60)
+    bed.say(Sign.RR, 15, BY_ROUNDS)
+    assert bed.run(22, RR=0).extreme[0] == Extreme.APNOEA
+
+
 def test_a_single_good_value_ends_the_hold():
     bed = Bed()
     bed.run(60)
