@@ -119,14 +119,21 @@ LIGHTS = {
     ),
 }
 LISTENERS = {
-    "mllp": Backend("hardware.sensors.mllp", "MllpListener", "MllpSettings", package="ssl"),
-    "mqtt": Backend(
-        "hardware.sensors.vitals_mqtt", "VitalsMqtt", "VitalsMqttSettings", package="paho"
-    ),
-    "hl7_file": Backend(
-        "hardware.sensors.hl7_file", "Hl7File", "Hl7FileSettings", package="ssl"
-    ),
+    "hl7": {
+        "mllp": Backend("hardware.sensors.mllp", "MllpListener", "MllpSettings", package="ssl")
+    },
+    "wearables": {
+        "mqtt": Backend(
+            "hardware.sensors.vitals_mqtt", "VitalsMqtt", "VitalsMqttSettings", package="paho"
+        ),
+    },
+    "replay": {
+        "hl7_file": Backend(
+            "hardware.sensors.hl7_file", "Hl7File", "Hl7FileSettings", package="ssl"
+        ),
+    },
 }
+"""By the table of the settings file: each hears another language."""
 
 
 def installed(backend: Backend) -> bool:
@@ -205,7 +212,7 @@ def open_listener(
     kind: str, name: str, options: dict[str, Any], path: Path, *hearers: Any
 ) -> Any:
     """What hears a ward's devices and hands on what they say; `kind` is its table's name."""
-    return _open(kind, LISTENERS, name, options, path, *hearers)
+    return _open(kind, LISTENERS[kind], name, options, path, *hearers)
 
 
 def open_light(name: str, options: dict[str, Any], path: Path, clock: Clock) -> StatusLight:

@@ -186,6 +186,7 @@ def test_a_port_that_is_taken_is_one_clear_line(run):
         ("ward.beds=0", "ward.beds"),
         ("hl7.options.max_message_bytes=1", "max_message_bytes"),
         ("hl7.backend='serial'", "no hl7 named serial"),
+        ("hl7.backend='mqtt'", "no hl7 named mqtt; there are: mllp"),
         ("outgoing.hl7.port=0", "outgoing.hl7.port"),
         ("intake.clock_tolerance=1", "clock_tolerance"),
     ],
