@@ -6,24 +6,22 @@ known of this person, are the feet, and how sure that is goes with them. A heigh
 from boxes that end where it is expected; a box that is suddenly shorter proves little.
 """
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
-import numpy as np
-from numpy.typing import NDArray
-
-from apps.retail_analytics.geometry import columns
+from apps.retail_analytics.domain import Box
+from apps.retail_analytics.person import Person
 from apps.retail_analytics.stature import Stature
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-PLACE_NOISE = 0.06  # of a lower edge, as a share of the body's height (1 s.d.)
-HEAD_NOISE = 0.05  # of an upper edge
+PLACE_VAR = 0.06**2  # of a lower edge, in heights of the body²
+HEAD_VAR = 0.05**2  # of an upper edge
 LEAST_TRUST = 0.8  # of a foot that is seen, beside the one below the head
 OPEN_GATE, COVERED_GATE = 0.2, 0.15  # shorter than expected by this share: cut
 JOINED = 0.25  # higher by this share: another's feet are within
 SAME_HEAD = 0.2  # heights within which the upper edge is still the same head's
-SIZE_NOISE, SUREST = 0.05, 0.04  # of a box's height; the surest a body's height gets
+SIZE_VAR, SUREST = 0.05**2, 0.04  # of a box's height; the surest (1 s.d.) a body's gets
 ALIKE_S = 0.25  # errors of boxes within this time are alike
 NEW_DOUBT, ODD_DOUBT = 0.08, 0.15  # of a first box's height, as usual here and not
 GIVES = 0.1  # of the height: as which a box counts that seems cut, with nobody in front
@@ -33,151 +31,164 @@ EDGE_PX = 3.0
 BEHIND, BESIDE, REACHES = 0.02, 0.3, 0.1  # shares: lower, as wide, up to the edge behind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Feet:
-    """What boxes say of the people who took them."""
+    """What a box says of the person who took it."""
 
-    places: Floats
-    """[n, 2] px."""
-    noise: Floats
-    """[n] variance of the places, in heights²."""
-    heights: Floats
-    """[n] px, of the whole body there."""
-    doubt: Floats
-    """[n] of the heights (1 s.d.), as a share."""
-    hidden: Flags
-    """[n] the feet were not seen."""
-    whole: Flags
-    """[n] seen from head to foot as far as anybody knows: to learn from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What is known of people before they are looked at again."""
-
-    sizes: Floats
-    """[n, 2] width and height of the whole body, px."""
-    shares: Floats
-    """[n] of the usual height there."""
-    doubt: Floats
-    """[n] of the height (1 s.d.), as a share."""
-    known: bool
-    """Whether it is known how heights change on the way through the picture."""
+    x: float
+    y: float
+    """In px."""
+    noise: float
+    """Variance of the place, in heights²."""
+    height: float
+    """Of the whole body there, px."""
+    doubt: float
+    """Of the height (1 s.d.), as a share."""
+    hidden: bool
+    """The feet were not seen."""
+    whole: bool
+    """Seen from head to foot as far as anybody knows: to learn from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """The boxes of one picture, and what is known of their edges."""
+    """One box of a picture, and what is known of its edges."""
 
-    boxes: Floats
-    """[n, 4] left, top, right, bottom, px."""
-    front: Flags
-    """[n] the lower edge is behind somebody nearer, or at the picture's lower edge."""
-    headless: Flags
-    """[n] the upper edge is at the picture's."""
+    number: int
+    """Among the detections of the picture, from 0."""
+    score: float
+    box: Box
+    left: float
+    top: float
+    right: float
+    bottom: float
+    """The box once more, in px."""
+    x: float
+    """The middle."""
+    width: float
+    height: float
+    """At least 1 px."""
+    front: bool
+    """The lower edge is behind somebody nearer, or at the picture's lower edge."""
+    headless: bool
+    """The upper edge is at the picture's."""
     wide: int
     """Of the picture, px; 0: not known."""
 
-    def some(self, which: NDArray[np.int64]) -> "Found":
-        """Some of them."""
-        return Found(self.boxes[which], self.front[which], self.headless[which], self.wide)
-
-    @property
-    def heads(self) -> Floats:
-        """[n, 2] the middle of each upper edge."""
-        return columns((self.boxes[:, 0] + self.boxes[:, 2]) / 2, self.boxes[:, 1])
-
-    @property
-    def heights(self) -> Floats:
-        """[n] px, at least 1."""
-        return np.maximum(self.boxes[:, 3] - self.boxes[:, 1], 1.0)
-
-    def middles(self, widths: Floats) -> Floats:
-        """[n] of bodies so wide: of one that the picture's side cuts, from its other edge."""
-        left, right = self.boxes[:, 0], self.boxes[:, 2]
-        middle = (left + right) / 2
-        if not self.wide:
-            return np.asarray(middle)
-        half = np.maximum(right - left, widths) / 2
-        cut_left, cut_right = left <= EDGE_PX, right >= self.wide - EDGE_PX
-        middle = np.where(cut_left & ~cut_right, right - half, middle)
-        return np.where(cut_right & ~cut_left, left + half, middle)
+    def middle(self, width: float) -> float:
+        """Of a body so wide: of one that the picture's side cuts, from its other edge."""
+        cut_left, cut_right = self.left <= EDGE_PX, self.right >= self.wide - EDGE_PX
+        if not self.wide or cut_left == cut_right:
+            return self.x
+        half = max(self.width, width) / 2
+        return self.right - half if cut_left else self.left + half
 
 
-def looked_at(boxes: Floats, size: tuple[int, int]) -> Found:
-    """Boxes [n, 4] in a picture of this width and height; 0: not known."""
-    left, top, right, bottom = boxes.T
-    high, wide = bottom - top, np.maximum(right - left, 1.0)
-    shared = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
-    nearer = bottom > (bottom + BEHIND * high)[:, None]
-    reaches = top < (bottom + REACHES * high)[:, None]
-    front = ((shared > BESIDE * wide[:, None]) & nearer & reaches).any(1)
-    headless = np.zeros(len(boxes), bool)
-    if size[1]:
-        front, headless = front | (bottom >= size[1] - EDGE_PX), top <= EDGE_PX
-    return Found(boxes, front, headless, size[0])
+def looked_at(
+    boxes: Iterable[Box], scores: Iterable[float], size: tuple[int, int]
+) -> list[Found]:
+    """Boxes with their scores in a picture of this width and height; 0: not known."""
+    wide, high = size
+    floor, ceiling = (high - EDGE_PX, EDGE_PX) if high else (math.inf, -math.inf)
+    found = []
+    for number, (box, score) in enumerate(zip(boxes, scores, strict=True)):
+        left, top, right, bottom = box
+        width, height = right - left, bottom - top
+        found.append(
+            Found(
+                number, score, box, left, top, right, bottom, (left + right) / 2,
+                width if width > 1.0 else 1.0, height if height > 1.0 else 1.0,
+                bottom >= floor, top <= ceiling, wide,
+            )
+        )  # fmt: skip
+    _look_behind(found)
+    return found
 
 
-def told(found: Found, body: Body, expected: Floats, step: Floats) -> Feet:
-    """Of people whose heads were `expected` [n] px down, seen `step` [n] s ago."""
-    top, bottom, heights = found.boxes[:, 1], found.boxes[:, 3], body.sizes[:, 1]
-    ratio = found.heights / heights
-    same = (np.abs(top - expected) < SAME_HEAD * heights) & ~found.headless
-    if not body.known:
-        return _followed(found, body, ratio, same)
-    cut = same & (ratio < 1 - np.where(found.front, COVERED_GATE, OPEN_GATE))
-    joined = same & (ratio > 1 + JOINED + 2 * body.doubt)
-    hidden, doubt = cut | joined, body.doubt
-    if hidden.any():
-        learned = hidden & _more_usual(ratio, body.shares)
-        hidden, doubt = hidden & ~learned, np.where(learned, ODD_DOUBT, doubt)
-    by_head = HEAD_NOISE**2 + doubt**2
-    trust = np.maximum(LEAST_TRUST, by_head / (by_head + PLACE_NOISE**2))
-    trust = np.where(hidden, 0.0, np.where(found.headless, 1.0, trust))
-    foot = trust * bottom + (1 - trust) * (top + heights)
-    apart = np.where(hidden, -GIVES, ratio - 1)
-    nothing = (joined & hidden) | ~same | found.front
-    size_noise = SIZE_NOISE**2 * np.maximum(1.0, ALIKE_S / np.maximum(step, 1e-3))
-    gain = np.where(nothing, 0.0, doubt**2 / (doubt**2 + size_noise))
+def _look_behind(found: list[Found]) -> None:
+    """Mark who has somebody in front: only boxes that share columns are compared."""
+    ordered = sorted(found, key=attrgetter("left"))
+    for index, one in enumerate(ordered, start=1):
+        for other in ordered[index:]:
+            if other.left >= one.right:
+                break
+            near, far = (one, other) if one.bottom > other.bottom else (other, one)
+            if not far.front:
+                far.front = _covers(near, far)
+
+
+def _covers(near: Found, far: Found) -> bool:
+    high = far.bottom - far.top
+    if near.top >= far.bottom + REACHES * high or near.bottom <= far.bottom + BEHIND * high:
+        return False
+    right = near.right if near.right < far.right else far.right
+    left = near.left if near.left > far.left else far.left
+    return right - left > BESIDE * far.width
+
+
+def told(found: Found, person: Person, height: float, known: bool, now: float) -> Feet:
+    """Of somebody who was expected with a body so high, px.
+
+    `known` says whether it is known how heights change on the way through the picture.
+    """
+    ratio, doubt, expected = found.height / height, person.doubt, person.y - person.height
+    same = abs(found.top - expected) < SAME_HEAD * height and not found.headless
+    if not known:
+        return _followed(found, person, height, same)
+    cut = same and ratio < 1 - (COVERED_GATE if found.front else OPEN_GATE)
+    joined = same and ratio > 1 + JOINED + 2 * doubt
+    hidden = cut or joined
+    if hidden and _more_usual(ratio, person.share):
+        hidden, doubt = False, ODD_DOUBT
+    by_head = HEAD_VAR + doubt * doubt
+    foot = found.top + height  # where the head says
+    if not hidden:
+        trust = 1.0 if found.headless else by_head / (by_head + PLACE_VAR)
+        trust = trust if trust > LEAST_TRUST else LEAST_TRUST
+        foot = trust * found.bottom + (1 - trust) * foot
+    gain = 0.0
+    if same and not found.front and not (joined and hidden):
+        step = now - person.seen
+        size_var = SIZE_VAR if step >= ALIKE_S else SIZE_VAR * ALIKE_S / max(step, 1e-3)
+        gain = doubt * doubt / (doubt * doubt + size_var)
+    height *= 1 + gain * (-GIVES if hidden else ratio - 1)
+    doubt *= math.sqrt(1 - gain)
     return Feet(
-        columns(found.middles(body.sizes[:, 0]), foot),
-        np.where(hidden, by_head, PLACE_NOISE**2),
-        heights * (1 + gain * apart), np.maximum(SUREST, doubt * np.sqrt(1 - gain)),
-        hidden, ~hidden & ~found.front & ~found.headless,
+        found.middle(person.width), foot, by_head if hidden else PLACE_VAR,
+        height, doubt if doubt > SUREST else SUREST,
+        hidden, not (hidden or found.front or found.headless),
     )  # fmt: skip
 
 
-def _followed(found: Found, body: Body, ratio: Floats, same: Flags) -> Feet:
+def _followed(found: Found, person: Person, height: float, same: bool) -> Feet:
     """As long as a body's height may be another a step further: by what the last boxes were."""
-    heights = body.sizes[:, 1]
-    cut, joined = same & (ratio < 1 - OPEN_GATE), same & (ratio > 1 + JOINED)
-    hidden = cut | joined
-    foot = np.where(hidden, found.boxes[:, 1] + heights, found.boxes[:, 3])
-    gain = np.where(cut, 0.0, FOLLOWS)
+    ratio = found.height / height
+    cut, joined = same and ratio < 1 - OPEN_GATE, same and ratio > 1 + JOINED
+    hidden, gain = cut or joined, 0.0 if cut else FOLLOWS
     return Feet(
-        columns(found.middles(body.sizes[:, 0]), foot),
-        PLACE_NOISE**2 * np.where(hidden, GUESSED, 1.0),
-        heights * (1 + gain * (ratio - 1)), body.doubt,
-        hidden, ~hidden & ~found.front & ~found.headless,
+        found.middle(person.width), found.top + height if hidden else found.bottom,
+        PLACE_VAR * (GUESSED if hidden else 1.0),
+        height * (1 + gain * (ratio - 1)), person.doubt,
+        hidden, not (hidden or found.front or found.headless),
     )  # fmt: skip
 
 
-def _more_usual(ratio: Floats, shares: Floats) -> Flags:
-    """[n] where the box's height is clearly more usual here than the one taken for the own.
+def _more_usual(ratio: float, share: float) -> bool:
+    """Whether the box's height is clearly more usual here than the one taken for the own.
 
     Who was first seen behind a shelf walks out of it; who was two in one box is one again.
     """
-    return np.asarray(np.abs(np.log(shares * ratio)) < np.abs(np.log(shares)) - CLEARLY)
+    return abs(math.log(share * ratio)) < abs(math.log(share)) - CLEARLY
 
 
 def first(found: Found, stature: Stature) -> Feet:
-    """Of people seen for the first time: whose feet are covered is as high as people are."""
-    high = found.heights
-    usual = stature.usual(found.heads) if stature.known else high
+    """Of somebody seen for the first time: whose feet are covered is as high as people are."""
+    high = found.height
+    usual = stature.usual(found.x, found.top) if stature.known else high
     ratio = high / usual
-    hidden = found.front & ~found.headless & (ratio < 1 - COVERED_GATE)
-    odd = (ratio < 1 - OPEN_GATE) | (ratio > 1 + JOINED)
-    heights, doubt = np.where(hidden, usual, high), np.where(odd, ODD_DOUBT, NEW_DOUBT)
-    places = columns(found.heads[:, 0], found.boxes[:, 1] + heights)
-    noise = PLACE_NOISE**2 + np.where(hidden, doubt**2, 0.0)
-    return Feet(places, noise, heights, doubt, hidden, ~hidden & ~found.front)
+    hidden = found.front and not found.headless and ratio < 1 - COVERED_GATE
+    doubt = NEW_DOUBT if 1 - OPEN_GATE <= ratio <= 1 + JOINED else ODD_DOUBT
+    height = usual if hidden else high
+    noise = PLACE_VAR + (doubt * doubt if hidden else 0.0)
+    whole = not (hidden or found.front)
+    return Feet(found.x, found.top + height, noise, height, doubt, hidden, whole)

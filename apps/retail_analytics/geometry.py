@@ -12,15 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.retail_analytics.domain import STANDING_M, Point
-
-
-def columns(*values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values [n] side by side: [n, k]; numpy's own takes five times as long for few rows."""
-    side_by_side = np.empty((len(values[0]), len(values)))
-    for number, column in enumerate(values):
-        side_by_side[:, number] = column
-    return side_by_side
+from apps.retail_analytics.domain import STANDING_M, Box, Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +73,8 @@ class Zone:
 
 STEEPEST = 0.5
 """How far sideways per px of height a body is taken to lean at most."""
+NEAREST = 1e-12
+"""In place of the depth on the horizon itself: as far away as makes no difference."""
 
 
 class Floor:
@@ -91,63 +85,55 @@ class Floor:
     ) -> None:
         """`nadir` is where upright edges meet, px below the picture; None: they are upright."""
         self.matrix, self.nadir = matrix, nadir
+        self._rows = None if matrix is None else matrix.tolist()
 
-    def feet(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where in the picture [n, 2] the people in boxes [n, 4] stand.
+    def foot(self, box: Box) -> Point:
+        """Where in the picture the person in a box stands.
 
         The middle of the lower edge; a wide-angle camera shows people leaning, and then
         their feet are nearer one corner of the box.
         """
-        middle, low = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
+        left, top, right, bottom = box
+        middle = (left + right) / 2
         if self.nadir is None:
-            return columns(middle, low)
-        depth = np.maximum(self.nadir[1] - low, 1.0)
-        lean = ((self.nadir[0] - middle) / depth).clip(-STEEPEST, STEEPEST)
-        return columns(middle + lean * (low - boxes[:, 1]) / 2, low)
+            return middle, bottom
+        depth = max(self.nadir[1] - bottom, 1.0)
+        lean = max(-STEEPEST, min(STEEPEST, (self.nadir[0] - middle) / depth))
+        return middle + lean * (bottom - top) / 2, bottom
 
     @property
     def known(self) -> bool:
         """Whether there is a homography."""
-        return self.matrix is not None
+        return self._rows is not None
 
-    def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points [n, 2] in px to the floor [n, 2] in m; as they are where it is not known."""
-        if self.matrix is None:
-            return np.asarray(points, np.float64)
-        homogeneous = np.column_stack([points, np.ones(len(points))]) @ self.matrix.T
-        return np.asarray(homogeneous[:, :2] / homogeneous[:, 2:])
+    def project(self, point: Point) -> Point:
+        """A point in px to the floor in m; as it is where that is not known."""
+        if self._rows is None:
+            return point
+        x, y = point
+        (a, b, c), (d, e, f), (g, h, i) = self._rows
+        depth = g * x + h * y + i or NEAREST
+        return (a * x + b * y + c) / depth, (d * x + e * y + f) / depth
 
-    def metres(
-        self, heights_px: NDArray[np.float64], person_m: float = STANDING_M
-    ) -> NDArray[np.float64]:
-        """What one metre is where boxes of these heights [n] in px stand, in plane units."""
-        if self.matrix is not None:
-            return np.ones(len(heights_px))
-        return np.maximum(np.asarray(heights_px, np.float64) / person_m, 1e-6)
+    def metre(self, height_px: float, person_m: float = STANDING_M) -> float:
+        """What one metre is where a box so high stands, in plane units."""
+        return 1.0 if self.known else max(height_px / person_m, 1e-6)
 
     def mirrored(self, point: Point) -> bool:
         """Whether turning clockwise in the picture is anti-clockwise on the floor there."""
-        if self.matrix is None:
-            return False
         x, y = point
-        corner = self.project(np.array([[x, y], [x + 1.0, y], [x, y + 1.0]]))
-        (ax, ay), (bx, by) = corner[1] - corner[0], corner[2] - corner[0]
-        return bool(ax * by - ay * bx < 0)
+        x0, y0 = self.project(point)
+        (ax, ay), (bx, by) = self.project((x + 1.0, y)), self.project((x, y + 1.0))
+        return (ax - x0) * (by - y0) - (ay - y0) * (bx - x0) < 0
 
     def line(self, name: str, start: Point, end: Point) -> Line:
         """A line drawn in px, in the plane."""
-        ends = self.project(np.array([start, end], np.float64))
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-        return Line(name, _point(ends[0]), _point(ends[1]), self.mirrored(middle))
+        return Line(name, self.project(start), self.project(end), self.mirrored(middle))
 
     def zone(self, name: str, polygon: Sequence[Point]) -> Zone:
         """A zone drawn in px, in the plane."""
-        corners = self.project(np.array(polygon, np.float64))
-        return Zone(name, tuple(_point(corner) for corner in corners))
-
-
-def _point(pair: NDArray[np.float64]) -> Point:
-    return float(pair[0]), float(pair[1])
+        return Zone(name, tuple(self.project(corner) for corner in polygon))
 
 
 def fit_floor(picture_px: Sequence[Point], floor_m: Sequence[Point]) -> Floor:
@@ -164,7 +150,10 @@ def fit_floor(picture_px: Sequence[Point], floor_m: Sequence[Point]) -> Floor:
             raise ValueError(f"the homography's points lie in one row ({which})")
     matrix = _fitted(here, there)
     floor = from_matrix(matrix, here)
-    error = np.hypot(*(floor.project(here) - there).T).max()
+    error = max(
+        math.dist(floor.project(point), place)
+        for point, place in zip(picture_px, floor_m, strict=True)
+    )
     if error > 0.05 * np.ptp(there, axis=0).max():
         raise ValueError(f"the homography's points do not fit: one is {error:.2f} m off")
     return floor

@@ -177,21 +177,17 @@ class Eyes:
         return Perceive(camera, self._detector, self._tracking, self._duty)
 
 
-def to_tracks(tracked: Tracked, floor: Floor, person_m: float) -> tuple[Track, ...]:
+def to_tracks(tracked: Iterable[Tracked], floor: Floor, person_m: float) -> tuple[Track, ...]:
     """Tracks in px to people on the floor."""
-    if not len(tracked.ids):
-        return ()
-    boxes = tracked.boxes
-    feet = floor.feet(boxes)
-    spots = floor.project(feet)
-    unsure = np.zeros_like(spots)
-    if tracked.unsure.any():
-        unsure = floor.project(feet + np.outer(tracked.unsure, (0.0, 1.0))) - spots
-    metres = floor.metres(boxes[:, 3] - boxes[:, 1], person_m)
-    return tuple(
-        Track(number, (box[0], box[1], box[2], box[3]), (x, y), metre, sure, seen, (dx, dy))
-        for number, box, (x, y), metre, sure, seen, (dx, dy) in zip(
-            tracked.ids.tolist(), boxes.tolist(), spots.tolist(), metres.tolist(),
-            tracked.confirmed.tolist(), tracked.detected.tolist(), unsure.tolist(), strict=True,
-        )
-    )  # fmt: skip
+    return tuple(_track(one, floor, person_m) for one in tracked)
+
+
+def _track(tracked: Tracked, floor: Floor, person_m: float) -> Track:
+    number, box, confirmed, detected, _, unsure = tracked
+    foot = floor.foot(box)
+    spot, off = floor.project(foot), (0.0, 0.0)
+    if unsure:
+        x, y = floor.project((foot[0], foot[1] + unsure))
+        off = x - spot[0], y - spot[1]
+    metre = floor.metre(box[3] - box[1], person_m)
+    return Track(number, box, spot, metre, confirmed, detected, off)

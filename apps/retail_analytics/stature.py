@@ -5,6 +5,8 @@ and who is a tenth taller than the others is so everywhere. A camera learns the 
 boxes that end where the body ends; what is kept of them is nine sums, of nobody.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,8 @@ class Stature:
     def __init__(self) -> None:
         self._sums = np.zeros((4, 4))
         """Σ w · rowᵀ row of rows (1, x, y, height), with w = 1 / height²."""
-        self._plane: Floats | None = None
+        self._plane: tuple[float, float, float] | None = None
+        """Height in px at (0, 0), and what it grows by with x and with y."""
         self._new = 0.0
 
     @property
@@ -34,14 +37,11 @@ class Stature:
         """Whether enough people were seen; before, every height is as usual as any."""
         return self._plane is not None
 
-    def learn(self, heads: Floats, heights: Floats) -> bool:
-        """People seen from head [n, 2] to foot, `heights` [n] px; whether the plane is new."""
-        weight = np.ones(len(heights))
-        if self._plane is not None:
-            ratio = heights / self.usual(heads)
-            weight *= (ratio > SHORTER) & (ratio < TALLER)
-            weight *= np.where(ratio < 1.0, SHORT_WEIGHT, 1.0)
-        rows = np.column_stack([np.ones(len(heads)), heads, heights]) / heights[:, None]
+    def learn(self, bodies: Sequence[tuple[float, float, float]]) -> bool:
+        """People seen whole: x and y of the head, height, px; whether the plane is new."""
+        weight = np.array([self._weight(*body) for body in bodies])
+        heights = np.array([height for _, _, height in bodies])
+        rows = np.array([(1.0, *body) for body in bodies]) / heights[:, None]
         self._sums = self._sums * KEPT ** weight.sum() + (rows * weight[:, None]).T @ rows
         self._new += float(weight.sum())
         if self._sums[3, 3] < LEAST or self._new < EVERY:  # the heights' sum: how many boxes
@@ -49,30 +49,40 @@ class Stature:
         self._plane, self._new = _fitted(self._sums), 0.0
         return True
 
-    def usual(self, heads: Floats) -> Floats:
-        """Height in px [n] of a usual body with its head at `heads` [n, 2]."""
-        plane = self._plane
-        if plane is None:
-            return np.ones(len(heads))
-        return np.asarray(np.maximum(plane[0] + heads @ plane[1:], LOWEST_PX))
-
-    def heights(self, share: Floats, feet: Floats) -> Floats:
-        """Height in px [n] of bodies `share` [n] as high as usual, with their feet there."""
-        slope = 0.0 if self._plane is None else float(self._plane[2])
-        return share * self.usual(feet) / np.maximum(1 + share * slope, LEAST_GROWTH)
-
-    def shares(self, heights: Floats, feet: Floats) -> Floats:
-        """How high bodies are beside the usual one: what `heights` is undone by."""
+    def _weight(self, x: float, y: float, height: float) -> float:
         if self._plane is None:
-            return heights.copy()
-        left = self.usual(feet) - self._plane[2] * heights
-        return np.asarray(heights / np.maximum(left, LOWEST_PX))
+            return 1.0
+        ratio = height / self.usual(x, y)
+        if not SHORTER < ratio < TALLER:
+            return 0.0
+        return SHORT_WEIGHT if ratio < 1.0 else 1.0
+
+    def usual(self, x: float, y: float) -> float:
+        """Height in px of a usual body with its head at (x, y); 1 while none is known."""
+        if self._plane is None:
+            return 1.0
+        first, by_x, by_y = self._plane
+        height = first + x * by_x + y * by_y
+        return height if height > LOWEST_PX else LOWEST_PX
+
+    def height(self, share: float, x: float, y: float) -> float:
+        """Height in px of a body `share` as high as usual, with its feet at (x, y)."""
+        if self._plane is None:
+            return share
+        growth = 1.0 + share * self._plane[2]
+        return share * self.usual(x, y) / (growth if growth > LEAST_GROWTH else LEAST_GROWTH)
+
+    def share(self, height: float, x: float, y: float) -> float:
+        """How high a body is beside the usual one: what `height` is undone by."""
+        if self._plane is None:
+            return height
+        return height / max(self.usual(x, y) - self._plane[2] * height, LOWEST_PX)
 
 
-def _fitted(sums: Floats) -> Floats:
-    """Height at (0, 0), and what it grows by with x and y: least squares of relative errors."""
+def _fitted(sums: Floats) -> tuple[float, float, float]:
+    """Least squares of relative errors."""
     mean = sums[0] / sums[0, 0]
     spread = sums / sums[0, 0] - np.outer(mean, mean)
     held = HELD / sums[3, 3] * mean[3] ** 2 * np.eye(2)
-    slope = np.linalg.solve(spread[1:3, 1:3] + held, spread[1:3, 3])
-    return np.array([mean[3] - slope @ mean[1:3], *slope])
+    by_x, by_y = np.linalg.solve(spread[1:3, 1:3] + held, spread[1:3, 3]).tolist()
+    return float(mean[3] - by_x * mean[1] - by_y * mean[2]), by_x, by_y

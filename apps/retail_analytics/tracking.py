@@ -6,50 +6,47 @@ second build of OpenCV; and they keep what may not be kept. Here a person is a p
 speed with their uncertainty (one Kalman filter, in units of the person's own size), in real
 time instead of frames. Nothing of anybody's looks is used. `lineside evaluate` runs a
 library's tracker on the same detections beside it.
+
+People are plain objects with plain numbers, not rows of arrays: for the few in a picture
+numpy takes longer to be called than to reckon. Where each pair or person counts, a comparison
+stands in place of `min` and `max`, which take several times as long.
 """
 
 import math
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.retail_analytics.config import Tracking
-from apps.retail_analytics.domain import STANDING_M
+from apps.retail_analytics.domain import STANDING_M, Box
 from apps.retail_analytics.feet import Found, looked_at
-from apps.retail_analytics.motion import (
-    Floats,
-    Rows,
-    assign,
-    begin,
-    correct,
-    costs,
-    nobody,
-    predict,
-    reach_of,
-    to_boxes,
-)
+from apps.retail_analytics.motion import begin, correct, predict
+from apps.retail_analytics.pairing import assign, overlap
+from apps.retail_analytics.person import NOBODYS, Person
 from apps.retail_analytics.stature import ALIKE_S, Stature
-from common.inference.images import iou
+
+Floats = NDArray[np.floating]
+Pairs = list[tuple[Person, Found]]
 
 UPRIGHT_M = 1.0  # boxes lower than this are heads seen from above: they have no feet
 DOUBLE_IOU = 0.6  # a new box that overlaps a person already matched this much is the same
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """All tracks after one picture, as arrays; row i of each is one track."""
+class Tracked(NamedTuple):
+    """One track after one picture."""
 
-    ids: NDArray[np.int64]
-    boxes: Floats
-    """[n, 4] px, smoothed; where not detected: expected."""
-    confirmed: NDArray[np.bool_]
-    detected: NDArray[np.bool_]
-    sources: NDArray[np.int64]
-    """Which detection each track took; −1 for none."""
-    unsure: Floats
-    """[n] px that the feet may be higher or lower (1 s.d.) where they are not seen; else 0."""
+    id: int
+    box: Box
+    """Smoothed; where not detected: expected."""
+    confirmed: bool
+    detected: bool
+    source: int
+    """Which detection it took; −1 for none."""
+    unsure: float
+    """px that the feet may be higher or lower (1 s.d.) where they are not seen; else 0."""
 
 
 class MotionTracker:
@@ -61,10 +58,11 @@ class MotionTracker:
         """`person_m` is how high a box really is; `size` the picture's in px, 0: not known."""
         self._rules, self._person_m, self._size = rules, person_m, size
         self._last: float | None = None
-        self._rows, self._stature, self._learned = nobody(), Stature(), -math.inf
+        self._people: list[Person] = []
+        self._stature, self._learned = Stature(), -math.inf
         self._next = secrets.randbits(40)
 
-    def update(self, boxes: Floats, scores: Floats, monotonic: float) -> Tracked:
+    def update(self, boxes: Floats, scores: Floats, monotonic: float) -> tuple[Tracked, ...]:
         """Tracks after one picture: boxes [n, 4] px with scores [n], seen at `monotonic` s.
 
         A time that does not move on is refused (ValueError).
@@ -75,105 +73,104 @@ class MotionTracker:
         self._last = monotonic
         if step > self._rules.tentative_s:  # an outage: from picture to picture `_gone` will do
             self.forget(monotonic)
-        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-        scores = np.asarray(scores, np.float64)
-        if not len(boxes) and not len(self._rows.ids):
-            return _tracked(self._rows)
-        rows = predict(self._rows, step, self._person_m, self._stature)
-        found = looked_at(boxes, self._size)
-        taken = self._match(rows, boxes, scores)
-        whole = correct(rows, found, taken, monotonic, self._person_m, self._stature)
-        self._confirm(rows, monotonic)
-        self._learn(rows, found, whole, monotonic)
-        rows = self._born(rows, taken, found, scores)
-        self._rows = _kept(rows, self._gone(rows, monotonic))
-        return _tracked(self._rows)
+        found = looked_at(boxes.tolist(), scores.tolist(), self._size)
+        predict(self._people, step, self._person_m, self._stature)
+        pairs = self._match(found, monotonic)
+        self._correct(pairs, monotonic)
+        if len(pairs) < len(self._people):
+            self._people = [one for one in self._people if not self._gone(one, monotonic)]
+        if len(pairs) < len(found):
+            self._people += self._born(found, pairs, monotonic)
+        return tuple([_tracked(person) for person in self._people])
 
     def forget(self, monotonic: float) -> None:
         """Drop who was not seen for too long: who comes then is somebody else."""
-        self._rows = _kept(self._rows, self._late(self._rows, monotonic))
+        self._people = [one for one in self._people if not self._late(one, monotonic)]
 
-    def _late(self, rows: Rows, monotonic: float) -> NDArray[np.bool_]:
-        limit = np.where(rows.confirmed, self._rules.lost_s, self._rules.tentative_s)
-        return np.asarray(monotonic - rows.seen > limit)
-
-    def _match(self, rows: Rows, boxes: Floats, scores: Floats) -> NDArray[np.int64]:
-        """Which detection each track takes, −1 for none: sure ones first, faint ones then."""
+    def _late(self, person: Person, monotonic: float) -> bool:
         rules = self._rules
-        taken = np.full(len(rows.ids), -1, np.int64)
-        reach = reach_of(rows, self._last or 0.0, rules.max_speed_m_s / self._person_m)
-        cost = costs(rows, boxes, reach)
-        sure = scores >= rules.high_score
-        known, new = rows.confirmed.nonzero()[0], (~rows.confirmed).nonzero()[0]
-        assign(cost, known, sure.nonzero()[0], taken)
-        left = known[taken[known] < 0]
-        if len(left):
-            faint = (scores >= rules.low_score) & ~sure
-            assign(cost, left, faint.nonzero()[0], taken)
-        if len(new):
-            assign(cost, new, _without(sure, taken), taken)
-        return taken
+        limit = rules.lost_s if person.confirmed else rules.tentative_s
+        return monotonic - person.seen > limit
 
-    def _confirm(self, rows: Rows, monotonic: float) -> None:
+    def _match(self, found: Sequence[Found], now: float) -> Pairs:
+        """Who takes which detection: sure ones first, faint ones then; newcomers last."""
+        rules, fastest = self._rules, self._rules.max_speed_m_s / self._person_m
+        known = [person for person in self._people if person.confirmed]
+        new = [person for person in self._people if not person.confirmed]
+        sure = [one for one in found if one.score >= rules.high_score]
+        pairs = assign(known, sure, now, fastest)
+        if len(pairs) < len(known):
+            faint = [one for one in found if rules.low_score <= one.score < rules.high_score]
+            lucky = {person.id for person, _ in pairs}
+            left = [person for person in known if person.id not in lucky]
+            pairs += assign(left, faint, now, fastest)
+        if new:
+            pairs += assign(new, _without(sure, pairs), now, fastest)
+        return pairs
+
+    def _correct(self, pairs: Pairs, now: float) -> None:
+        """Bring everybody to where they were seen, and learn from who was seen whole."""
+        for person in self._people:
+            person.source = NOBODYS
+        whole = []
+        for person, found in pairs:
+            seen_whole = correct(person, found, now, self._person_m, self._stature)
+            if not person.confirmed:
+                person.confirmed = self._sure(person, now)
+            if seen_whole and person.confirmed:
+                whole.append((found.x, found.top, found.height))
+        if whole:
+            self._learn(whole, now)
+
+    def _sure(self, person: Person, now: float) -> bool:
         rules = self._rules
-        old = monotonic - rows.born >= rules.confirm_s
-        rows.confirmed |= (rows.hits >= rules.confirm_hits) & old & (rows.source >= 0)
+        return person.hits >= rules.confirm_hits and now - person.born >= rules.confirm_s
 
-    def _learn(self, rows: Rows, found: Found, whole: NDArray[np.int64], now: float) -> None:
+    def _learn(self, whole: Sequence[tuple[float, float, float]], now: float) -> None:
         """How high people are drawn here; heads seen from above are alike everywhere."""
         if self._person_m < UPRIGHT_M or now - self._learned < ALIKE_S:
             return
-        whole = whole[rows.confirmed[whole]]
-        if not len(whole):
-            return
-        self._learned, seen = now, found.some(rows.source[whole])
-        if self._stature.learn(seen.heads, seen.heights):
-            rows.share = self._stature.shares(rows.size[:, 1], rows.place)
+        self._learned = now
+        if self._stature.learn(whole):
+            for person in self._people:
+                person.share = self._stature.share(person.height, person.x, person.y)
 
-    def _born(self, rows: Rows, taken: NDArray[np.int64], found: Found, scores: Floats) -> Rows:
-        boxes, free = found.boxes, _without(scores >= self._rules.high_score, taken)
-        if not len(free):
-            return rows
-        matched = boxes[taken[taken >= 0]]
-        if len(matched):
-            overlap = iou(boxes[free].astype(np.float32), matched.astype(np.float32)).max(1)
-            free = free[overlap < DOUBLE_IOU]
-        if not len(free):
-            return rows
-        ids = self._next + 1 + np.arange(len(free))
-        self._next += len(free)
-        now = self._last or 0.0
-        fresh = begin(ids, found.some(free), free, now, self._person_m, self._stature)
-        fresh.confirmed |= self._rules.confirm_hits == 1
-        return rows.joined(fresh)
+    def _born(self, found: Sequence[Found], pairs: Pairs, now: float) -> list[Person]:
+        """Who is seen for the first time: by a sure box that is nobody else's."""
+        rules, born = self._rules, []
+        for one in _without(found, pairs):
+            if one.score < rules.high_score:
+                continue
+            if any(overlap(one.box, other.box) >= DOUBLE_IOU for _, other in pairs):
+                continue
+            self._next += 1
+            person = begin(self._next, one, now, self._person_m, self._stature)
+            person.confirmed = rules.confirm_hits == 1
+            born.append(person)
+        return born
 
-    def _gone(self, rows: Rows, monotonic: float) -> NDArray[np.bool_]:
-        unseen, gone = monotonic - rows.seen, self._late(rows, monotonic)
+    def _gone(self, person: Person, now: float) -> bool:
+        if person.seen == now:
+            return False
         width, height = self._size
         if width and height:  # who has walked out is not looked for among who walks in
-            x, top = rows.place[:, 0], rows.place[:, 1] - rows.size[:, 1]
-            gone |= (unseen > 0) & (
-                (x < 0) | (x > width) | (top > height) | (rows.place[:, 1] < 0)
-            )
-        return gone
+            inside = 0 <= person.x <= width and person.y >= 0
+            if not inside or person.y - person.height > height:
+                return True
+        return self._late(person, now)
 
 
-def _without(wanted: NDArray[np.bool_], taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which of the detections that are wanted nobody has taken."""
-    free = wanted.copy()
-    free[taken[taken >= 0]] = False
-    return np.asarray(free.nonzero()[0])
+def _without(found: Sequence[Found], pairs: Pairs) -> list[Found]:
+    """Those that nobody has taken."""
+    taken = {one.number for _, one in pairs}
+    return [one for one in found if one.number not in taken]
 
 
-def _kept(rows: Rows, gone: NDArray[np.bool_]) -> Rows:
-    if not gone.any():
-        return rows
-    return Rows(*(getattr(rows, name)[~gone] for name in Rows.__slots__))
-
-
-def _tracked(rows: Rows) -> Tracked:
-    off = np.where(rows.hidden, np.hypot(rows.doubt, np.sqrt(rows.spread[:, 0])), 0.0)
+def _tracked(person: Person) -> Tracked:
+    unsure = 0.0
+    if person.hidden:
+        unsure = math.hypot(person.doubt, math.sqrt(person.place_var)) * person.height
     return Tracked(
-        rows.ids.copy(), to_boxes(rows.place, rows.size), rows.confirmed.copy(),
-        rows.source >= 0, rows.source.copy(), off * rows.size[:, 1],
+        person.id, person.box, person.confirmed,
+        person.source != NOBODYS, person.source, unsure,
     )  # fmt: skip

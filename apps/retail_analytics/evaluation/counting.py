@@ -1,5 +1,6 @@
 """Our own tracking and rules over a recording's detections, as the station runs them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,11 +45,14 @@ def run(recording: Recording, found: Found, tracking: Tracking, counting: Counti
     return counted
 
 
-def _frame(recording: Recording, index: int, tracked: Tracked, boxes: np.ndarray) -> Frame:
-    shown = tracked.confirmed & tracked.detected
-    found = boxes[tracked.sources[shown]]
+def _frame(
+    recording: Recording, index: int, tracked: Iterable[Tracked], boxes: np.ndarray
+) -> Frame:
+    shown = [one for one in tracked if one.confirmed and one.detected]
+    ids = np.array([one.id for one in shown], np.int64)
+    found = boxes[np.array([one.source for one in shown], np.int64)]
     if index < len(recording.views):
         real, real_boxes = recording.views[index]
     else:
         real, real_boxes = np.zeros(0, np.int64), np.zeros((0, 4))
-    return Frame(real, real_boxes, tracked.ids[shown], found)
+    return Frame(real, real_boxes, ids, found)

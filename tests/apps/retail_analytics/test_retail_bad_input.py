@@ -205,10 +205,10 @@ def test_irregular_pictures_never_make_an_uncertainty_negative(seen, person_m):
         now += step
         box = np.array([[300.0 + away, 200.0, 340.0 + away, 300.0]])[: int(there)]
         tracker.update(box, np.full(len(box), 0.9), now)
-        place, both, speed = tracker._rows.spread.T
-        assert (place > 0).all()
-        assert (speed >= 0).all()
-        assert (both**2 <= place * speed * (1 + 1e-9)).all()
+        for one in tracker._people:
+            assert one.place_var > 0
+            assert one.speed_var >= 0
+            assert one.covariance**2 <= one.place_var * one.speed_var * (1 + 1e-9)
 
 
 # ------------------------------------------- any day: clocks that jump, blindness, restarts

@@ -284,8 +284,8 @@ def test_who_comes_after_an_outage_is_somebody_else(outage_s, same):
     for view in range(20):
         first = tracker.update(np.array([box(300, 200)]), np.array([0.9]), view / 15)
     again = tracker.update(np.array([box(310, 200)]), np.array([0.9]), 19 / 15 + outage_s)
-    assert (again.ids.tolist() == first.ids.tolist()) is same
-    assert again.confirmed.tolist() == [same]
+    assert ([one.id for one in again] == [one.id for one in first]) is same
+    assert [one.confirmed for one in again] == [same]
 
 
 PX = Line("door", (0.0, 240.0), (640.0, 240.0))
@@ -365,5 +365,5 @@ def test_who_runs_out_of_sight_is_looked_for_where_people_walk():
     unseen = [
         tracker.update(np.zeros((0, 4)), np.zeros(0), (20 + view) * step) for view in range(8)
     ]
-    start, end = (float(result.boxes[0, 0]) for result in (unseen[0], unseen[-1]))
+    start, end = (result[0].box[0] for result in (unseen[0], unseen[-1]))
     assert 0 < (end - start) / (120 / 1.7) <= 2.5 * 7 * step

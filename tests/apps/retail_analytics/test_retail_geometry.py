@@ -83,9 +83,17 @@ def test_a_horizon_through_the_picture_is_refused():
 
 def test_a_homography_finds_its_own_points_again():
     floor_m = [(0.0, 0.0), (4.0, 0.0), (4.0, 6.0), (0.0, 6.0)]
-    floor = fit_floor([(100, 400), (500, 400), (400, 100), (200, 100)], floor_m)
-    found = floor.project(np.array([(100, 400), (500, 400), (400, 100), (200, 100)], float))
-    assert found == pytest.approx(np.array(floor_m), abs=1e-6)
+    picture_px = [(100, 400), (500, 400), (400, 100), (200, 100)]
+    floor = fit_floor(picture_px, floor_m)
+    for point, place in zip(picture_px, floor_m, strict=True):
+        assert floor.project(point) == pytest.approx(place, abs=1e-6)
+
+
+def test_feet_on_the_horizon_are_far_away_and_break_nothing():
+    """A pinhole 2 m up that looks level: the horizon is at 100 px."""
+    floor = Floor(np.array([[1.0, 0.0, -100.0], [0.0, 0.0, 100.0], [0.0, 1.0, -100.0]]))
+    x, y = floor.project((110.0, 100.0))
+    assert min(x, y) > 1e9
 
 
 def test_a_floor_that_runs_the_other_way_keeps_in_and_out():
@@ -93,8 +101,8 @@ def test_a_floor_that_runs_the_other_way_keeps_in_and_out():
     drawn, plane = Line("door", (10, 50), (100, 50)), floor.line("door", (10, 50), (100, 50))
     assert floor.mirrored((50, 50))
     for point in ((50.0, 30.0), (50.0, 70.0)):
-        there = floor.project(np.array([point]))[0]
-        assert np.sign(drawn.distance(point)) == np.sign(plane.distance(tuple(there)))
+        there = floor.project(point)
+        assert np.sign(drawn.distance(point)) == np.sign(plane.distance(there))
 
 
 @given(number, number, number, number)
@@ -114,8 +122,8 @@ def test_a_zone_holds_what_is_in_it_and_nothing_else(x, y):
 
 
 def test_without_a_floor_a_metre_follows_from_the_persons_height():
-    assert Floor().metres(np.array([170.0]))[0] == pytest.approx(100.0)
-    assert Floor().metres(np.array([30.0]), 0.5)[0] == pytest.approx(60.0)
+    assert Floor().metre(170.0) == pytest.approx(100.0)
+    assert Floor().metre(30.0, 0.5) == pytest.approx(60.0)
 
 
 @pytest.mark.parametrize(

@@ -195,10 +195,10 @@ def test_who_was_seen_before_a_dark_is_forgotten_in_it():
     )
     for view in range(5):
         perceive(sample(noisy(scene(), view), now=1.0 + view / 10))
-    assert len(perceive._tracker._rows.ids) == 1
+    assert len(perceive._tracker._people) == 1
     for now in (2.0, 3.0):
         perceive(sample(None, now))
-    assert len(perceive._tracker._rows.ids) == 0
+    assert perceive._tracker._people == []
 
 
 @pytest.mark.parametrize(("anchor", "y"), [("foot", 150.0), ("centre", 80.0)])
@@ -222,10 +222,12 @@ def test_numbers_are_never_used_again_and_differ_between_processes():
     for index in range(200):
         boxes = np.array([[10, 10, 50, 130.0]]) if index % 40 < 5 else np.zeros((0, 4))
         tracked = tracker.update(boxes, np.full(len(boxes), 0.9), index / 10)
-        seen += [number for number in tracked.ids.tolist() if number not in seen[-1:]]
+        seen += [one.id for one in tracked if one.id not in seen[-1:]]
     assert len(seen) == len(set(seen)) == 5
-    other = MotionTracker(Tracking()).update(np.array([[0, 0, 9, 9.0]]), np.array([0.9]), 0.0)
-    assert other.ids[0] not in seen
+    (other,) = MotionTracker(Tracking()).update(
+        np.array([[0, 0, 9, 9.0]]), np.array([0.9]), 0.0
+    )
+    assert other.id not in seen
 
 
 # ------------------------------------------------------------------- readers by hand

@@ -128,7 +128,7 @@ def test_a_shop_is_made_from_its_seed(tmp_path):
 def box_of(head, foot, wide=20.0):
     """The box around somebody whose head and feet are seen at these places."""
     left, right = sorted((head[0], foot[0]))
-    return np.array([[left - wide, head[1], right + wide, foot[1]]])
+    return left - wide, head[1], right + wide, foot[1]
 
 
 @pytest.mark.parametrize("x", [100.0, 320.0, 600.0])
@@ -136,15 +136,15 @@ def test_feet_are_found_where_bodies_point_at_the_nadir(x):
     nadir, foot = (400.0, 2000.0), (x, 400.0)
     up = 200.0 / (nadir[1] - foot[1])
     head = (foot[0] - up * (nadir[0] - foot[0]), foot[1] - 200.0)
-    (found,) = Floor(nadir=nadir).feet(box_of(head, foot))
-    (plain,) = Floor().feet(box_of(head, foot))
+    found = Floor(nadir=nadir).foot(box_of(head, foot))
+    plain = Floor().foot(box_of(head, foot))
     assert abs(found[0] - foot[0]) <= abs(plain[0] - foot[0])
     assert found[0] == pytest.approx(foot[0], abs=2.0)
     assert found[1] == foot[1]
 
 
 def test_without_a_nadir_feet_are_in_the_middle_of_the_lower_edge():
-    assert Floor().feet(np.array([[10.0, 0.0, 30.0, 90.0]])).tolist() == [[20.0, 90.0]]
+    assert Floor().foot((10.0, 0.0, 30.0, 90.0)) == (20.0, 90.0)
 
 
 @pytest.mark.parametrize(
