@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -35,14 +35,14 @@ def overhead_ms(runtime: str, path: Path, seconds: float) -> dict[str, float | N
     other = cast(WorkerRuntime, open_runtime(runtime, path, own_process=True, threads=1))
     try:
         arrays = example(here)
-        near, call = placed(other, arrays), bare(here, arrays)
+        call = bare(here, arrays)
 
         def ours() -> object:
             return here.run(arrays)
 
         return {
             "wrapper": call and _difference(ours, call, seconds, time.thread_time),
-            "own_process": round(median(handed_over(other, near, _rounds(ours, seconds))), 3),
+            "own_process": round(median(handed_over(other, arrays, _rounds(ours, seconds))), 3),
         }
     finally:
         here.close()
@@ -57,15 +57,15 @@ def hand_over_ms(calls: int = IDLE_CALLS) -> dict[str, float]:
     nowhere = Path("idle")
     other = WorkerRuntime(Launch("idle", Idle.__module__, Idle.__name__, nowhere))
     try:
-        return percentiles(handed_over(other, placed(other, example(other)), calls))
+        return percentiles(handed_over(other, example(other), calls))
     finally:
         other.close()
 
 
-def handed_over(other: WorkerRuntime, near: Arrays, calls: int) -> list[float]:
+def handed_over(other: WorkerRuntime, arrays: Arrays, calls: int) -> list[float]:
     """Durations of calls to another process, less what its runtime took there, in ms."""
-    other.run(near)  # the first one says where its arrays lie
-    return [timed_ms(lambda: other.run(near)) - 1000 * other.took_s for _ in range(calls)]
+    other.run(arrays)  # the first one says where its arrays lie
+    return [timed_ms(lambda: other.run(arrays)) - 1000 * other.took_s for _ in range(calls)]
 
 
 def example(runtime: Runtime) -> dict[str, np.ndarray]:
@@ -75,17 +75,6 @@ def example(runtime: Runtime) -> dict[str, np.ndarray]:
         spec.name: (rng.random([max(1, size) for size in spec.shape]) * 255).astype(spec.dtype)
         for spec in runtime.inputs
     }
-
-
-def placed(runtime: Any, arrays: Arrays) -> dict[str, np.ndarray]:
-    """The arrays in the memory that the other process reads; as they are for free shapes."""
-    if any(size < 0 for spec in runtime.inputs for size in spec.shape):
-        return dict(arrays)
-    near = {}
-    for name, array in arrays.items():
-        near[name] = runtime.buffer(name)
-        near[name][:] = array
-    return near
 
 
 def _difference(

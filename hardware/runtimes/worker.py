@@ -17,7 +17,7 @@ from common.errors import LinesideError, RuntimeFailure
 from common.ports import Arrays, TensorSpec
 from hardware.runtimes.checks import checked
 from hardware.runtimes.failures import DeviceLost
-from hardware.runtimes.shared_arrays import Area, places
+from hardware.runtimes.shared_arrays import Area
 from hardware.runtimes.worker_process import Launch, ProcessGone, WorkerProcess, starting
 
 __all__ = ["BackOff", "Launch", "WorkerLimits", "WorkerRuntime"]
@@ -65,7 +65,6 @@ class WorkerRuntime:
         self.restarts, self._last_fault = 0, ""
         self.took_s = 0.0
         """What the last inference took over there: the rest of the call is this process's."""
-        self._near: dict[str, np.ndarray] = {}  # what `buffer` gave, in the network's order
         self._lock = threading.Lock()  # one call at a time, and all that is below
         self._back_off = BackOff(self._limits)
         self._process: WorkerProcess | None = None
@@ -90,30 +89,14 @@ class WorkerRuntime:
         self.inputs: tuple[TensorSpec, ...] = self._process.inputs
         self.outputs: tuple[TensorSpec, ...] = self._process.outputs
 
-    def buffer(self, name: str) -> np.ndarray:
-        """The memory that the process reads input `name` from, for inputs of fixed shape.
-
-        What is written there need not be copied when it is given to `run`.
-        """
-        shapes = [(s.name, s.dtype, s.shape) for s in self.inputs]
-        if any(size < 0 for _, _, shape in shapes for size in shape):
-            raise RuntimeFailure(self.name, "has inputs of free shape: they have no one place")
-        place = next(place for place in places(shapes) if place.name == name)
-        with self._lock:
-            self._inputs.grow(place.end)
-            near = {name: self._inputs.view(place), **self._near}
-            self._near = {key: near[key] for key, _, _ in shapes if key in near}
-        return self._near[name]
-
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """One inference; raises RuntimeFailure, at the latest after `run_s` and a little."""
         with self._lock:
             process = self._alive()
-            near = self._lie_there(arrays)  # a wrong one never crosses
-            given = self._near if near else checked(self.name, self.inputs, arrays)
+            given = checked(self.name, self.inputs, arrays)  # a wrong one never crosses
             limit_s = self._limits.run_s if self._ran else self._limits.first_s
             try:
-                outputs = process.run(given, limit_s, lie_there=near)
+                outputs = process.run(given, limit_s)
             except ProcessGone as gone:
                 raise self._ended(str(gone)) from gone
             except RuntimeFailure as failure:
@@ -147,13 +130,6 @@ class WorkerRuntime:
         self._inputs.close()
 
     # -------------------------------------------------------------- within the lock
-
-    def _lie_there(self, arrays: Arrays) -> bool:
-        """Whether they are those of `buffer` themselves, every one: nothing to check."""
-        near = self._near
-        if not len(near) == len(arrays) == len(self.inputs):
-            return False
-        return all(name in near and near[name] is arrays[name] for name in arrays)
 
     def _alive(self) -> WorkerProcess:
         if self._process is not None:

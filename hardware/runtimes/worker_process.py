@@ -92,17 +92,10 @@ class WorkerProcess:
         except ProcessGone as gone:
             raise RuntimeFailure(self._launch.name, f"{self._launch.path}: {gone}") from gone
 
-    def run(
-        self, arrays: Mapping[str, np.ndarray], limit_s: float, *, lie_there: bool = False
-    ) -> dict[str, np.ndarray]:
-        """One inference; raises RuntimeFailure for an error, ProcessGone when it is lost.
-
-        Arrays that `lie_there`, where the process reads, are not looked at once it knows.
-        """
+    def run(self, arrays: Mapping[str, np.ndarray], limit_s: float) -> dict[str, np.ndarray]:
+        """One inference; raises RuntimeFailure for an error, ProcessGone when it is lost."""
         self._number += 1
-        known = lie_there and self._told
-        question = SAME.pack(self._number) if known else self._question(arrays)
-        answer = self._exchanged(question, limit_s, "inference")
+        answer = self._exchanged(self._question(arrays), limit_s, "inference")
         if len(answer) == SAME_TOO.size:
             number, self.took_s = SAME_TOO.unpack(answer)
         else:
