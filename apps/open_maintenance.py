@@ -99,8 +99,10 @@ def _sources(
         history = len(learned) < len(settings.machines)
         return [PlantSource(settings.simulation, base.clock, history=history)]
     sources = []
-    for source in settings.sources.values():
-        opened_source = catalog.open_sensor(source.backend, source.options, path, base.clock)
+    for name, source in settings.sources.items():
+        opened_source = catalog.open_sensor(
+            source.backend, source.options, path, base.clock, f"sources.{name}"
+        )
         opened.callback(opened_source.close)
         sources.append(opened_source)
     return sources

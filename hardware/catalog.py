@@ -202,10 +202,10 @@ def open_gate(
 
 
 def open_sensor(
-    name: str, options: dict[str, Any], path: Path, clock: Clock
+    name: str, options: dict[str, Any], path: Path, clock: Clock, key: str = "sources"
 ) -> VibrationSource:
-    """A source of vibration with the options that stood in file `path`."""
-    return cast(VibrationSource, _open("sources", SENSORS, name, options, path, clock))
+    """A source of vibration with the options that stood in file `path` below `key`."""
+    return cast(VibrationSource, _open(key, SENSORS, name, options, path, clock))
 
 
 def open_listener(

@@ -114,6 +114,16 @@ def test_wrong_settings_name_file_and_key(capsys, tmp_path, change, said):
     assert said in error
 
 
+def test_of_several_sources_the_wrong_one_is_named(capsys, tmp_path):
+    code, error = failed(
+        capsys, "run", "predictive_maintenance", "--var", tmp_path,
+        "--set", "simulation.enabled=false", "--set", "machines.fan-3.kind=fan",
+        "--set", "sources.hall-1.backend=mqtt", "--set", "sources.hall-2.backend=files",
+    )  # fmt: skip
+    assert code == 2
+    assert "sources.hall-2.options.path is missing" in error
+
+
 def test_an_unreadable_settings_file(capsys, tmp_path):
     missing = tmp_path / "none.toml"
     code, error = failed(capsys, "run", "defect_inspection", "--config", missing)
