@@ -42,7 +42,9 @@ log = logging.getLogger(__name__)
 
 def load(path: Path, changes: list[str]) -> Settings:
     """The settings in `path` with `changes` laid over them; raises ConfigError."""
-    return from_table(Settings, settings_table(path, changes), path)
+    settings = from_table(Settings, settings_table(path, changes), path)
+    from_table(OutgoingSettings, settings.outgoing, path, "outgoing")  # refused by its own file
+    return settings
 
 
 def definitions(settings: Settings) -> Mapping[str, AlarmDefinition]:

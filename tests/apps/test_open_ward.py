@@ -198,6 +198,13 @@ def test_a_setting_that_is_none_is_named(run, change, words):
         )
 
 
+def test_a_way_out_that_is_misspelt_is_refused_with_the_file_it_stands_in(tmp_path):
+    mine = tmp_path / "ward.toml"
+    mine.write_bytes(APP_TOML.read_bytes())
+    with pytest.raises(ConfigError, match=r"ward\.toml: unknown key outgoing\.hl7"):
+        open_ward.load(mine, ["outgoing.hl7.prot=1"])
+
+
 def test_every_setting_that_ships_is_known():
     settings = open_ward.load(APP_TOML, [])
     assert settings.ward.names[-1] == str(settings.ward.beds)
