@@ -27,7 +27,8 @@ from common.screen.page import begin, live
 from common.screen.plant import draw_corner, look_around
 from common.screen.station_file import FILE, Row, var_folder
 from common.screen.station_page import silent_html, stations_of, wait_for_station
-from common.screen.tiles import grid
+from common.screen.tiles import fact, grid
+from common.screen.tiles import head as top
 
 APP = "defect_inspection"
 ROWS = 200
@@ -113,8 +114,7 @@ def head(heard: Heard, rows: Sequence[Row]) -> Html:
         fact(tr("Data age"), heard.freshness.text),
         fact(tr("Model"), f"{model.text('name')} {model.text('version')}".strip() or MISSING),
     )
-    known = element("div", *facts, cls="ls-facts ls-stale" if stale else "ls-facts")
-    return element("div", state_html(heard), known, cls="ls-head")
+    return top(state_html(heard), facts, heard.freshness)
 
 
 def state_html(heard: Heard) -> Html:
@@ -134,12 +134,6 @@ def state_html(heard: Heard) -> Html:
         sign, way = "■", "ls-abnormal" if state in screen_tiles.ABNORMAL_STATES else "ls-halts"
     word = element("span", screen_tiles.state_word(state))
     return element("div", sign, word, cls=f"ls-state {way}")
-
-
-def fact(name: str, value: str, *, grow: bool = False) -> Html:
-    """A small name over a value."""
-    cls = "ls-fact ls-grow" if grow else "ls-fact"
-    return element("div", element("span", name), element("b", value), cls=cls, title=value)
 
 
 def picture(folder: Path, row: Row, box: Sequence[float]) -> str:

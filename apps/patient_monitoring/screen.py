@@ -33,7 +33,8 @@ from common.screen.page import begin, live, live_every
 from common.screen.plant import Plant, draw_corner, look_around
 from common.screen.station_file import FILE, var_folder
 from common.screen.station_page import silent_html, stations_of, wait_for_station
-from common.screen.tiles import notice
+from common.screen.tiles import fact, notice
+from common.screen.tiles import head as top
 
 APP = "patient_monitoring"
 ALARMS = 5
@@ -143,11 +144,8 @@ def head(heard: Heard, beds: list[Bed]) -> Html:
         fact(tr("Alarms paused"), count(sum(bed.paused_s is not None for bed in here))),
         fact(tr("Data age"), heard.freshness.text, grow=True),
     )
-    cls = "ls-facts ls-stale" if heard.freshness.stale else "ls-facts"
     device = element("div", tr(DEVICE), cls="wd-device")
-    return element(
-        "div", state_html(heard), element("div", *facts, cls=cls), device, cls="ls-head"
-    )
+    return top(state_html(heard), facts, heard.freshness, device)
 
 
 def state_html(heard: Heard) -> Html:
@@ -161,12 +159,6 @@ def state_html(heard: Heard) -> Html:
         said = element("span", tr("NOT MONITORED"), element("div", why, cls="ls-sub"))
         return element("div", said, cls="ls-state ls-abnormal", title=why)
     return element("div", name, cls="ls-state")
-
-
-def fact(name: str, value: str, *, grow: bool = False) -> Html:
-    """A small name over a value."""
-    cls = "ls-fact ls-grow" if grow else "ls-fact"
-    return element("div", element("span", name), element("b", value), cls=cls, title=value)
 
 
 def foot(word: Document) -> Html:

@@ -31,6 +31,8 @@ from common.screen.page import begin, live
 from common.screen.plant import draw_corner, look_around
 from common.screen.station_file import FILE, var_folder
 from common.screen.station_page import silent_html, stations_of, wait_for_station
+from common.screen.tiles import fact
+from common.screen.tiles import head as top
 
 APP = "predictive_maintenance"
 STYLE = Path(__file__).with_name("screen.css")
@@ -87,15 +89,8 @@ def head(heard: Heard) -> Html:
         (tr("Model"), model_of(word) or tr("none")),
         (tr("Time"), simulated(word)),
     )
-    told = (
-        element("div", element("span", name), element("b", said), cls="ls-fact", title=said)
-        for name, said in facts
-        if said
-    )
-    stale = " ls-stale" if heard.freshness.stale else ""
-    return element(
-        "div", _worst(heard), element("div", *told, cls=f"ls-facts{stale}"), cls="ls-head"
-    )
+    told = (fact(name, said) for name, said in facts if said)
+    return top(_worst(heard), told, heard.freshness)
 
 
 def _worst(heard: Heard) -> Html:

@@ -25,13 +25,12 @@ from common.screen.app_screen import model_of
 from common.screen.background import background
 from common.screen.courses import image
 from common.screen.document import MISSING, Document, count
-from common.screen.freshness import Freshness
 from common.screen.language import mark, tr
 from common.screen.listening import hear
-from common.screen.markup import EMPTY, Html, element
+from common.screen.markup import Html, element
 from common.screen.page import is_dark, live_every
 from common.screen.station_file import StationUnreadable
-from common.screen.tiles import notice
+from common.screen.tiles import held, notice
 
 MACHINE, FIGURE = "pm-machine", "pm-figure"
 """Keys of what is chosen in the session's state."""
@@ -90,12 +89,6 @@ def draw_machine(path: Path) -> None:
         place.html(held(picture, freshness))
         place.html(held(box, freshness) if known else element("div"))
     st.html(foot(heard.word))
-
-
-def held(part: Html, freshness: Freshness) -> Html:
-    """A part of a page; hatched and with its age when the station is silent."""
-    age = element("div", freshness.tag, cls="ls-age") if freshness.stale else EMPTY
-    return element("div", part, age, cls="pm-held ls-stale" if freshness.stale else "pm-held")
 
 
 def plots(path: Path, machine: Document, figure: str) -> tuple[Html, Html, Html]:

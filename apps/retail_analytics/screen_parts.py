@@ -7,12 +7,14 @@ from common.screen.alarm_list import clock_text
 from common.screen.alarms import Alarm
 from common.screen.app_screen import model_of
 from common.screen.document import MISSING, Document, count, measure
-from common.screen.freshness import Freshness, age_text
+from common.screen.freshness import age_text
 from common.screen.language import THIN, decimal, heard, mark, tr
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import priority_mark
 from common.screen.table import table
+from common.screen.tiles import fact
+from common.screen.tiles import head as top
 
 NOBODY = mark("Counts people; recognises and records nobody. It is no safety function.")
 GOOD_VIEW = "good"
@@ -51,13 +53,6 @@ def doors_of(word: Document) -> Doors:
     )
 
 
-def held(part: Html, freshness: Freshness) -> Html:
-    """A part of the page; hatched and with its age when the station is silent."""
-    age = element("div", freshness.tag, cls="ls-age") if freshness.stale else EMPTY
-    cls = "rt-held ls-stale" if freshness.stale else "rt-held"
-    return element("div", part, age, cls=cls)
-
-
 def short_time(wall: float) -> str:
     """Hour and minute of the local day."""
     return clock_text(wall)[-8:-3]
@@ -80,14 +75,8 @@ def head(heard: Heard) -> Html:
         (tr("Model"), model_of(word) or tr("none")),
         (tr("Shop"), tr("simulated") if word.at("simulation") else ""),
     )  # fmt: skip
-    told = (
-        element("div", element("span", name), element("b", said), cls="ls-fact", title=said)
-        for name, said in facts
-        if said
-    )
-    stale = " ls-stale" if heard.freshness.stale else ""
-    facts_html = element("div", *told, cls=f"ls-facts{stale}")
-    return element("div", state_html(heard), facts_html, cls="ls-head")
+    told = (fact(name, said) for name, said in facts if said)
+    return top(state_html(heard), told, heard.freshness)
 
 
 def state_html(heard: Heard) -> Html:

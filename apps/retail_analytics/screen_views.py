@@ -24,7 +24,7 @@ from apps.retail_analytics import (
     screen_zones,
 )
 from apps.retail_analytics.screen_days import Day, Row
-from apps.retail_analytics.screen_parts import doors_of, head, held
+from apps.retail_analytics.screen_parts import doors_of, head
 from common import plot
 from common.screen.alarm_list import Layout, draw_alarms, headline_html
 from common.screen.alarms import alarms_of
@@ -38,7 +38,7 @@ from common.screen.page import is_dark, live, live_every
 from common.screen.plant import draw_corner, look_around
 from common.screen.station_file import StationUnreadable, var_folder
 from common.screen.station_page import silent_html
-from common.screen.tiles import grid
+from common.screen.tiles import grid, held
 
 DIRECTION = "rt-direction"
 DIRECTIONS = {"in": mark("Entered"), "out": mark("Left")}

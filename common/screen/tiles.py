@@ -97,6 +97,24 @@ def _ways(tile: Tile) -> str:
     return " ls-abnormal" if tile.abnormal else ""
 
 
+def fact(name: str, value: str, *, grow: bool = False) -> Html:
+    """A small name over a value."""
+    cls = "ls-fact ls-grow" if grow else "ls-fact"
+    return element("div", element("span", name), element("b", value), cls=cls, title=value)
+
+
+def head(state: Html, facts: Iterable[Html], freshness: Freshness, *beside: Html) -> Html:
+    """The top of an app's page: a word for eyes across the room, then facts."""
+    cls = "ls-facts ls-stale" if freshness.stale else "ls-facts"
+    return element("div", state, element("div", *facts, cls=cls), *beside, cls="ls-head")
+
+
+def held(part: Html, freshness: Freshness) -> Html:
+    """A part of a page; hatched and with its age when the station is silent."""
+    age = element("div", freshness.tag, cls="ls-age") if freshness.stale else EMPTY
+    return element("div", part, age, cls="ls-held ls-stale" if freshness.stale else "ls-held")
+
+
 def notice(headline: str, *lines: str) -> Html:
     """A plain statement where there is nothing else to show."""
     said = (element("div", line) for line in lines)

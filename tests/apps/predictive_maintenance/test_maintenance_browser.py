@@ -80,7 +80,7 @@ def test_what_a_reliability_engineer_sees(
     page.get_by_text("STATION SILENT FOR 00:").wait_for()
     page.locator(".pm-row[data-asset].ls-stale").nth(11).wait_for()
     assert page.locator(".pm-row[data-asset]:not(.ls-stale)").count() == 0
-    page.locator(".pm-held.ls-stale").nth(6).wait_for()
+    page.locator(".ls-held.ls-stale").nth(6).wait_for()
     page.context.close()
 
 
