@@ -275,6 +275,7 @@ def answering(body, status=200):
         (b"not JSON", 200, 1),
         (b"", 500, 1),
     ],
+    ids=["a moment ago", "a minute ago", "never", "not JSON", "refused"],
 )
 def test_alive_is_a_loop_that_turns(body, status, code):
     with answering(body, status) as port:
