@@ -97,6 +97,19 @@ def _port(text: str) -> int:
     return port
 
 
+def _app(text: str) -> str:
+    if text not in APPS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(APPS)}")
+    return text
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("0 or more are needed")
+    return number
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < math.inf:  # nan is neither
@@ -122,7 +135,7 @@ def _run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("apps", nargs="*", choices=[*APPS, []], metavar="APP")
+    command.add_argument("apps", nargs="*", type=_app, metavar="APP")
     command.add_argument("--for", type=_seconds, dest="seconds", metavar="SECONDS")
     command.add_argument("--json", action="store_true", help="figures at the end")
     command.add_argument("--no-screen", action="store_true")
@@ -260,8 +273,8 @@ def _replay_options(command: argparse.ArgumentParser) -> None:
 
 
 def _chaos_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--kills", type=int, default=100)
-    command.add_argument("--cuts", type=int, default=400, help="power cuts per setting")
+    command.add_argument("--kills", type=_number, default=100)
+    command.add_argument("--cuts", type=_number, default=400, help="power cuts per setting")
     command.add_argument("--seed", type=int, default=1)
     command.add_argument("--json", action="store_true")
 

@@ -165,13 +165,20 @@ def test_a_password_is_asked_for_at_a_terminal(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "words",
     [("screen", "--port", "99999"), ("screen", "--port", "80"), ("demo", "--for", "-5"),
-     ("demo", "--for", "nan"), ("demo", "--for", "soon")],
+     ("demo", "--for", "nan"), ("demo", "--for", "soon"), ("chaos", "--kills", "-1"),
+     ("chaos", "--cuts", "some")],
 )  # fmt: skip
-def test_a_port_or_a_time_that_is_none_is_refused(capsys, words):
+def test_a_port_a_time_or_a_number_that_is_none_is_refused(capsys, words):
     with pytest.raises(SystemExit) as ended:
         main(list(words))
     assert ended.value.code == 2
     assert f"argument {words[1]}" in capsys.readouterr().err
+
+
+def test_a_demo_of_an_app_that_is_none_says_which_there_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "nothing"])
+    assert "'nothing' is none of defect_inspection, pred" in capsys.readouterr().err
 
 
 def test_the_screens_look_where_the_stations_were_told_to_keep_their_files(
