@@ -105,7 +105,7 @@ def scale(plot: Plot) -> tuple[float, float, float]:
     values += [] if plot.limit is None else [plot.limit, plot.limit * 1.02]
     values += [0.0] if plot.from_zero or not values else []
     low, high = min(values), max(values)
-    size = max(abs(low), abs(high), 1e-6)
+    size = max(abs(low), abs(high), 1e-6) if low or high else 1.0
     if high - low < 1e-6 * size:
         low, high = (low, high + size) if plot.from_zero else (low - size / 2, high + size / 2)
     step = _step(high - low)

@@ -71,6 +71,14 @@ def test_no_points_say_so() -> None:
     assert "no data" in svg(Plot("", "", (), 0.0, 1.0, empty="no data"), DARK)
 
 
+@pytest.mark.parametrize("points", [[], [(0.0, 0.0)]])
+def test_where_there_is_nothing_but_zero_the_axis_is_no_tiny_one(
+    points: list[tuple[float, float]],
+) -> None:
+    low, high, _ = scale(Plot("", "", points, 0.0, 1.0, from_zero=True))
+    assert (low, high) == (0.0, 1.0)
+
+
 @pytest.mark.parametrize(
     "evil", ["<script>alert(1)</script>", '"/><x y="', "\0\x08]]>", "\ud800"]
 )
