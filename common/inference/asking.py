@@ -8,12 +8,12 @@ its own question and to no other.
 
 from collections import deque
 from collections.abc import Hashable
-from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from common.errors import LinesideError, RuntimeFailure
 from common.inference.bundle import Model
-from common.inference.pipelined import Answer, Outputs, Pipelined
+from common.inference.pipelined import Answer, Begun, Outputs, Pipelined
 from common.ports import Arrays
 
 ANSWER_S = 10.0
@@ -149,18 +149,19 @@ class _Checked:
     def close(self) -> None:
         """The model is its opener's to close."""
 
-    def _start(self, arrays: Arrays) -> "Future[Outputs]":
+    def _start(self, arrays: Arrays) -> Begun:
         self._model.check_inputs(arrays)
-        checked: Future[Outputs] = Future()
+        return _CheckedBegun(self._model, self._begin(arrays))
 
-        def arrived(begun: "Future[Outputs]") -> None:
-            try:
-                outputs = begun.result()
-                self._model.check_outputs(outputs)
-            except Exception as error:  # noqa: BLE001 - it is the answer
-                checked.set_exception(error)
-            else:
-                checked.set_result(outputs)
 
-        self._begin(arrays).add_done_callback(arrived)
-        return checked
+@dataclass(frozen=True, slots=True)
+class _CheckedBegun:
+    """Its outputs are checked when they are collected."""
+
+    model: Model
+    begun: Begun
+
+    def result(self, timeout: float | None = None) -> Outputs:
+        outputs = self.begun.result(timeout)
+        self.model.check_outputs(outputs)
+        return outputs

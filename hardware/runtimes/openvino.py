@@ -1,11 +1,9 @@
 """OpenVINO on Intel and other x86 or Arm processors: the fastest INT8 on a plain CPU."""
 
-import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -60,29 +58,30 @@ class OpenVino:
         self._likes = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.under_way = self._likes if hint == "THROUGHPUT" else 1
         """How many at once make the most of it."""
-        self._threads: ThreadPoolExecutor | None = None
-        self._own = threading.local()
+        self._free: deque[ov.InferRequest] = deque()
 
     def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """One inference; raises RuntimeFailure. Outputs are copies."""
         if self._request is None:
             raise RuntimeFailure(self.name, "is closed")
         given = checked(self.name, self.inputs, arrays)
-        return self._inferred(self._request, given)
+        try:
+            self._request.infer(given, share_inputs=True)
+            return self.copied(self._request)
+        except Exception as error:
+            raise self.failed(error) from error
 
-    def start(self, arrays: Arrays) -> "Future[dict[str, np.ndarray]]":
+    def start(self, arrays: Arrays) -> "Begun":
         """Begin an inference; the arrays must stay as they are until its result is there.
 
-        As many run at once as the device likes, each on a request and a thread of its own.
-        AsyncInferQueue does the same from callbacks, and stood still for ever when it was
-        closed with some under way.
+        Each has a request of its own, and as many run at once as the device likes. Who
+        collects waits at the request itself: no thread of ours stands between.
         """
         if self._model is None:
             raise RuntimeFailure(self.name, "is closed")
         given = checked(self.name, self.inputs, arrays)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._likes)
-        return self._threads.submit(self._aside, given)
+        request = self._free.popleft() if self._free else self._model.create_infer_request()
+        return Begun(self, request, given)
 
     def bare(self, arrays: Arrays) -> Callable[[], object]:
         """The library's own call on these arrays: what a bench holds `run` against."""
@@ -104,30 +103,54 @@ class OpenVino:
         return work
 
     def close(self) -> None:
-        """Free the network, after what is under way."""
-        if self._threads is not None:
-            self._threads.shutdown()
-        self._threads = self._request = self._model = None
-        self._own = threading.local()
+        """Free the network; what is under way keeps its own request until it is collected."""
+        self._request = self._model = None
+        self._free.clear()
 
-    def _aside(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if not hasattr(self._own, "request"):
-            self._own.request = self._model.create_infer_request()
-        return self._inferred(self._own.request, given)
+    def free(self, request: "ov.InferRequest") -> None:
+        """Take back a request whose outputs were copied."""
+        if self._model is not None:
+            self._free.append(request)
 
-    def _inferred(self, request: Any, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        try:
-            request.infer(given, share_inputs=True)
-            return self._copied(request)
-        except Exception as error:
-            # RuntimeError from the library, TypeError or ValueError from its Python side
-            raise RuntimeFailure(self.name, f"inference failed: {last_line(error)}") from error
+    def failed(self, error: Exception) -> RuntimeFailure:
+        """RuntimeError from the library, TypeError or ValueError from its Python side."""
+        return RuntimeFailure(self.name, f"inference failed: {last_line(error)}")
 
-    def _copied(self, request: Any) -> dict[str, np.ndarray]:
+    def copied(self, request: "ov.InferRequest") -> dict[str, np.ndarray]:
+        """The outputs of a request that has ended."""
         return {
             spec.name: np.array(request.get_output_tensor(index).data)
             for index, spec in enumerate(self.outputs)
         }
+
+
+class Begun:
+    """An inference under way: begun when it is made, its outputs copied when asked for."""
+
+    def __init__(
+        self, runtime: OpenVino, request: "ov.InferRequest", given: dict[str, np.ndarray]
+    ) -> None:
+        self._runtime, self._request = runtime, request
+        self._outputs: dict[str, np.ndarray] | None = None
+        try:
+            request.start_async(given, share_inputs=True)
+        except Exception as error:
+            raise runtime.failed(error) from error
+
+    def result(self, timeout: float | None = None) -> dict[str, np.ndarray]:
+        """Its outputs; raises TimeoutError after `timeout` s, RuntimeFailure if it failed."""
+        if self._outputs is None:
+            try:
+                if timeout is None:
+                    self._request.wait()
+                ended = timeout is None or self._request.wait_for(round(timeout * 1000))
+                self._outputs = self._runtime.copied(self._request) if ended else None
+            except Exception as error:
+                raise self._runtime.failed(error) from error
+            if self._outputs is None:
+                raise TimeoutError
+            self._runtime.free(self._request)
+        return self._outputs
 
 
 def _core(device: str) -> "ov.Core":

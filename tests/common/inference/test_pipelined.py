@@ -28,6 +28,8 @@ class Echo:
         value = int(arrays["x"][0])
         if value == -2:
             raise ValueError("not ours")
+        if value == -3:
+            raise TimeoutError("the driver's")
         if value < 0:
             raise RuntimeFailure("echo", "inference failed")
         return {"x": arrays["x"].copy()}
@@ -93,13 +95,20 @@ def test_a_failure_takes_the_place_of_its_answer_and_no_other(runtime):
     pipeline.close()
 
 
+def test_a_runtime_whose_own_time_ran_out_has_failed_and_is_not_waited_for():
+    pipeline = Pipelined(Echo())
+    for tag, value in enumerate((-3, 4)):
+        pipeline.submit(tag, number(value))
+    found = [told(pipeline.collect(10)) for _ in range(2)]
+    assert found == ["echo: timed out: the driver's", 4]
+    pipeline.close()
+
+
 def test_what_finds_no_room_gives_way_oldest_first_and_is_counted():
     runtime = Echo()
     runtime.gate.clear()
     pipeline = Pipelined(runtime, depth=1, waiting=2)
     pipeline.submit(0, number(0))
-    while pipeline._waiting:  # until the first is begun
-        pass
     for tag in range(1, 6):
         pipeline.submit(tag, number(tag))
     assert pipeline.dropped == 3
@@ -128,11 +137,9 @@ def test_what_waits_when_it_closes_is_answered_with_a_failure():
     pipeline = Pipelined(runtime, depth=1)
     for tag in range(3):
         pipeline.submit(tag, number(tag))
-    while len(pipeline._waiting) > 2:
-        pass
     closing = threading.Thread(target=pipeline.close)
     closing.start()
-    while pipeline._waiting:
+    while pipeline.dropped < 2:
         pass
     runtime.gate.set()
     closing.join()
