@@ -15,7 +15,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,9 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.with_parent:
         watch = threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True)
         watch.start()
-    with suppress(KeyboardInterrupt):  # Ctrl-C: the server ends in order, and raises it then
-        log.info("%s; listening on %s:%d", SIMULATOR, given.host, given.port)
-        server.run()
+    # Ctrl-C at any moment, the first one included: the server gives it back when it has ended.
+    signal.signal(signal.SIGINT, lambda *_: setattr(server, "should_exit", True))
+    log.info("%s; listening on %s:%d", SIMULATOR, given.host, given.port)
+    server.run()
     return 0
 
 

@@ -1,5 +1,6 @@
 """Wearables over a real broker: named by their topic, back after an outage."""
 
+import threading
 import time
 from contextlib import ExitStack
 
@@ -60,11 +61,14 @@ def test_a_listener_whose_thread_has_ended_says_so(broker):
     def fail(device, payload):
         raise RuntimeError("whoever takes it made a mistake")
 
+    before = set(threading.enumerate())
     source = VitalsMqtt(VitalsMqttSettings(port=broker.port), fail)
+    (thread,) = set(threading.enumerate()) - before
     try:
         until(lambda: not source.wrong)
         publish(broker.port, "vitals/WEAR7", b"{}", retain=True)
         until(lambda: source.wrong == "the listener has ended")
+        thread.join(WAIT_S)  # it tells of its exception last of all
     finally:
         source.close()
 

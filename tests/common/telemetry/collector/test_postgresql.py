@@ -252,7 +252,7 @@ def test_with_timescaledb_the_table_becomes_a_hypertable(url, monkeypatch):
 
 def test_without_the_driver_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(BackendMissing, match=r"pip install 'lineside\[postgresql\]'"):
+    with pytest.raises(BackendMissing, match=r"pip install '\.\[postgresql\]'"):
         open_archive("postgresql://localhost/x")
 
 
