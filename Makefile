@@ -19,8 +19,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: setup      ## the whole plant in software, with its screens
 	$(BIN)/lineside demo
 
-test: setup      ## all tests
-	$(BIN)/python -m pytest
+test: setup      ## all tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup     ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
