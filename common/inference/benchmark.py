@@ -9,8 +9,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from common.inference.pipelined import keep_under_way
 from common.pipeline import percentiles
 from common.ports import Arrays, Runtime
 
@@ -45,9 +47,12 @@ def bare(runtime: Runtime, arrays: Arrays) -> Work | None:
 
 
 def bare_several(runtime: Runtime, arrays: Arrays, depth: int, count: int) -> Work | None:
-    """The same `count` times, `depth` of them under way at once."""
+    """The same `count` times, `depth` of them under way at once; else by its own `start`."""
     call: Callable[[Arrays, int, int], Work] | None = getattr(runtime, "bare_several", None)
-    return None if call is None else call(arrays, depth, count)
+    if call is not None:
+        return call(arrays, depth, count)
+    start = getattr(runtime, "start", None)
+    return start and partial(keep_under_way, start, arrays, depth, count)
 
 
 def ratio(work: list[float], floor: list[float]) -> float:

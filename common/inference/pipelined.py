@@ -153,3 +153,14 @@ def _one_by_one(runtime: Runtime, thread: ThreadPoolExecutor) -> Start:
         return thread.submit(run, arrays)
 
     return start
+
+
+def keep_under_way(start: Start, arrays: Arrays, depth: int, count: int) -> None:
+    """`count` inferences, `depth` of them begun and not collected; all have ended then."""
+    under_way: deque[Begun] = deque()
+    for _ in range(count):
+        if len(under_way) == depth:
+            under_way.popleft().result()
+        under_way.append(start(arrays))
+    for begun in under_way:
+        begun.result()

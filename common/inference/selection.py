@@ -10,6 +10,7 @@ never is.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,12 +18,15 @@ from typing import Any
 import numpy as np
 
 from common.errors import BackendMissing, LinesideError
+from common.inference.benchmark import timed_ms
 from common.inference.bundle import Artefact, Bundle, Model, open_bundle
+from common.inference.pipelined import keep_under_way
 from common.ports import Arrays, Runtime
 from common.station_settings import ModelSettings
 
 OpenRuntime = Callable[[str, Path], Runtime]
 TRIALS = 5
+STRETCH = 4  # times as many as are under way at once: one alone says little of the next
 PAUSE_S = 0.06
 """Before each trial, as before a station's next picture: a runtime whose threads fall asleep
 meanwhile is half as slow again as a loop would tell."""
@@ -155,8 +159,8 @@ def trial_ms(*models: Model, trials: int = TRIALS) -> list[float]:
     """Median time of an inference on zeros, in ms, after one to warm up and a pause each.
 
     Several models are asked in turn: what else is at work here meets all of them alike. A
-    runtime that was opened for several under way has no pauses: it is given as many, and
-    their time is divided.
+    runtime that was opened for several under way has no pauses: it is given as many, one
+    after the other, and their time is divided.
     """
     asked = [(model, _zeros(model)) for model in models]
     for model, arrays in asked:
@@ -176,15 +180,7 @@ def _once_ms(model: Model, arrays: Arrays) -> float:
     several = getattr(model.runtime, "under_way", 1)
     if several == 1:
         time.sleep(PAUSE_S)
-    start = time.perf_counter()
-    _asked(model, arrays, several)
-    return (time.perf_counter() - start) * 1000 / several
-
-
-def _asked(model: Model, arrays: Arrays, several: int) -> None:
-    if several == 1:
-        model.run(arrays)
-        return
+        return timed_ms(partial(model.run, arrays))
     begin: Any = model.runtime
-    for begun in [begin.start(arrays) for _ in range(several)]:
-        begun.result()
+    asked = STRETCH * several
+    return timed_ms(partial(keep_under_way, begin.start, arrays, several, asked)) / asked

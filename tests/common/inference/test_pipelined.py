@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import RuntimeFailure
-from common.inference.pipelined import Pipelined
+from common.inference.pipelined import Pipelined, keep_under_way
 from common.ports import TensorSpec
 
 
@@ -153,3 +153,24 @@ def test_what_waits_when_it_closes_is_answered_with_a_failure():
 def test_a_pipeline_has_some_length(sizes):
     with pytest.raises(ValueError, match="at least one deep"):
         Pipelined(Echo(), **sizes)
+
+
+def test_kept_under_way_are_as_many_as_asked_and_none_is_left():
+    begun, most = [], []
+
+    def start(arrays):
+        future = Future()
+        begun.append(future)
+        most.append(sum(not one.done() for one in begun))
+        if len(begun) >= 3:
+            for one in begun[len(begun) - 3 :: -1]:
+                one.done() or one.set_result(arrays)
+        if len(begun) == 7:
+            for one in begun:
+                one.done() or one.set_result(arrays)
+        return future
+
+    keep_under_way(start, number(1), depth=3, count=7)
+    assert len(begun) == 7
+    assert max(most) == 3
+    assert all(one.done() for one in begun)

@@ -11,7 +11,14 @@ import pytest
 
 from common.errors import BackendMissing, BundleError, RuntimeFailure
 from common.inference.bundle import Model, open_bundle
-from common.inference.selection import PAUSE_S, TRIALS, open_model, open_model_of, trial_ms
+from common.inference.selection import (
+    PAUSE_S,
+    STRETCH,
+    TRIALS,
+    open_model,
+    open_model_of,
+    trial_ms,
+)
 from common.ports import TensorSpec
 from common.station_settings import ModelSettings
 from tests.common.inference.cards import TINY
@@ -218,7 +225,7 @@ def test_what_was_opened_for_several_is_tried_with_several(tmp_path):
     bundle = a_bundle(tmp_path, "medium")
     runtime = Several("medium", "")
     (one,) = trial_ms(Model(bundle.card, bundle.card.artefacts[0], runtime))
-    assert len(runtime.seen) == 1 + 3 * TRIALS
+    assert len(runtime.seen) == 1 + 3 * STRETCH * TRIALS
     assert one >= SPEEDS_MS["medium"]  # of each: this one does them one by one
     broken = Several("medium", "start")
     with pytest.raises(BackendMissing, match="died of company"):
