@@ -154,8 +154,14 @@ def shop_speed() -> str:
     times |= {f"step {name}": values for name, values in found["steps"].items()}
     rows = [[name, *(of[p] for p in ("p50", "p95", "p99"))] for name, of in times.items()]
     low, high = memory["growth_95_mb_per_h"]
+    shipped = found["as_shipped"]
     figures = [
-        ["pipeline / bare runtime call", found["overhead_ratio"]],
+        ["as shipped: pictures under way at once", shipped["depth"]],
+        ["as shipped, per picture: bare runtime, ms", shipped["runtime_ms"]["p50"]],
+        ["as shipped, per picture: pipeline, ms", shipped["pipeline_ms"]["p50"]],
+        ["as shipped, per picture: pipeline over the bare runtime, ms", shipped["overhead_ms"]],
+        ["one at a time: pipeline over the bare runtime call, ms", found["overhead_ms"]],
+        ["one at a time: pipeline / bare runtime call", found["overhead_ratio"]],
         ["pictures in the shop, and dropped", f"{shop['pictures']}, {shop['dropped']}"],
         ["share of the processor", shop["cpu_share"]],
         ["memory, MB", memory["rss_mb"]],
@@ -164,6 +170,8 @@ def shop_speed() -> str:
         *([f"saved by running on motion only, {name} shop", of["saved_share"]]
           for name, of in found["duty"].items()),
         ["two under way / one, pictures a second", found["depths"]["depth_2_throughput_ratio"]],
+        ["three under way / one, pictures a second",
+         found["depths"]["depth_3_throughput_ratio"]],
     ]  # fmt: skip
     said = f"`{found['command']}` at commit {found['commit']}, {found['runtime']}, "
     said += f"{found['machine']['cores']} cores of {found['machine']['cpu']}.\n\n"

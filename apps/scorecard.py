@@ -137,7 +137,10 @@ AIMS = (
         at("shop", "dropped")),
     Aim(SHOP, "everything but the model, per picture, p50", LESS, 1.5, "retail-bench",
         at("beside_model_ms", "p50"), " ms"),
-    Aim(SHOP, "pipeline / bare runtime call", LESS, 1.15, "retail-bench", at("overhead_ratio")),
+    Aim(SHOP, "pipeline over the bare runtime, as shipped, per picture", LESS, 1.5,
+        "retail-bench", at("as_shipped", "overhead_ms"), " ms"),
+    Aim(SHOP, "the same, one picture at a time", LESS, 1.5, "retail-bench",
+        at("overhead_ms"), " ms"),
     Aim(WARD, "patients held out, AUROC above NEWS2's", MORE, 0.05, CHARTS, _above_news2),
     Aim(WARD, "sensitivity / NEWS2's, equally many alarms", MORE, 1.2, CHARTS,
         _more_sensitive),
@@ -165,7 +168,9 @@ AIMS = (
         at("memory", "server_mb_per_h"), " MB/h"),
     Aim(DEVICES, "our wrapper, share of a call, at most", LESS, 3, "models-pcb",
         _wrapper_percent, " %"),
-    Aim(DEVICES, "a process of its own, at 640×640×3, at most", LESS, 0.5, "models-pcb",
+    Aim(DEVICES, "a process of its own, 640×640×3 there and boxes back", LESS, 0.5,
+        "models-pcb", at("hand_over_ms", "p50"), " ms"),
+    Aim(DEVICES, "the same around a network, which empties the caches", LESS, 0.5, "models-pcb",
         _own_process, " ms"),
 )  # fmt: skip
 

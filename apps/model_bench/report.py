@@ -76,8 +76,8 @@ def _own_code(report: dict[str, Any]) -> str:
     warm = report["hand_over_ms"]["p50"]
     return (
         f"our own code: wrapper at most {most(report, 'wrapper'):.2f} ms a call; a process of "
-        f"its own at most {most(report, 'own_process'):.2f} ms ({warm:.2f} ms in warm caches) "
-        "at 640×640×3"
+        f"its own at most {most(report, 'own_process'):.2f} ms (640×640×3 in warm caches: "
+        f"{warm:.2f} ms)"
     )
 
 
