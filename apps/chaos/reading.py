@@ -63,7 +63,9 @@ def read_station(path: Path, books: Books) -> None:
 
 
 def read_archive(path: Path, books: Books) -> None:
-    """What the collector's database at `path` holds of the station."""
+    """What the collector's database at `path` holds of the station; none may be there yet."""
+    if not path.exists():
+        return
     books.gaps = gaps(f"sqlite:///{path}")["unexplained"]
     with closing(sqlite3.connect(path)) as connection:
         found = connection.execute(

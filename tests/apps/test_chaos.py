@@ -11,7 +11,7 @@ import pytest
 
 from apps import chaos
 from apps.chaos import plant
-from apps.chaos.ledger import Books, close
+from apps.chaos.ledger import Books, Promise, close
 from apps.chaos.reading import read_archive
 from apps.chaos.scheduler import Scheduler
 from apps.chaos.small_disk import fill, free, small_disk
@@ -56,6 +56,12 @@ def test_a_row_taken_from_the_archive_is_reported_lost(tmp_path: Path):
     assert after["stored"] == before["stored"] - 1
     assert after["lost"] == 1 + before["queued"] + before["dropped_counted"]
     assert after["altered"] == 1
+
+
+def test_what_an_archive_that_never_came_to_be_should_hold_is_lost(tmp_path: Path):
+    books = Books(accepted={"epoch-1": Promise("alarm", "part/1", 7)})
+    read_archive(tmp_path / "archive.sqlite", books)
+    assert close(books)["lost"] == 1
 
 
 @needs_broker
