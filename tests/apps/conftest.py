@@ -2,6 +2,7 @@
 
 import copy
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -226,6 +227,15 @@ class Var:
 
     def station(self, name: str = "defect-inspection") -> StationFolder:
         return StationFolder(self.folder / name)
+
+
+@pytest.fixture(autouse=True)
+def main_module_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page under test takes the place of `__main__` and keeps it.
+
+    A process begun after it, in another test, would import that page instead.
+    """
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture
