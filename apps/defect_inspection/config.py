@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.config import load, setting
+from common.config import setting
 from common.inference.limits import FrameLimits
 from common.station_settings import (
     CameraModel,
@@ -138,8 +138,3 @@ class Settings:
     def recipe(self, recipe_id: int) -> Recipe | None:
         """The recipe the PLC asks for; None when this station does not have it."""
         return self.recipes.get(str(recipe_id))
-
-
-def load_settings(path: Path = APP / "app.toml") -> Settings:
-    """The settings in `path`; raises ConfigError."""
-    return load(Settings, path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.patient_monitoring.domain import Sign
 from common import station_settings
-from common.config import load, setting
+from common.config import setting
 from common.station_settings import DeviceSettings, Retention, StationSettings
 
 APP = Path(__file__).parent
@@ -230,8 +230,3 @@ class Settings:
     notification: dict[str, Any] = field(default_factory=dict)
     outgoing: dict[str, Any] = field(default_factory=dict)
     """See outgoing/settings.py: typed where it is opened."""
-
-
-def load_settings(path: Path = APP / "app.toml") -> Settings:
-    """The settings in `path`; raises ConfigError."""
-    return load(Settings, path)

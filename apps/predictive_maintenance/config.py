@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common import station_settings
-from common.config import load, setting
+from common.config import setting
 from common.station_settings import DeviceSettings, Retention
 
 APP = Path(__file__).parent
@@ -216,8 +216,3 @@ class Settings:
             raise ValueError(
                 f"machines.{wrong[0]}: an asset is named by letters, digits, . _ and -"
             )
-
-
-def load_settings(path: Path = APP / "app.toml") -> Settings:
-    """The settings in `path`; raises ConfigError."""
-    return load(Settings, path)

@@ -16,7 +16,7 @@ from apps.retail_analytics.camera import (
     as_points,
     check_names,
 )
-from common.config import load, setting
+from common.config import setting
 from common.inference.cooling import Cooling
 from common.inference.duty import Duty
 from common.station_settings import CameraModel, Retention, StationSettings
@@ -30,7 +30,6 @@ __all__ = [
     "ViewLimits",
     "ZoneSettings",
     "as_points",
-    "load_settings",
 ]
 
 APP = Path(__file__).parent
@@ -200,8 +199,3 @@ class Settings:
                 f"occupancy.limit = {self.occupancy.limit} is below privacy.k: its alarm "
                 "would tell of few people"
             )
-
-
-def load_settings(path: Path = APP / "app.toml") -> Settings:
-    """The settings in `path`; raises ConfigError."""
-    return load(Settings, path)

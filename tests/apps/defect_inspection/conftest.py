@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.defect_inspection.config import APP, load_settings
+from apps.defect_inspection.config import APP, Settings
 from apps.defect_inspection.simulate import golden_board
 from apps.defect_inspection.station import Parts, build
 from common.alarms.definition import load_definitions
 from common.alarms.persist import stored_board
+from common.config import load
 from common.errors import CameraError, PlcError
 from common.inference.bundle import Model, open_bundle
 from common.inference.selection import Choice, open_model
@@ -148,7 +149,7 @@ def camera():
 @pytest.fixture(scope="session")
 def shipped():
     """app.toml as it ships."""
-    return load_settings()
+    return load(Settings, APP / "app.toml")
 
 
 @pytest.fixture(scope="session")

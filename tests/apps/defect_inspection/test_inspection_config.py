@@ -4,11 +4,11 @@ import tomllib
 
 import pytest
 
-from apps.defect_inspection.config import APP, Settings, load_settings
+from apps.defect_inspection.config import APP, Settings
 from apps.defect_inspection.decide import LineState
 from apps.defect_inspection.watch import Condition, active_alarms
 from common.alarms.definition import load_definitions
-from common.config import from_table
+from common.config import from_table, load
 from common.errors import ConfigError
 
 SHIPPED = APP / "app.toml"
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_settings_file(tmp_path, text, says):
     if text is not None:
         path.write_text(text)
     with pytest.raises(ConfigError, match=says) as caught:
-        load_settings(path)
+        load(Settings, path)
     assert str(caught.value).startswith(str(path))
 
 

@@ -5,19 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from apps.predictive_maintenance.config import (
-    APP,
-    Bearing,
-    DecideRules,
-    Settings,
-    load_settings,
-)
+from apps.predictive_maintenance.config import APP, Bearing, DecideRules, Settings
+from common.config import load
 from common.errors import ConfigError
 
 
 def test_the_shipped_settings_are_the_defaults_in_the_code():
     """But for the plant in software, which only the shipped file brings to life."""
-    shipped, plain = load_settings(), Settings()
+    shipped, plain = load(Settings, APP / "app.toml"), Settings()
     simulation = replace(
         shipped.simulation, history=0, auto_baseline=False, faults=plain.simulation.faults
     )
@@ -26,7 +21,7 @@ def test_the_shipped_settings_are_the_defaults_in_the_code():
 
 
 def test_the_shipped_plant_learns_first_and_fails_later():
-    simulation = load_settings().simulation
+    simulation = load(Settings, APP / "app.toml").simulation
     ends_h = simulation.history * simulation.step_s / 3600
     assert all(fault.onset_h > ends_h for fault in simulation.faults)
     assert simulation.faults
@@ -38,7 +33,7 @@ def test_the_machine_in_the_comments_can_be_used_as_it_stands(tmp_path):
     lines = text[start:].split("\n\n")[0].splitlines()
     path = tmp_path / "app.toml"
     path.write_text("\n".join(re.sub("^# ?", "", line) for line in lines))
-    machine = load_settings(path).machines["fan-3"]
+    machine = load(Settings, path).machines["fan-3"]
     assert machine.kind == "fan"
     assert machine.bearings[0].elements == 8
 
@@ -66,7 +61,7 @@ def test_nonsense_is_one_clear_line(tmp_path, text, why):
     path = tmp_path / "app.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=why):
-        load_settings(path)
+        load(Settings, path)
 
 
 def test_the_same_holds_in_code():

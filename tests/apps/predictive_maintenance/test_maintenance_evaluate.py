@@ -8,11 +8,12 @@ import pytest
 
 from apps.predictive_maintenance import config
 from apps.predictive_maintenance import evaluate as evaluate_module
-from apps.predictive_maintenance.config import ModelSettings, Settings, load_settings
+from apps.predictive_maintenance.config import ModelSettings, Settings
 from apps.predictive_maintenance.evaluate import evaluate, read_index, run
 from apps.predictive_maintenance.evaluation import labelled, runs, weeks
 from apps.predictive_maintenance.evaluation.offline import METHODS, confirmed
 from apps.predictive_maintenance.rotor import Running, draw_rotor, waveform
+from common.config import load
 from common.errors import ConfigError
 from hardware.catalog import open_runtime
 
@@ -239,7 +240,7 @@ def test_the_settings_name_the_model_and_may_switch_it_off(folder, monkeypatch):
     folder.recording("n.npz", 8)
     folder.recording("outer.npz", 3, "outer_race")
     data, path = folder.written(), config.APP / "app.toml"
-    found = run(load_settings(path), path, data, open_runtime)
+    found = run(load(Settings, path), path, data, open_runtime)
     assert found["model"] == "vibration 1.0.0"
     assert found["methods"]["lstm"]["auroc"] is not None
     off = replace(Settings(), model=replace(ModelSettings(), enabled=False))

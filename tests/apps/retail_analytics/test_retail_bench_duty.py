@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from apps.retail_analytics import bench_duty
-from apps.retail_analytics.config import load_settings
+from apps.retail_analytics.config import APP, Settings
+from common.config import load
 from common.inference.images import Detections
 
 
@@ -22,7 +23,7 @@ class Nobody:
 @pytest.fixture
 def figures(monkeypatch):
     monkeypatch.setattr(bench_duty, "PersonDetector", Nobody)
-    return bench_duty.duty(load_settings(), None, quick=True)
+    return bench_duty.duty(load(Settings, APP / "app.toml"), None, quick=True)
 
 
 def test_the_network_rests_where_nobody_is_and_works_where_somebody_walks(figures):

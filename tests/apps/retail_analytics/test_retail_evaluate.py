@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from apps.retail_analytics import evaluate, simulate
-from apps.retail_analytics.config import Counting, load_settings
+from apps.retail_analytics.config import APP, Counting, Settings
 from apps.retail_analytics.domain import Crossing
 from apps.retail_analytics.evaluation import library, mot, score
 from apps.retail_analytics.evaluation.detections import Faults, detections
@@ -15,9 +15,10 @@ from apps.retail_analytics.evaluation.mot import Frame
 from apps.retail_analytics.evaluation.stays import true_stays
 from apps.retail_analytics.evaluation.truth import Passing, crossings_of, read_folder, read_mot
 from apps.retail_analytics.geometry import Line
+from common.config import load
 from common.errors import ConfigError
 
-SETTINGS = load_settings()
+SETTINGS = load(Settings, APP / "app.toml")
 DOOR = Line("door", (0.0, 240.0), (640.0, 240.0))
 SCENE = '[[line]]\nname = "door"\npoints = [[0, 240], [640, 240]]\n'
 ZONE = '[[zone]]\nname = "shelf"\npolygon = [[0, 300], [640, 300], [640, 479], [0, 479]]\n'

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from apps.retail_analytics import evaluate, simulate
-from apps.retail_analytics.config import load_settings
+from apps.retail_analytics.config import APP, Settings
 from apps.retail_analytics.evaluation import hidden
 from apps.retail_analytics.shop import hiding
 from apps.retail_analytics.shop.people import SHELVES, Person
 from apps.retail_analytics.shop.view import LOW
+from common.config import load
 
 LEFT, TOP, RIGHT, BOTTOM = range(4)
 
@@ -88,7 +89,7 @@ def test_boxes_stay_in_the_picture_and_who_is_not_seen_is_not_found(crowd):
 
 
 def test_most_of_a_crowd_that_hides_each_other_is_counted(crowd):
-    figures = evaluate.one(load_settings(), crowd, None)
+    figures = evaluate.one(load(Settings, APP / "app.toml"), crowd, None)
     assert figures["crossings"] > 30
     assert figures["crossing_precision"] > 0.85
     assert figures["crossing_recall"] > 0.8

@@ -4,17 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from apps.retail_analytics.config import Privacy, load_settings
+from apps.retail_analytics.config import APP, Privacy, Settings
 from apps.retail_analytics.statement import LANGUAGES, statement
 from apps.retail_analytics.statement_words import WORDS
+from common.config import load
 
-SHIPPED = load_settings()
+SHIPPED = load(Settings, APP / "app.toml")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_is_the_same_each_time_and_leaves_no_gap(language):
     words = statement(SHIPPED, language)
-    assert words == statement(load_settings(), language)
+    assert words == statement(load(Settings, APP / "app.toml"), language)
     assert "{" not in words
     for heading in ("# ", "## "):
         assert heading in words

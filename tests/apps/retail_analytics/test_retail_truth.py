@@ -9,7 +9,7 @@ import pytest
 
 from apps.retail_analytics import drawing, evaluate
 from apps.retail_analytics.camera import CameraSettings
-from apps.retail_analytics.config import load_settings
+from apps.retail_analytics.config import APP, Settings
 from apps.retail_analytics.domain import STANDING_M
 from apps.retail_analytics.evaluation import tables
 from apps.retail_analytics.evaluation.recordings import read_all
@@ -17,10 +17,11 @@ from apps.retail_analytics.evaluation.scene import read_scene
 from apps.retail_analytics.evaluation.truth import read_folder
 from apps.retail_analytics.evaluation.watched import TRUTH, watched
 from apps.retail_analytics.geometry import Floor
+from common.config import load
 from common.errors import ConfigError
 from common.inference.images import Detections
 
-SETTINGS = load_settings()
+SETTINGS = load(Settings, APP / "app.toml")
 SCENE = 'clip = "walk.avi"\n[[line]]\nname = "door"\npoints = [[0, 150], [320, 150]]\n'
 FPS = 15.0
 SCENES = sorted(TRUTH.glob("*/scene.toml"))
