@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from apps.retail_analytics.config import CameraSettings, Settings
+from apps.retail_analytics.camera import CameraSettings
+from apps.retail_analytics.config import Settings
 from apps.retail_analytics.decide import CameraState, Rules, scene_of
 from apps.retail_analytics.detector import PersonDetector
 from apps.retail_analytics.domain import Glance

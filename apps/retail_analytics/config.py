@@ -6,31 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from apps.retail_analytics.camera import (
-    CameraSettings,
-    HomographySettings,
-    LineSettings,
-    MaskSettings,
-    ViewLimits,
-    ZoneSettings,
-    as_points,
-    check_names,
-)
+from apps.retail_analytics.camera import CameraSettings, check_names
 from common.config import setting
 from common.inference.cooling import Cooling
 from common.inference.duty import Duty
 from common.station_settings import CameraModel, Retention, StationSettings
-
-__all__ = [
-    "CameraSettings",
-    "HomographySettings",
-    "LineSettings",
-    "MaskSettings",
-    "Settings",
-    "ViewLimits",
-    "ZoneSettings",
-    "as_points",
-]
 
 APP = Path(__file__).parent
 CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")

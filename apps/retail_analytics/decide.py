@@ -9,7 +9,7 @@ time not observed: nobody leaves, nobody arrives, and the interval will say so.
 from dataclasses import dataclass, field, replace
 
 from apps.retail_analytics.camera import CameraSettings
-from apps.retail_analytics.config import Counting, QueueRules, Settings
+from apps.retail_analytics.config import Counting, QueueRules
 from apps.retail_analytics.crossing import LineState, follow_line, forget_lines
 from apps.retail_analytics.domain import (
     Crossing,
@@ -171,14 +171,6 @@ class Rules:
             calls += step.calls
             joined[name] = step.joined
         return states, tuple(waits), tuple(calls), joined
-
-
-def decide(
-    settings: Settings, camera: str, state: CameraState, percept: View | Fault
-) -> tuple[CameraState, Decision]:
-    """One step for one camera of a station's settings."""
-    found = next(one for one in settings.camera if one.name == camera)
-    return Rules(scene_of(found), settings.counting, settings.queue)(state, percept)
 
 
 def _own_numbers(

@@ -26,8 +26,6 @@ from common.inference.motion_gate import MotionGate
 from common.ports import Sample
 from common.quality import Quality
 
-__all__ = ["Eyes", "Masks", "Perceive", "to_tracks"]
-
 
 class Detector(Protocol):
     """Finds people in a picture."""

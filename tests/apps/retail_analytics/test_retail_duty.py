@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from apps.retail_analytics.config import CameraSettings, Settings, Tracking
+from apps.retail_analytics.camera import CameraSettings
+from apps.retail_analytics.config import Settings, Tracking
 from apps.retail_analytics.domain import Glance
 from apps.retail_analytics.perceive import Eyes, Perceive
 from common.errors import RuntimeFailure

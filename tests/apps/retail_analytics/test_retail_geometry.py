@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.retail_analytics import drawing
-from apps.retail_analytics.config import APP, CameraSettings, Settings
+from apps.retail_analytics.camera import CameraSettings
+from apps.retail_analytics.config import APP, Settings
 from apps.retail_analytics.geometry import Floor, Line, Zone, fit_floor, from_matrix
 from common.config import from_table, load
 from common.errors import ConfigError

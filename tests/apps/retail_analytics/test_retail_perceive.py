@@ -9,11 +9,13 @@ import pytest
 
 from apps.retail_analytics import detector as detecting
 from apps.retail_analytics import simulate
-from apps.retail_analytics.config import CameraSettings, MaskSettings, Tracking, ViewLimits
+from apps.retail_analytics.camera import CameraSettings, MaskSettings, ViewLimits
+from apps.retail_analytics.config import Tracking
 from apps.retail_analytics.decoding import Options, ssd, yolo, yolox
 from apps.retail_analytics.detector import PersonDetector
 from apps.retail_analytics.domain import Glance
-from apps.retail_analytics.perceive import Masks, Perceive
+from apps.retail_analytics.masks import Masks
+from apps.retail_analytics.perceive import Perceive
 from apps.retail_analytics.pose import posenet
 from apps.retail_analytics.sight import Sight
 from apps.retail_analytics.tracking import MotionTracker

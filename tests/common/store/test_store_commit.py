@@ -316,3 +316,17 @@ def test_events_that_are_refused_are_counted_by_class_and_reason(tmp_path: Path)
             Refusal("metric", "invalid", 1),
             Refusal("verdict", "queue", 3),
         ]
+
+
+def test_what_was_refused_just_before_the_store_closes_is_counted_too(tmp_path: Path) -> None:
+    path, held = tmp_path / "s.db", threading.Event()
+    store = Store(path, HeldClock(), StoreSettings(queue_operations=1, group_ms=0.0))
+    store.submit(lambda _: held.wait(WAIT_S))
+    while len(store._queue):
+        time.sleep(0.001)
+    too_many = [store.submit(lambda _: None, of_class="verdict") for _ in range(4)][1:]
+    held.set()
+    store.close()
+    assert all(isinstance(f.exception(0), StoreRefused) for f in too_many)
+    with closing(open_readonly(path)) as connection:
+        assert refusals(connection) == [Refusal("verdict", "queue", 3)]
