@@ -180,6 +180,7 @@ class Store:
             if now >= due:
                 more = self._keep_up(connection)
                 due = now + (LOOK_UP_S if more else self.settings.upkeep_s)
+        self._commit(connection, [Waiting(self._refusals.write, Ticket())])
 
     def _commit(self, connection: sqlite3.Connection, batch: list[Waiting]) -> None:
         changes = connection.total_changes
