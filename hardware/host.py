@@ -78,7 +78,7 @@ class HostMonitor:
             disk_total_mb=disk[0],
             disk_free_mb=disk[1],
             load_1m=sysfs.load(self._proc),
-            cpus=len(list(self._sys.glob("devices/system/cpu/cpu[0-9]*"))) or None,
+            cpus=len(sysfs.found(self._sys, "devices/system/cpu/cpu[0-9]*")) or None,
         )
 
     def _throttling(self) -> tuple[bool | None, tuple[str, ...]]:

@@ -16,6 +16,14 @@ GPU_HEAT = ("thermal", "prochot", "vr_thermalert")
 """Of an Intel GPU's reasons; its power limits (pl1, pl2, …) hold under any load."""
 
 
+def found(folder: Path, pattern: str) -> list[Path]:
+    """What is there by that name, sorted; nothing while no more files can be opened."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def _text(path: Path) -> str | None:
     try:
         return path.read_text("utf-8", "replace").strip().strip("\0")
@@ -32,7 +40,7 @@ def _number(path: Path, base: int = 10) -> int | None:
 
 def _hwmon(sys: Path, *names: str) -> Iterator[Path]:
     """The hwmon folders of these names: their numbers change from boot to boot."""
-    for folder in sorted(sys.glob("class/hwmon/hwmon*")):
+    for folder in found(sys, "class/hwmon/hwmon*"):
         if _text(folder / "name") in names:
             yield folder
 
@@ -41,11 +49,11 @@ def temperatures(sys: Path) -> Iterator[tuple[str, float]]:
     """Name and °C of every zone, of the processor's own sensors and of Coral PCIe chips."""
     zones = [
         (zone, zone / "temp", _text(zone / "type"))
-        for zone in sorted(sys.glob("class/thermal/thermal_zone*"))
+        for zone in found(sys, "class/thermal/thermal_zone*")
     ] + [
         (sensor, sensor, f"{_text(folder / 'name')} {sensor.name.removesuffix('_input')}")
         for folder in _hwmon(sys, *CPU_SENSORS)
-        for sensor in sorted(folder.glob("temp*_input"))
+        for sensor in found(folder, "temp*_input")
     ]
     zones += [(chip, chip / "temp", f"Coral {chip.name}") for chip in _corals(sys)]
     seen: set[str] = set()
@@ -63,7 +71,7 @@ def temperatures(sys: Path) -> Iterator[tuple[str, float]]:
 def cooling(sys: Path, starts: tuple[str, ...], end: str) -> dict[str, bool]:
     """Cooling devices whose type starts and ends so, and whether they are active."""
     told: dict[str, bool] = {}
-    for device in sorted(sys.glob("class/thermal/cooling_device*")):
+    for device in found(sys, "class/thermal/cooling_device*"):
         kind, state = _text(device / "type") or "", _number(device / "cur_state")
         if kind.startswith(starts) and kind.endswith(end) and state is not None:
             told[kind] = told.get(kind, False) or state > 0
@@ -72,7 +80,7 @@ def cooling(sys: Path, starts: tuple[str, ...], end: str) -> dict[str, bool]:
 
 def raspberry_pi(sys: Path) -> dict[str, bool]:
     """Its firmware's flags where the kernel shows them, else the under-voltage alarm."""
-    for path in sys.glob("devices/platform/soc*/*firmware/get_throttled"):
+    for path in found(sys, "devices/platform/soc*/*firmware/get_throttled"):
         if (flags := _number(path, 16)) is not None:
             return {name: bool(flags >> bit & 1) for bit, name in enumerate(PI_FLAGS)}
     for folder in _hwmon(sys, "rpi_volt"):
@@ -96,8 +104,8 @@ def intel_gpu(sys: Path) -> dict[str, bool]:
     told: dict[str, bool] = {}
     for reason in GPU_HEAT:
         for path in (
-            *sys.glob(f"class/drm/card*/gt/gt*/throttle_reason_{reason}"),
-            *sys.glob(f"class/drm/card*/device/tile*/gt*/freq*/throttle/reason_{reason}"),
+            *found(sys, f"class/drm/card*/gt/gt*/throttle_reason_{reason}"),
+            *found(sys, f"class/drm/card*/device/tile*/gt*/freq*/throttle/reason_{reason}"),
         ):
             if (state := _number(path)) is not None:
                 name = f"GPU {reason}"
@@ -110,8 +118,8 @@ def core_throttles(sys: Path) -> int | None:
     return _sum(
         path
         for kind in ("core", "package")
-        for path in sys.glob(
-            f"devices/system/cpu/cpu[0-9]*/thermal_throttle/{kind}_throttle_count"
+        for path in found(
+            sys, f"devices/system/cpu/cpu[0-9]*/thermal_throttle/{kind}_throttle_count"
         )
     )
 
@@ -119,14 +127,14 @@ def core_throttles(sys: Path) -> int | None:
 def over_current(sys: Path) -> int | None:
     """How often a Jetson drew too much since the boot."""
     folders = _hwmon(sys, "soctherm_oc")
-    return _sum(path for folder in folders for path in folder.glob("oc*_event_cnt"))
+    return _sum(path for folder in folders for path in found(folder, "oc*_event_cnt"))
 
 
 def power_w(sys: Path) -> float | None:
     """The board's INA3221 monitors: VDD_IN is the whole board, else the rails are summed."""
     rails: dict[str, float] = {}
     for folder in _hwmon(sys, "ina3221"):
-        for label in folder.glob("in[0-9]_label"):
+        for label in found(folder, "in[0-9]_label"):
             name, number = _text(label) or "NC", label.name[2]
             volts = _number(folder / f"in{number}_input")  # mV
             amperes = _number(folder / f"curr{number}_input")  # mA
@@ -137,7 +145,10 @@ def power_w(sys: Path) -> float | None:
 
 def gpu_load(sys: Path) -> float | None:
     """A Jetson's GPU, in percent."""
-    paths = [*sys.glob("class/devfreq/*gpu*/device/load"), sys / "devices/platform/gpu.0/load"]
+    paths = [
+        *found(sys, "class/devfreq/*gpu*/device/load"),
+        sys / "devices/platform/gpu.0/load",
+    ]
     for path in paths:
         if (per_mille := _number(path)) is not None:
             return per_mille / 10
@@ -146,10 +157,10 @@ def gpu_load(sys: Path) -> float | None:
 
 def gpu_mhz(sys: Path) -> float | None:
     """The clock a GPU runs at now."""
-    for path in sys.glob("class/devfreq/*gpu*/cur_freq"):
+    for path in found(sys, "class/devfreq/*gpu*/cur_freq"):
         if (hertz := _number(path)) is not None:
             return hertz / 1e6
-    for path in sys.glob("class/drm/card*/gt/gt*/rps_act_freq_mhz"):
+    for path in found(sys, "class/drm/card*/gt/gt*/rps_act_freq_mhz"):
         if (megahertz := _number(path)) is not None:
             return float(megahertz)
     return None
@@ -159,7 +170,7 @@ def cpu_clock_share(sys: Path) -> float | None:
     """Mean clock of the cores over their highest: heat shows here where nothing else tells."""
     shares = [
         now / most
-        for core in sys.glob("devices/system/cpu/cpu[0-9]*/cpufreq")
+        for core in found(sys, "devices/system/cpu/cpu[0-9]*/cpufreq")
         if (now := _number(core / "scaling_cur_freq")) is not None
         and (most := _number(core / "cpuinfo_max_freq"))
     ]
@@ -210,4 +221,4 @@ def _sum(paths: Iterator[Path]) -> int | None:
 
 
 def _corals(sys: Path) -> list[Path]:
-    return sorted(sys.glob("class/apex/apex_*"))
+    return found(sys, "class/apex/apex_*")

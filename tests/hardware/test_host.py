@@ -1,5 +1,7 @@
 """Device health from fake sysfs and procfs trees: what is not told is None, never 0."""
 
+import resource
+
 import pytest
 
 from hardware.host import HostMonitor
@@ -60,6 +62,16 @@ def test_this_machine_can_be_read():
     health = HostMonitor().read()
     assert health.memory_available_mb <= health.memory_total_mb
     assert health.disk_free_mb <= health.disk_total_mb
+
+
+def test_a_process_that_may_open_no_more_files_is_told_nothing_and_goes_on():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        health = HostMonitor().read()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (health.temperature_c, health.load_1m, health.cpus) == (None, None, None)
 
 
 class TestTemperature:
