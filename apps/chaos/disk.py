@@ -185,13 +185,13 @@ class Recorder(apsw.VFS):
         return opened
 
     def note(self, path: Path, *, synced: bool = False) -> None:
-        """A small file beside SQLite's was written anew; its name is never synced."""
+        """A small file beside SQLite's was written anew; `synced` with its name."""
         if path.name not in self._files:
             self._files[path.name] = next(self._numbers)
             self.tape.append(Link(path.name, self._files[path.name]))
         self.tape.append(Write(self._files[path.name], 0, path.read_bytes()))
         if synced:
-            self.tape.append(Sync(self._files[path.name], folder=False))
+            self.tape.append(Sync(self._files[path.name], folder=True))
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         """Delete it; durably only with `syncdir`."""

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from common.canonical import canonical_json
+from common.whole_file import sync_folder
 
 EVENTS, STARTS = "events", "starts"
 UNTOLD = "epoch_untold"
@@ -79,10 +80,11 @@ class MarkFile:
         return UNKNOWN
 
     def sync(self) -> None:
-        """Have what was kept on the disk before this returns."""
+        """Have what was kept on the disk, with its name, before this returns."""
         with suppress(OSError):
             if self._descriptor is not None:
                 os.fsync(self._descriptor)
+                sync_folder(self._path.parent)
 
     def keep(self, connection: sqlite3.Connection) -> None:
         """Write how far the file has come, in one piece and in place; after a commit."""
@@ -116,7 +118,11 @@ def may_be_behind(connection: sqlite3.Connection, held: Mark, mark: Mark | None)
     after = connection.execute("SELECT value FROM meta WHERE key = ?", (AFTER,)).fetchone()
     if after is None:  # from before there were marks
         return mark is not None
-    return bool(after[0] != _line(mark))  # else the epoch has begun, and not kept a mark yet
+    if after[0] != _line(mark):
+        return True
+    # The epoch has kept no mark of its own: just begun, or a copy that came without its mark.
+    untold = connection.execute("SELECT 1 FROM meta WHERE key = ?", (UNTOLD,)).fetchone()
+    return untold is None
 
 
 def begin(

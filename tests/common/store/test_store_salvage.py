@@ -386,6 +386,21 @@ def test_an_older_copy_put_back_begins_a_new_epoch(
     assert again != second
 
 
+def test_a_copy_put_onto_an_empty_disk_begins_a_new_epoch(
+    station: Path, tmp_path: Path, clock: HeldClock
+) -> None:
+    alone = tmp_path / "new disk" / NAME
+    alone.parent.mkdir()
+    shutil.copy(station, alone)  # and what was beside it is lost
+    with closing(Store(station, clock)) as store:
+        epoch = store.epoch
+    with closing(Store(alone, clock)) as store:
+        assert store.epoch != epoch
+        assert "nobody knows whether more were given out" in store.damage
+    with closing(Store(alone, clock)) as again:
+        assert (again.epoch, again.damage) == (store.epoch, "")
+
+
 def test_a_file_that_is_gone_is_told(station: Path, clock: HeldClock) -> None:
     with closing(Store(station, clock)) as store:
         epoch = store.epoch
