@@ -14,7 +14,6 @@ from apps.predictive_maintenance import station, watch
 from apps.predictive_maintenance.config import Settings
 from apps.predictive_maintenance.learning import shelf_of
 from apps.predictive_maintenance.plant import PlantSource, settings_of
-from apps.predictive_maintenance.sequence import SequenceModel
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
 from common.config import from_table
@@ -67,12 +66,10 @@ def open_station(settings: Settings, path: Path, base: Base, opened: ExitStack) 
         opened.callback(choice.model.close)
     parts = station.Parts(
         sources=_sources(settings, path, base, opened),
-        model=SequenceModel(choice.model) if choice else None,
-        shelf=shelf_of(base.folder), store=base.store, outbox=base.outbox,
+        model=choice, shelf=shelf_of(base.folder), store=base.store, outbox=base.outbox,
         alarms=base.alarms, clock=base.clock, light=_light(settings, path, base, opened),
         sinks=base.sinks, link=base.link, host=base.host,
         notification=base.notifier.state, software=base.software,
-        model_facts=choice.document() if choice else {},
     )  # fmt: skip
     says = choice.reason if choice else "no sequence model: signature and rules alone"
     return Running(station.build(settings, parts), says)

@@ -13,6 +13,7 @@ from apps.predictive_maintenance.bench_fleet import MACHINES, Fleet
 from apps.predictive_maintenance.learning import shelf_of
 from common.alarms.persist import stored_board
 from common.clock import SystemClock
+from common.inference.selection import Choice
 from common.pipeline import percentiles
 from common.ports import VibrationReading
 from common.store import Store
@@ -101,8 +102,9 @@ def latency(fleet: Fleet, seconds: float) -> dict[str, Any]:
         )
         source = PacedSource(fleet, list(machines), clock)
         parts = station.Parts(
-            sources=[source], model=fleet.model, shelf=shelf_of(Path(folder)), store=store,
-            outbox=outbox, clock=clock,
+            sources=[source],
+            model=Choice(fleet.model.model, "as benched") if fleet.model else None,
+            shelf=shelf_of(Path(folder)), store=store, outbox=outbox, clock=clock,
             alarms=stored_board(watch.definitions(machines), store),
         )  # fmt: skip
         made = station.build(mine, parts)

@@ -20,7 +20,8 @@ class SequenceModel:
     """Distances of many machines in one inference; raises RuntimeFailure."""
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self.model = model
+        """As it was opened."""
         self._input, self._output = model.card.inputs[0].name, model.card.outputs[0].name
         self.steps, self.features = model.card.inputs[0].shape[1:]
         self.name = f"{model.card.name} {model.card.version}"
@@ -45,11 +46,11 @@ class SequenceModel:
 
     def close(self) -> None:
         """Free the network."""
-        self._model.close()
+        self.model.close()
 
     def _rebuilt(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         parts = [
-            self._model.run({self._input: rows[at : at + CHUNK]})[self._output]
+            self.model.run({self._input: rows[at : at + CHUNK]})[self._output]
             for at in range(0, len(rows), CHUNK)
         ]
         return np.concatenate(parts)

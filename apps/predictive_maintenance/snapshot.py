@@ -43,7 +43,7 @@ class Snapshots:
         desk, faults = station.act.desk, station.faults()
         document = {
             **shared(station.settings.station, "predictive_maintenance", parts),
-            "model": parts.model_facts,
+            "model": parts.model.document() if parts.model else None,
             "healthy": not faults,
             "faults": faults,
             "simulation": station.simulation(),

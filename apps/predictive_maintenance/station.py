@@ -8,7 +8,7 @@ a snapshot.
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from apps.predictive_maintenance.act import Act
@@ -31,6 +31,7 @@ from apps.predictive_maintenance.shelf import Shelf
 from apps.predictive_maintenance.snapshot import Snapshots
 from apps.predictive_maintenance.status import Plant, Turn
 from apps.predictive_maintenance.upkeep import Upkeep
+from common.inference.selection import Choice
 from common.pipeline import Fault, Pipeline
 from common.ports import StatusLight, VibrationSource
 from common.provenance import Provenance
@@ -47,27 +48,26 @@ class Parts(StationParts):
     """What this station is made of beside what all have; apps/open_*.py opens them by name."""
 
     sources: Sequence[VibrationSource]
-    model: SequenceModel | None
+    model: Choice | None
+    """None: no model runs; signature and rules need none."""
     shelf: Shelf
     light: StatusLight | None = None
-    model_facts: dict[str, Any] = field(default_factory=dict)
-    """Name, version, artefact, device, reason and sha256 of the model; empty: none."""
 
 
 def build(settings: Settings, parts: Parts) -> "Station":
     """The station of `settings`, its steps joined in flow order."""
     machines, desk_rules = settings.machines, settings.orders
     criticality = {asset: machine.criticality for asset, machine in machines.items()}
-    facts = parts.model_facts
+    model = parts.model.model if parts.model else None
+    sequence = SequenceModel(model) if model else None
     provenance = Provenance(
-        settings.station.name, parts.software,
-        f"{facts.get('name', 'none')} {facts.get('version', '')}".strip(),
-        facts.get("sha256", ""),
+        settings.station.name, parts.software, model.describe() if model else "none",
+        model.artefact.sha256 if model else "",
     )  # fmt: skip
     remembered, unreadable = parts.store.submit(stored_memories).result()
 
     sense = Sense(parts.sources, machines, settings.sense, parts.clock)
-    look = Look(Perceive(machines, settings.quality, settings.states, parts.model))
+    look = Look(Perceive(machines, settings.quality, settings.states, sequence))
     decide = Rules(machines, settings.decide)
     desk = Desk(
         Orders(desk_rules, criticality), machines, settings.station.name,
@@ -89,7 +89,7 @@ def build(settings: Settings, parts: Parts) -> "Station":
         state={asset: remembered[asset] for asset in machines if asset in remembered},
         clock=parts.clock,
     )
-    learning = Learning(parts.store, parts.shelf, machines, settings.baseline, parts.model)
+    learning = Learning(parts.store, parts.shelf, machines, settings.baseline, sequence)
     steps = Steps(pipeline, sense, look, act, record, learning, (*unreadable, *desk.unreadable))
     return Station(settings, parts, steps)
 

@@ -36,7 +36,7 @@ class Rig:
     def __init__(self, folder, **changes):
         self.folder, self.clock, self.changes = folder, HeldClock(), changes
         self.rotors = Rotors(2)
-        self.light = FakeLight()
+        self.light, self.choice = FakeLight(), None
         self.number = 0
         self.start()
 
@@ -46,6 +46,7 @@ class Rig:
         self.station = build(
             self.folder, self.store, self.clock, [self.source],
             settings_for(self.rotors.machines, **self.changes), light=self.light,
+            model=self.choice,
         )  # fmt: skip
 
     def stop(self):

@@ -16,6 +16,7 @@ from apps.predictive_maintenance.screen_table import table
 from apps.predictive_maintenance.upkeep import RELEARN_ROWS
 from common import meta
 from common.errors import ConfigError, RuntimeFailure
+from common.inference.selection import Choice
 from common.ports import LightState
 from common.screen.document import Document
 from common.screen.freshness import Freshness
@@ -393,6 +394,17 @@ def test_the_snapshot_is_json_and_prometheus_can_read_it(rig):
     text = rig.station.metrics().decode()
     assert 'lineside_maintenance_verdict{asset="m0"} 0.0' in text
     assert "lineside_maintenance_records" in text
+
+
+def test_the_snapshot_says_how_the_process_of_the_model_fares_now(rig, model, runtime):
+    runtime.state = lambda: {"alive": True, "restarts": rig.number}
+    rig.choice = Choice(model.model, "the only one")
+    rig.restart()
+    rig.feed(2)
+    rig.turn()  # the next snapshot is due
+    told = rig.station.snapshot()["model"]
+    assert told["process"] == {"alive": True, "restarts": 2}
+    assert told["reason"] == "the only one"
 
 
 def test_a_machine_never_heard_of_is_unknown_and_not_good(rig):
