@@ -1,18 +1,23 @@
 """Where events are kept: one transaction per batch, and each event once, whatever comes twice.
 
+What comes with a known id and was recorded at another time is another event, from a station
+that was put back from a copy and counts on from there: it is kept, in an epoch of its own.
+
 `Archive` holds the rules; an engine (SQLite, PostgreSQL) holds the tables. A stream's ledger
 is locked first, so that several collectors on one database take turns where they must: what
 the ledger does not know is new, and goes in as fast as the database can take it.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from common.errors import ConfigError
 from common.telemetry.collector import ledger
-from common.telemetry.collector.engine import Clash, Engine, Id, shown
+from common.telemetry.collector.engine import ArchiveRefused, Clash, Engine, Id, shown
 from common.telemetry.collector.ledger import Stream
 from common.telemetry.collector.rows import (
     Batch,
@@ -28,6 +33,10 @@ from common.telemetry.ranges import Range
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 MOST_CLAIMED = 100
+APART, MOST_APART = "~", 8
+"""Behind an epoch: events whose ids others bear in it; and how often that can be."""
+NOTHING: Mapping[Key, str] = MappingProxyType({})
+log = logging.getLogger("lineside.collector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,18 @@ class Ask:
     source: str
     epoch: str
     ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Rows of a batch that are not known."""
+
+    fresh: list[EventRow]
+    """To be kept now."""
+    learned: list[EventRow]
+    """That the ledger has yet to take in."""
+    others: list[EventRow]
+    """Whose ids other events bear."""
 
 
 class Archive:
@@ -60,46 +81,80 @@ class Archive:
 
     def _store(self, batch: Batch, now: float, *, trust: bool) -> Stored:
         self._engine.prepare(batch.rows)
-        keys = {(row.source, row.epoch) for row in batch.rows}
-        for one in batch.tidings:
-            keys.add((one.source, one.epoch))
-            if isinstance(one, Began) and one.replaces:
-                keys.add((one.source, one.replaces))
         with self._engine.transaction():
-            before = self._engine.lock(sorted(keys))
-            fresh, learned = self._sorted_out(batch.rows, before, trust=trust)
-            self._engine.insert(fresh)
-            after = _advanced(before, learned, batch)
-            self._engine.save(
-                [
-                    ledger.scheduled(before[key], stream, now, self._patience_s)
-                    for key, stream in after.items()
-                ]
-            )
+            fresh = self._take_in(batch, now, trust=trust)
             self._engine.reject(batch.rejected, self._keep)
-        repeated = len(batch.rows) - len(fresh)
-        return Stored(len(fresh), repeated, len(batch.rejected))
+        return Stored(fresh, len(batch.rows) - fresh, len(batch.rejected))
+
+    def _take_in(
+        self, batch: Batch, now: float, opened: Mapping[Key, str] = NOTHING, *, trust: bool
+    ) -> int:
+        """Keep what is new of a batch; how many events that is."""
+        before = self._engine.lock(sorted(_keys(batch)))
+        before = {
+            key: replace(stream, opened=stream.opened or opened.get(key, ""))
+            for key, stream in before.items()
+        }
+        found = self._sorted_out(batch.rows, before, trust=trust)
+        self._engine.insert(found.fresh)
+        after = _advanced(before, found.learned, batch)
+        self._engine.save(
+            [
+                ledger.scheduled(before[key], stream, now, self._patience_s)
+                for key, stream in after.items()
+            ]
+        )
+        if not found.others:
+            return len(found.fresh)
+        return len(found.fresh) + self._take_apart(found.others, after, now, trust=trust)
+
+    def _take_apart(
+        self,
+        rows: Sequence[EventRow],
+        streams: Mapping[Key, Stream],
+        now: float,
+        *,
+        trust: bool,
+    ) -> int:
+        """Keep events whose ids others bear in an epoch of their own beside."""
+        if any(row.epoch.endswith(APART * MOST_APART) for row in rows):
+            raise ArchiveRefused(f"its id is that of {MOST_APART + 1} other events")
+        moved = tuple(row._replace(epoch=row.epoch + APART) for row in rows)
+        opened = {(row.source, row.epoch + APART): streams[row[:2]].opened for row in rows}
+        fresh = self._take_in(Batch(rows=moved), now, opened, trust=trust)
+        if fresh:
+            log.warning(
+                "%s: %d with ids that other events bear, kept in epochs that end in %s:"
+                " was a station's folder put back from a copy?",
+                ", ".join(sorted({row.source for row in rows})), fresh, APART,
+            )  # fmt: skip
+        return fresh
 
     def _sorted_out(
         self, rows: Sequence[EventRow], streams: dict[Key, Stream], *, trust: bool
-    ) -> tuple[list[EventRow], list[EventRow]]:
-        """The rows to be kept now, and those the ledger has yet to take in."""
+    ) -> "_Sorted":
+        """What is new, and what only seems to be known; all else is known.
+
+        Where the ledger knows an id, the table says whether it is of this very event.
+        """
         fresh: dict[Id, EventRow] = {}
         unsure: dict[Id, bool | None] = {}
         for row in rows:
             known = streams[row.source, row.epoch].knows(row.sequence)
-            if known and trust:
-                continue
             one = (row.source, row.epoch, row.sequence)
             fresh.setdefault(one, row)
-            if known is None or not trust:
+            if known is not False or not trust:
                 unsure[one] = known
+        there = self._engine.recorded(list(unsure)) if unsure else {}
+        bears = {one: row.recorded_time for one, row in fresh.items()} | there
         learned = dict(fresh)
-        for one in self._engine.kept(list(unsure)) if unsure else ():
-            del fresh[one]
-            if unsure[one] is not False:
-                del learned[one]
-        return list(fresh.values()), list(learned.values())
+        for one, known in unsure.items():
+            if one in there or (known and trust):  # known, yet no longer there: by retention
+                del fresh[one]
+                if known is not False:
+                    del learned[one]
+        others = [row for row in rows if bears[row[:3]] != row.recorded_time]
+        return _Sorted(list(fresh.values()), list(learned.values()), others)
 
     def claim(self, now: float) -> list[Ask]:
         """What to ask stations for now; another collector is not told the same."""
@@ -131,6 +186,16 @@ class Archive:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.close()
+
+
+def _keys(batch: Batch) -> set[Key]:
+    """The streams that a batch changes."""
+    keys = {(row.source, row.epoch) for row in batch.rows}
+    for one in batch.tidings:
+        keys.add((one.source, one.epoch))
+        if isinstance(one, Began) and one.replaces:
+            keys.add((one.source, one.replaces))
+    return keys
 
 
 def _advanced(

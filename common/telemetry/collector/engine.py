@@ -46,8 +46,8 @@ class Engine(Protocol):
     def lock(self, keys: Sequence[Key]) -> dict[Key, Stream]:
         """The streams, held until the transaction ends; unknown ones are made."""
 
-    def kept(self, ids: Sequence[Id]) -> set[Id]:
-        """Which of the events are in the table."""
+    def recorded(self, ids: Sequence[Id]) -> dict[Id, str]:
+        """Which of the events are in the table, and when each was recorded (as in a row)."""
 
     def insert(self, rows: Sequence[EventRow]) -> None:
         """Keep rows, none of which is in the table."""

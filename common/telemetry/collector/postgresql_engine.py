@@ -22,10 +22,10 @@ from common.telemetry.collector.postgresql_statements import (
     COPY,
     COUNT,
     DUE,
-    KEPT,
     LOCK,
     MAKE,
     PRUNE,
+    RECORDED,
     REJECT,
     SAVE,
 )
@@ -163,9 +163,10 @@ class PostgresqlEngine:
         cursor = self._connection().execute(LOCK, _columns(keys, 2))
         return {(source, epoch): ledger.parse(text) for source, epoch, text in cursor}
 
-    def kept(self, ids: Sequence[Id]) -> set[Id]:
-        """Which of the events are in the table."""
-        return set(self._connection().execute(KEPT, _columns(ids, 3)))
+    def recorded(self, ids: Sequence[Id]) -> dict[Id, str]:
+        """Which of the events are in the table, and when each was recorded."""
+        cursor = self._connection().execute(RECORDED, _columns(ids, 3))
+        return {(source, epoch, sequence): at for source, epoch, sequence, at in cursor}
 
     def insert(self, rows: Sequence[EventRow]) -> None:
         """Keep rows, none of which is in the table."""

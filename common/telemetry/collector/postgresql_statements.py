@@ -13,8 +13,9 @@ MAKE = (
     "INSERT INTO streams(source, epoch, state) SELECT * FROM"
     " unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING"
 )
-KEPT = (
-    "SELECT events.source, events.epoch, events.sequence FROM events"
+RECORDED = (
+    "SELECT events.source, events.epoch, events.sequence, to_char("
+    "events.recorded_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM events"
     " JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS asked(source, epoch, sequence)"
     ' ON events.source = asked.source COLLATE "C" AND events.epoch = asked.epoch COLLATE "C"'
     " AND events.sequence = asked.sequence"

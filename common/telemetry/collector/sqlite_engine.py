@@ -37,6 +37,7 @@ INSERT = (
     f"INSERT INTO events({', '.join(EVENT_COLUMNS)})"
     f" VALUES({', '.join('?' * len(EVENT_COLUMNS))})"
 )
+RECORDED = "SELECT recorded_time FROM events WHERE source = ? AND epoch = ? AND sequence = ?"
 SAVE = (
     f"UPDATE streams SET {', '.join(f'{name} = ?' for name in STREAM_COLUMNS)}"  # noqa: S608
     " WHERE source = ? AND epoch = ?"
@@ -118,10 +119,10 @@ class SqliteEngine:
             found[source, epoch] = ledger.parse(text)
         return found
 
-    def kept(self, ids: Sequence[Id]) -> set[Id]:
-        """Which of the events are in the table."""
-        statement = "SELECT 1 FROM events WHERE source = ? AND epoch = ? AND sequence = ?"
-        return {one for one in ids if self._connection.execute(statement, one).fetchone()}
+    def recorded(self, ids: Sequence[Id]) -> dict[Id, str]:
+        """Which of the events are in the table, and when each was recorded."""
+        found = ((one, self._connection.execute(RECORDED, one).fetchone()) for one in ids)
+        return {one: row[0] for one, row in found if row}
 
     def insert(self, rows: Sequence[EventRow]) -> None:
         """Keep rows, none of which is in the table."""

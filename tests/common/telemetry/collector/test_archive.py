@@ -65,6 +65,34 @@ def test_what_comes_twice_is_kept_once(archive, archive_url):
     assert only(archive).received == 4
 
 
+def test_another_event_with_a_known_id_is_kept_apart(archive, archive_url):
+    """As from a station whose folder was put back from a copy: it counts on from there."""
+    later, last = iso_time(NOW + 3600), iso_time(NOW + 7200)
+    told = Seen(iso_time(NOW), 0.0, None)
+    first = Batch(rows=rows(1, 2, 3).rows, seen={(SOURCE, EPOCH): told})
+    archive.store(first, NOW)
+    again = rows(2, 3, 4, recorded_time=later)
+    assert archive.store(again, NOW) == Stored(3, 0, 0)
+    assert archive.store(again, NOW) == Stored(0, 3, 0), "idempotent, too"
+    assert archive.store(rows(1, 2, 3), NOW) == Stored(0, 3, 0)
+    both = Batch(rows=(*rows(3, 5).rows, *rows(3, 5, recorded_time=last).rows))
+    assert archive.store(both, NOW) == Stored(3, 1, 0)
+    assert [(one.epoch, one.ranges, one.opened) for one in archive.streams()] == [
+        (EPOCH, ((1, 5),), iso_time(NOW)),
+        (EPOCH + "~", ((2, 3), (5, 5)), iso_time(NOW)),
+        (EPOCH + "~~", ((3, 3),), iso_time(NOW)),
+    ]
+    assert kept(archive_url) == [1, 2, 2, 3, 3, 3, 4, 5, 5]
+
+
+def test_a_station_that_never_gives_an_id_twice_alike_is_refused(archive, archive_url):
+    for minute in range(9):
+        archive.store(rows(1, recorded_time=iso_time(NOW + 60 * minute)), NOW)
+    with pytest.raises(ArchiveRefused, match="its id is that of 9 other events"):
+        archive.store(rows(1, recorded_time=iso_time(NOW - 60)), NOW)
+    assert kept(archive_url) == [1] * 9
+
+
 def test_epochs_and_sources_are_counted_by_themselves(archive):
     archive.store(rows(1, 2), NOW)
     assert archive.store(rows(1, epoch="e2"), NOW) == Stored(1, 0, 0)
