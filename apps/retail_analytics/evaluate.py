@@ -1,6 +1,6 @@
 """How good the counting is, beside the plain library pipeline on the same detections.
 
-A folder holds scene.toml with clip.mp4 and its truth (gt.txt or crossings.csv), or gt.txt
+A folder holds scene.toml with clip.mp4 and its truth (gt.txt or crossings.csv), or with gt.txt
 alone, or published trajectories, or shop.toml for a simulated shop, or clips whose truth is
 in `truth/`; a folder of such folders is taken as all of them. Where there is no picture,
 detections are made from the truth (jitter, misses, false boxes, occlusion). Truth is every

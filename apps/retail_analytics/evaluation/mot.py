@@ -78,6 +78,10 @@ def _clear(steps: list[_Step], people: int) -> dict[str, float]:
     hits = wrong = missed = switches = 0
     ever, before = np.full(people, -1), np.full(people, -1)
     for step in steps:
+        if not step.likeness.size:  # with nobody to match, what went before stays as it was
+            missed += len(step.real)
+            wrong += len(step.found)
+            continue
         stays = before[step.real][:, None] == step.found[None]
         score = np.where(step.likeness >= FOUND_IOU - TINY, 1000.0 * stays + step.likeness, 0.0)
         rows, columns = linear_sum_assignment(-score)

@@ -1,6 +1,8 @@
 """What a folder of data holds: one recording, several, or folders of them."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from apps.retail_analytics.evaluation.scene import SCENE
@@ -15,7 +17,10 @@ DEEPEST = 2
 
 
 def read_all(data: Path) -> list[Recording]:
-    """All recordings in `data` and the folders in it, by name; raises ConfigError."""
+    """All recordings in `data` and the folders in it, by name; raises ConfigError.
+
+    Those whose folders bear the same name go by their way from `data`.
+    """
     if not data.is_dir():
         raise ConfigError(f"{data}: no such folder")
     found = _inside(data, DEEPEST)
@@ -23,14 +28,20 @@ def read_all(data: Path) -> list[Recording]:
         raise ConfigError(
             f"{data}: holds no {SCENE}, no {SHOP}, no trajectories and no clip that is known"
         )
-    return found
+    seen = Counter(recording.name for _, recording in found)
+    return [
+        recording
+        if seen[recording.name] == 1
+        else replace(recording, name=where.relative_to(data).as_posix())
+        for where, recording in found
+    ]
 
 
-def _inside(folder: Path, deep: int) -> list[Recording]:
+def _inside(folder: Path, deep: int) -> list[tuple[Path, Recording]]:
     read = _reader(folder)
     if read is not None:
-        return [read(folder)]
-    found = watched(folder)
+        return [(folder, read(folder))]
+    found = [(folder / recording.name, recording) for recording in watched(folder)]
     if deep:
         for inner in sorted(one for one in folder.iterdir() if one.is_dir()):
             found += _inside(inner, deep - 1)

@@ -1,5 +1,6 @@
 """scene.toml: the lines and zones that somebody drew over a clip's picture."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +34,14 @@ class SceneFile:
     """scene.toml: what is drawn over the picture, in px."""
 
     clip: str = setting("")
-    """The clip's file name, where the clip lies elsewhere (`watched.py`)."""
+    """The clip's file name, where it is not clip.mp4; it may lie elsewhere (`watched.py`)."""
     line: tuple[DrawnLine, ...] = ()
     zone: tuple[DrawnZone, ...] = ()
     fps: float = setting(0.0, low=0.0, high=240.0, unit="1/s")
     """0 is what the clip says, or 25."""
     width: int = setting(0, low=0)
     height: int = setting(0, low=0)
+    """Of the picture that was drawn over; 0 is not said."""
     person_m: float = setting(STANDING_M, low=0.2, high=2.5, unit="m")
     nadir: tuple[float, ...] = ()
     """As the camera's in app.toml: where upright edges meet below the picture, px."""
@@ -50,8 +52,15 @@ def read_scene(path: Path) -> SceneFile:
     table = read_toml(path)
     known = {key: table[key] for key in table if key in SceneFile.__dataclass_fields__}
     scene = from_table(SceneFile, known, path)
-    if not scene.line:
-        raise ConfigError(f"{path}: needs at least one [[line]] with name and points")
+    if not scene.line and not scene.zone:
+        raise ConfigError(
+            f"{path}: needs at least one [[line]] with name and points, or [[zone]] with "
+            "name and polygon"
+        )
+    for kind, drawings in (("lines", scene.line), ("zones", scene.zone)):
+        again = [name for name, n in Counter(one.name for one in drawings).items() if n > 1]
+        if again:
+            raise ConfigError(f"{path}: has two {kind} named {again[0]}")
     width, height = scene.width or 10**6, scene.height or 10**6
     try:
         drawing.nadir(scene.nadir, scene.height)

@@ -4,7 +4,6 @@ import csv
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,11 @@ from common.errors import ConfigError
 
 USUAL_FPS = 25.0
 TRUTH, EVENTS, CLIP = "gt.txt", "crossings.csv", "clip.mp4"
+VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".ts"}
+LAST_FRAME = 1_000_000
+WITH_CLASS = (8, 9)
+"""Columns of MOT rows whose eighth is a class; of ten the last three are a place in metres."""
+COLUMNS = ("line", "direction", "time_s")
 Boxes = NDArray[np.float64]
 Views = list[tuple[NDArray[np.int64], Boxes]]
 """Per picture: ids [n] and boxes [n, 4] left, top, right, bottom."""
@@ -40,6 +44,7 @@ class Recording:
 
     name: str
     fps: float
+    """0 until a clip has been read that says it itself."""
     lines: tuple[Line, ...]
     zones: tuple[Zone, ...] = ()
     views: Views = field(default_factory=list)
@@ -56,14 +61,13 @@ class Recording:
 
 
 def read_folder(folder: Path, clip: Path | None = None) -> Recording:
-    """clip.mp4 (or another clip, or tracks only), scene.toml and its truth.
+    """clip.mp4 (or the clip that the scene names, or tracks only), scene.toml and its truth.
 
     Raises ConfigError.
     """
     scene = read_scene(folder / SCENE)
     lines, zones = drawn(scene)
-    if clip is None and (folder / CLIP).is_file():
-        clip = folder / CLIP
+    clip = clip or _clip(folder, scene.clip)
     fps = scene.fps or USUAL_FPS
     views = read_mot(folder / TRUTH) if (folder / TRUTH).is_file() else []
     if views:
@@ -75,9 +79,22 @@ def read_folder(folder: Path, clip: Path | None = None) -> Recording:
     if clip is None and not views:
         raise ConfigError(f"{folder}: has neither {CLIP} nor {TRUTH}: nothing to count in")
     return Recording(
-        folder.name, fps, lines, zones, views, crossings, clip, scene.person_m,
-        (scene.width, scene.height), drawing.nadir(scene.nadir, scene.height),
+        folder.name, scene.fps if clip else fps, lines, zones, views, crossings, clip,
+        scene.person_m, (scene.width, scene.height), drawing.nadir(scene.nadir, scene.height),
     )  # fmt: skip
+
+
+def _clip(folder: Path, named: str) -> Path | None:
+    """The clip in `folder`; None where there are tracks only. Raises ConfigError."""
+    clip = folder / (named or CLIP)
+    if clip.is_file():
+        return clip
+    if named:
+        raise ConfigError(f"{clip}, which {SCENE} names, is not there")
+    for other in sorted(folder.iterdir()):
+        if other.suffix.lower() in VIDEOS:
+            raise ConfigError(f"{other}: name it {CLIP}, or name it as `clip` in {SCENE}")
+    return None
 
 
 def read_mot(path: Path) -> Views:
@@ -86,17 +103,27 @@ def read_mot(path: Path) -> Views:
     A flag of 0 and a class other than 1 (a person) or −1 are left out, as the format says.
     """
     rows: dict[int, list[tuple[float, ...]]] = {}
+    seen: set[tuple[int, float]] = set()
     for number, values in _numbers(path):
         if len(values) < 6:
             raise ConfigError(f"{path}: line {number} has {len(values)} values, needs 6")
         frame, flag = int(values[0]), values[6] if len(values) > 6 else 1.0
-        kind = values[7] if len(values) > 7 else 1.0
-        if frame < 1 or values[4] <= 0 or values[5] <= 0:
-            raise ConfigError(f"{path}: line {number}: frames count from 1, sizes are above 0")
-        if flag != 0 and kind in (1.0, -1.0):
-            rows.setdefault(frame, []).append(tuple(values[1:6]))
+        kind = values[7] if len(values) in WITH_CLASS else 1.0
+        if not 1 <= frame <= LAST_FRAME or values[4] <= 0 or values[5] <= 0:
+            raise ConfigError(
+                f"{path}: line {number}: frames count from 1 (to {LAST_FRAME}), "
+                "sizes are above 0"
+            )
+        if flag == 0 or kind not in (1.0, -1.0):
+            continue
+        if (frame, values[1]) in seen:
+            raise ConfigError(f"{path}: line {number}: {values[1]:g} is in frame {frame} twice")
+        seen.add((frame, values[1]))
+        rows.setdefault(frame, []).append(tuple(values[1:6]))
     if not rows:
-        raise ConfigError(f"{path}: holds nobody")
+        raise ConfigError(
+            f"{path}: holds nobody: no row whose flag is not 0 and whose class is 1 (a person)"
+        )
     return [_view(rows.get(frame, [])) for frame in range(1, max(rows) + 1)]
 
 
@@ -125,26 +152,44 @@ def _numbers(path: Path) -> list[tuple[int, list[float]]]:
 
 def read_crossings(path: Path, lines: tuple[Line, ...]) -> tuple[Crossing, ...]:
     """crossings.csv with the columns line, direction and time_s; raises ConfigError."""
+    number, names = 1, {line.name for line in lines}
+    found: list[Crossing] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows: list[dict[str, Any]] = list(csv.DictReader(file, skipinitialspace=True))
-        found = [
-            Crossing(row["line"].strip(), row["direction"].strip(), -1, float(row["time_s"]))
-            for row in rows
-        ]
+            table = csv.reader(file, skipinitialspace=True)
+            columns = _columns(next(table, []))
+            for row in filter(any, table):
+                number = table.line_num
+                found.append(_crossing(columns, row, names))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (KeyError, ValueError, AttributeError, csv.Error) as error:
-        why = f"needs line, direction and time_s in every row ({error})"
-        raise ConfigError(f"{path}: {why}") from error
-    names = {line.name for line in lines}
-    for crossing in found:
-        if crossing.line not in names or crossing.direction not in (IN, OUT):
-            raise ConfigError(
-                f"{path}: {crossing.line!r} {crossing.direction!r}: lines are "
-                f"{', '.join(sorted(names))}, directions in and out"
-            )
+    except (ValueError, csv.Error) as error:
+        why = f"needs {', '.join(COLUMNS)} in every row ({error})"
+        raise ConfigError(f"{path}: line {number}: {why}") from error
     return tuple(found)
+
+
+def _columns(heads: list[str]) -> list[str]:
+    columns = [name.strip().lower() for name in heads]
+    for name in COLUMNS:
+        if name not in columns:
+            raise ValueError(f"no column {name}")
+    return columns
+
+
+def _crossing(columns: list[str], row: list[str], names: set[str]) -> Crossing:
+    if len(row) != len(columns):
+        raise ValueError(f"{len(row)} values for {len(columns)} columns")
+    line, direction, time_s = (row[columns.index(name)].strip() for name in COLUMNS)
+    if line not in names or direction.lower() not in (IN, OUT):
+        raise ValueError(
+            f"{line!r} {direction!r}: lines are {', '.join(sorted(names))}, "
+            "directions in and out"
+        )
+    time = float(time_s)
+    if not 0 <= time < math.inf:
+        raise ValueError(f"{time_s} is no time in s since the clip's begin")
+    return Crossing(line, direction.lower(), -1, time)
 
 
 def foot(box: NDArray[np.float64]) -> Point:

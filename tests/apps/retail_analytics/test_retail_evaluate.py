@@ -73,6 +73,14 @@ def test_a_shifted_box_counts_at_low_thresholds_only():
     assert figures["hota"] == pytest.approx(6 / 19)
 
 
+def test_a_picture_without_any_track_does_not_cut_a_track_off():
+    """As TrackEval has it: track 7 is kept before and after, though 8 then fits better."""
+    both = frame({1: 0}, {7: 1, 8: 0})
+    figures = mot.figures([frame({1: 0}, {7: 0}), frame({1: 0}, {}), both])
+    assert figures["id_switches"] == 0
+    assert figures["mota"] == pytest.approx((2 - 1) / 3)
+
+
 def test_nobody_found_and_nobody_there():
     assert mot.figures([frame({1: 0}, {})] * 3)["hota"] == 0.0
     assert mot.figures([frame({}, {1: 0})] * 3)["mota"] == pytest.approx(-3.0)
@@ -164,7 +172,7 @@ def test_crossings_csv_is_truth_too(folder):
     ("file", "text", "why"),
     [
         ("scene.toml", "[[line]]\nname = 1", "line"),
-        ("scene.toml", "", r"needs at least one \[\[line\]\]"),
+        ("scene.toml", "", r"needs at least one \[\[line\]\] .* or \[\[zone\]\]"),
         ("scene.toml", '[[line]]\nname="a"\npoints=[[0,0],[0,0]]', "no length"),
         (
             "scene.toml",
@@ -176,8 +184,19 @@ def test_crossings_csv_is_truth_too(folder):
         ("gt.txt", "0,1,1,1,1,1", "count from 1"),
         ("gt.txt", "1,1,1,1,nan,1", "no number"),
         ("gt.txt", "", "holds nobody"),
+        ("gt.txt", "1,1,0,0,9,9,1,0,1", r"holds nobody: .* class is 1"),
+        ("gt.txt", "1,1,0,0,9,9\n1,1,3,0,9,9", "line 2: 1 is in frame 1 twice"),
+        ("gt.txt", "1700000000,1,0,0,9,9", "line 1: frames .*to 1000000"),
         ("crossings.csv", "line,direction,time_s\ndoor,up,1", "directions in and out"),
         ("crossings.csv", "a,b\n1,2", "needs line"),
+        ("crossings.csv", "", "needs line"),
+        ("crossings.csv", "line,direction,time_s\ndoor,in", "line 2: needs line"),
+        ("crossings.csv", "line,direction,time_s\ndoor,in,1,67", "line 2: needs line"),
+        ("crossings.csv", "line,direction,time_s\ndoor,in,nan", "line 2: .* no time"),
+        ("crossings.csv", "line,direction,time_s\ndoor,in,inf", "line 2: .* no time"),
+        ("crossings.csv", "line,direction,time_s\ndoor,in,-1", "line 2: .* no time"),
+        ("scene.toml", SCENE + SCENE, "two lines named door"),
+        ("scene.toml", SCENE + ZONE + ZONE, "two zones named shelf"),
     ],
 )
 def test_wrong_folders_are_one_clear_line(folder, file, text, why):
@@ -197,6 +216,41 @@ def test_ignored_rows_of_mot_are_left_out(tmp_path):
     )
     views = read_mot(path)
     assert [ids.tolist() for ids, _ in views] == [[1], [], [1]]
+
+
+def test_ten_columns_hold_a_place_on_the_floor_and_no_class(tmp_path):
+    path = tmp_path / "gt.txt"
+    path.write_text("1,1,0,0,9,9,1,5.3,2.1,0\n1,2,0,0,9,9,1,-1,-1,-1\n1,3,0,0,9,9,0,1,1,0")
+    assert [ids.tolist() for ids, _ in read_mot(path)] == [[1, 2]]
+
+
+def test_crossings_are_read_as_people_write_them(folder):
+    (folder / "gt.txt").unlink()
+    (folder / "clip.mp4").write_bytes(b"")
+    rows = "\ufeffTime_s , note,Direction, Line\r\n1.0,a, IN ,door\r\n2.5,,Out,door\r\n\r\n"
+    (folder / "crossings.csv").write_text(rows)
+    found = [(c.line, c.direction, c.monotonic) for c in read_folder(folder).crossings]
+    assert found == [("door", "in", 1.0), ("door", "out", 2.5)]
+
+
+def test_a_scene_may_have_zones_alone(folder):
+    (folder / "scene.toml").write_text(ZONE)
+    figures = evaluate.run(SETTINGS, folder, folder, None)
+    assert (figures["lines"], figures["crossing_recall"]) == ({}, None)
+    assert figures["zones"]["shelf"]["length"]["truth"] > 0
+    assert figures["hota"] > 0.5
+
+
+def test_recordings_in_folders_of_one_name_are_all_counted(folder, tmp_path_factory):
+    parent = tmp_path_factory.mktemp("days")
+    for name in ("monday/cam", "tuesday/cam", "wednesday"):
+        inner = parent / name
+        inner.mkdir(parents=True)
+        for file in folder.iterdir():
+            (inner / file.name).write_bytes(file.read_bytes())
+    figures = evaluate.run(SETTINGS, parent, parent, None)
+    assert figures["crossings"] == 6
+    assert set(figures["recordings"]) == {"monday/cam", "tuesday/cam", "wednesday"}
 
 
 def test_swaying_on_the_line_is_truth_only_without_a_band():

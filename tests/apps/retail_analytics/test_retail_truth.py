@@ -91,6 +91,104 @@ def test_a_clip_that_cannot_be_read_is_one_clear_line(clip, truth):
         evaluate.one(SETTINGS, recording, Brightest())
 
 
+@pytest.fixture
+def shot(clip):
+    """The same clip with its scene and truth in one folder, as an outsider brings it."""
+    (clip.parent / "scene.toml").write_text(SCENE)
+    (clip.parent / "crossings.csv").write_text("line,direction,time_s\ndoor,in,1.67\n")
+    return clip.parent
+
+
+def gt(frames, fps=FPS):
+    """MOT lines of the bright figure."""
+    feet = [round(100 + 2 * FPS * frame / fps) for frame in range(frames)]
+    return "\n".join(f"{at},1,150,{foot - 80},31,80,1,1,1" for at, foot in enumerate(feet, 1))
+
+
+def measured(folder):
+    return evaluate.evaluate(SETTINGS, read_all(folder), Brightest())
+
+
+def test_the_clip_that_the_scene_names_may_lie_beside_it(shot):
+    figures = measured(shot)
+    assert (figures["detections"], figures["crossing_recall"]) == ("model", 1.0)
+
+
+def test_a_clip_of_another_name_is_not_passed_over(shot):
+    """Else figures on detections made from the truth would be taken for the clip's."""
+    (shot / "gt.txt").write_text(gt(45))
+    (shot / "scene.toml").write_text(SCENE.replace('clip = "walk.avi"\n', ""))
+    with pytest.raises(ConfigError, match=r"walk\.avi: .* clip\.mp4"):
+        read_all(shot)
+    (shot / "scene.toml").write_text(SCENE.replace("walk", "gone"))
+    with pytest.raises(ConfigError, match=r"gone\.avi, .* is not there"):
+        read_all(shot)
+
+
+@pytest.mark.parametrize(("said", "fps"), [("", FPS), ("fps = 25\n", 25), ("fps = 30\n", 30)])
+def test_the_pace_that_the_scene_says_holds(shot, said, fps):
+    (shot / "scene.toml").write_text(said + SCENE)
+    assert measured(shot)["fps"] == fps
+
+
+@pytest.mark.parametrize(
+    ("head", "door", "why"),
+    [
+        ("width = 640\nheight = 480\n", 150, r"320×240 px.* 640×480"),
+        ("", 700, "line door lies outside"),
+    ],
+)
+def test_a_scene_of_another_picture_is_refused(shot, head, door, why):
+    (shot / "scene.toml").write_text(head + SCENE.replace("150", str(door)))
+    with pytest.raises(ConfigError, match=why):
+        measured(shot)
+
+
+def test_a_truth_that_goes_on_after_the_clip_is_refused(shot):
+    (shot / "crossings.csv").write_text("line,direction,time_s\ndoor,in,167\n")
+    with pytest.raises(ConfigError, match=r"walk\.avi: ends after 3\.0 s, .* 167 s"):
+        measured(shot)
+    (shot / "gt.txt").write_text(gt(90, 2 * FPS))
+    with pytest.raises(ConfigError, match=r"walk\.avi: has 45 pictures, .* frame 90"):
+        measured(shot)
+
+
+def test_a_few_true_frames_after_the_last_picture_are_left_out(shot):
+    (shot / "gt.txt").write_text(gt(50))
+    figures = measured(shot)
+    assert (figures["views"], figures["lines"]["door"]["in"]["truth"]) == (45, 1)
+    assert figures["mota"] > 0.9
+
+
+class Uneven:
+    """A clip whose second half is slower than its first."""
+
+    def __init__(self, path):
+        self.clip, self.count = Clip(path), 0
+
+    def read(self):
+        self.count += 1
+        return self.clip.read()
+
+    def get(self, what):
+        slow = 1000 * (self.count - 1 + 3 * max(0, self.count - 20)) / FPS
+        return slow if what == cv2.CAP_PROP_POS_MSEC else self.clip.get(what)
+
+    def __getattr__(self, name):
+        return getattr(self.clip, name)
+
+
+Clip = cv2.VideoCapture
+
+
+def test_times_of_crossings_need_pictures_that_come_evenly(shot, monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", Uneven)
+    with pytest.raises(ConfigError, match=r"walk\.avi: .* come unevenly"):
+        measured(shot)
+    (shot / "gt.txt").write_text(gt(45))
+    assert measured(shot)["crossing_recall"] == 1.0
+
+
 def test_a_folder_without_anything_known_says_what_is_looked_for(tmp_path):
     with pytest.raises(ConfigError, match=r"no scene\.toml, no shop\.toml"):
         read_all(tmp_path)
