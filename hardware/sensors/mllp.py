@@ -20,6 +20,7 @@ from common.tls import check_files
 
 START, END = b"\x0b", b"\x1c\r"
 START_S = 30.0
+HANDSHAKE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class MllpListener:
 
     def __init__(self, settings: MllpSettings, desk: Desk) -> None:
         self.settings, self.desk = settings, desk
-        self._tls = _tls(settings)
+        self.tls = _tls(settings)
         self._loop = asyncio.new_event_loop()
         self.open: set[Connection] = set()
         self.name, self.port = f"HL7 {settings.host}:{settings.port}", settings.port
@@ -120,9 +121,8 @@ class MllpListener:
 
     async def _listen(self) -> asyncio.Server:
         server = await self._loop.create_server(
-            lambda: Connection(self), self.settings.host, self.settings.port,
-            ssl=self._tls, backlog=512,
-        )  # fmt: skip
+            lambda: Connection(self), self.settings.host, self.settings.port, backlog=512
+        )
         self._close_idle()
         return server
 
@@ -134,8 +134,10 @@ class MllpListener:
 
     async def _end(self, server: asyncio.Server) -> None:
         server.close()
+        begun = [connection.handshake for connection in self.open if connection.handshake]
         for connection in tuple(self.open):
             connection.close()
+        await asyncio.gather(*begun)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -156,16 +158,37 @@ class Connection(asyncio.Protocol):
         self._came = bytearray()
         self._waits = self._full = False
         self.heard = 0.0
+        self.handshake: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody connected."""
         self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
         self.heard = self._loop.time()
-        if self._listener.welcome(transport.get_extra_info("peername")):
-            self._listener.open.add(self)
-        else:
-            transport.abort()  # type: ignore[attr-defined]
+        if not self._listener.welcome(transport.get_extra_info("peername")):
+            self._transport.abort()
+            return
+        self._listener.open.add(self)
+        if self._listener.tls is not None:
+            self._waits = True
+            self.handshake = self._loop.create_task(self._secure(self._listener.tls))
+
+    async def _secure(self, tls: ssl.SSLContext) -> None:
+        """Begun once they are welcome: else who never ends it would be counted by nobody."""
+        plain = self._transport
+        try:
+            secured = await self._loop.start_tls(
+                plain, self, tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
+            )
+        except OSError:
+            secured = None
+        if secured is None:  # as it also is where we closed meanwhile
+            plain.abort()
+            self._listener.open.discard(self)
+            return
+        self._transport = secured
+        self._waits = False
+        self._work()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """They went; what was not a whole frame is not half taken."""

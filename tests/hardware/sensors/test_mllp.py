@@ -6,10 +6,12 @@ import ssl
 import subprocess
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 
 import pytest
 
 from common.errors import ConfigError
+from hardware.sensors import mllp
 from hardware.sensors.mllp import MllpListener, MllpSettings
 
 OPENSSL = shutil.which("openssl")
@@ -191,6 +193,34 @@ def test_tls_with_the_monitors_own_certificate(listen, certificate):
         greet(listener, context)
     context.load_cert_chain(cert, key)
     assert greet(listener, context) == [b"got a"]
+
+
+def test_who_does_not_end_the_tls_handshake_counts_as_connected_and_not_for_long(
+    listen, certificate, monkeypatch
+):
+    monkeypatch.setattr(mllp, "HANDSHAKE_S", 0.5)
+    cert, key = certificate
+    desk = Desk()
+    listener = listen(desk, cert_file=cert, key_file=key, max_connections=1)
+    with connect(listener) as mute, connect(listener) as beyond:
+        with suppress(ConnectionError):
+            assert beyond.recv(1) == b""
+        assert (listener.connections, listener.turned_away) == (1, 1)
+        with suppress(ConnectionError):
+            assert mute.recv(1) == b""
+    until(lambda: listener.connections == 0)
+    assert greet(listener, ssl.create_default_context(cafile=cert)) == [b"got a"]
+    assert not desk.wrong
+
+
+def test_a_listener_ends_while_a_handshake_is_under_way(listen, certificate):
+    cert, key = certificate
+    listener = listen(Desk(), cert_file=cert, key_file=key)
+    with connect(listener) as mute:
+        until(lambda: listener.connections == 1)
+        listener.close()
+        with suppress(ConnectionError):
+            assert mute.recv(1) == b""
 
 
 def greet(listener, context):
