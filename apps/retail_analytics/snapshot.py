@@ -33,7 +33,7 @@ class Snapshots:
         faults = station.faults()
         document = {
             **shared(station.settings.station, "retail_analytics", parts),
-            "model": self._model(),
+            "model": parts.model.document(),
             "healthy": not faults,
             "faults": faults,
             "simulation": _simulation(station),
@@ -54,18 +54,6 @@ class Snapshots:
         }
         before, self.last = self.last, document
         keep(parts.store, document, before)
-
-    def _model(self) -> dict[str, Any]:
-        choice = self._station.parts.model
-        model = choice.model
-        return {
-            "name": model.card.name,
-            "version": model.card.version,
-            "artefact": f"{model.artefact.runtime}/{model.artefact.precision}",
-            "device": model.runtime.device,
-            "reason": choice.reason,
-            "sha256": model.artefact.sha256,
-        }
 
     def _interval(self) -> dict[str, Any]:
         width = self._station.settings.privacy.interval_min

@@ -19,7 +19,9 @@ from apps.retail_analytics.config import OccupancyRules, Privacy, QueueRules, Se
 from common.alarms.persist import stored_board
 from common.clock import HeldClock
 from common.errors import CameraError, RuntimeFailure
+from common.inference.bundle import Artefact, Model, ModelCard
 from common.inference.images import Detections
+from common.inference.selection import Choice
 from common.storage.queries import latest, open_readonly
 from common.store import Store, StoreSettings
 from common.telemetry.outbox import Outbox
@@ -94,13 +96,12 @@ class FakeDetector:
 
 def fake_choice():
     """A model that nobody asks, as the command line would have opened it."""
-    model = SimpleNamespace(
-        card=SimpleNamespace(name="fake", version="1"),
-        artefact=SimpleNamespace(runtime="fake", precision="fp32", sha256="0" * 64),
-        runtime=SimpleNamespace(device="CPU"),
-        describe=lambda: "fake 1 (fp32 on fake CPU)",
+    card = ModelCard("fake", "1", "detection", "none", (), (), (), ())
+    artefact = Artefact("fake", "fp32", "fake.onnx", "0" * 64)
+    runtime = SimpleNamespace(
+        name="fake", device="CPU", inputs=(), outputs=(), state=lambda: {"alive": True}
     )
-    return SimpleNamespace(model=model, reason="the only one")
+    return Choice(Model(card, artefact, runtime), "the only one")
 
 
 def settings_for(*cameras, **changes):

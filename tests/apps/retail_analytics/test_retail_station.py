@@ -65,6 +65,10 @@ def test_few_people_are_told_nowhere(rig):
     assert snapshot["occupancy"]["few"]
 
 
+def test_the_snapshot_says_how_the_process_of_the_model_fares(rig):
+    assert rig.snapshot()["model"]["process"] == {"alive": True}
+
+
 def test_who_is_inside_is_told_rounded_and_once_a_minute(rig):
     rig.enter(7)
     before = rig.snapshot()["occupancy"]["inside"]
