@@ -36,8 +36,6 @@ class Watcher:
         self.settings, self.ring = settings, Ring(rules.ring_s)
         self.frames = 0
         """Pictures since the start."""
-        self.failure = ""
-        """Why the camera gives nothing; empty while it does."""
         self.slowdown = 1.0
         """Times as long from picture to picture as the settings say: to spare a hot device."""
         self._camera, self._clock, self._news = camera, clock, news
@@ -87,12 +85,10 @@ class Watcher:
     def _take(self, frame: np.ndarray) -> None:
         with self._mutex:  # no set-up may change between masks and ring
             reason = self._masks.burn(frame)
-            self.failure = ""
             self.frames += 1
             self._put(frame, reason)
 
     def _failed(self, why: str) -> float:
-        self.failure = why
         self._put(None, f"gone: {why}")
         return AWAY_REST_S
 
