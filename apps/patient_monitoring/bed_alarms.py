@@ -1,7 +1,6 @@
 """The alarms of a ward: the table of alarms.toml, with one of each `bed_…` for every bed."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from apps.patient_monitoring.config import APP
 from apps.patient_monitoring.domain import Priority
@@ -27,12 +26,10 @@ def bed_of(alarm_id: str) -> str:
     return bed if kind.startswith(PER_BED) else ""
 
 
-def definitions(
-    beds: Sequence[str], path: Path = APP / "alarms.toml"
-) -> dict[str, AlarmDefinition]:
+def definitions(beds: Sequence[str]) -> dict[str, AlarmDefinition]:
     """Every alarm that this gateway can have, by id; raises ConfigError."""
     found: dict[str, AlarmDefinition] = {}
-    for name, one in load_definitions(path).items():
+    for name, one in load_definitions(APP / "alarms.toml").items():
         if not name.startswith(PER_BED):
             found[name] = one
             continue

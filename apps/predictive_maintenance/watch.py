@@ -5,7 +5,6 @@ Pure, like `decide`: a table that an engineer can check against alarms.toml.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from apps.predictive_maintenance.config import APP, Machine
 from apps.predictive_maintenance.domain import Verdict
@@ -62,12 +61,10 @@ class Condition:
     """What the station tells of itself."""
 
 
-def definitions(
-    machines: Mapping[str, Machine], path: Path = APP / "alarms.toml"
-) -> dict[str, AlarmDefinition]:
+def definitions(machines: Mapping[str, Machine]) -> dict[str, AlarmDefinition]:
     """All alarms of this plant; raises ConfigError."""
     found: dict[str, AlarmDefinition] = {}
-    for name, definition in load_definitions(path).items():
+    for name, definition in load_definitions(APP / "alarms.toml").items():
         if not name.startswith(EACH):
             found[name] = definition
             continue

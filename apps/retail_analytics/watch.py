@@ -6,7 +6,6 @@ alarm tells a count of people; it tells the limit.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from apps.retail_analytics.config import APP, QueueRules
 from common.alarms.definition import AlarmDefinition, at_place, load_definitions
@@ -56,13 +55,11 @@ class Condition:
     """Outside opening hours: darkness is what is expected."""
 
 
-def definitions(
-    cameras: Iterable[str], path: Path = APP / "alarms.toml"
-) -> dict[str, AlarmDefinition]:
+def definitions(cameras: Iterable[str]) -> dict[str, AlarmDefinition]:
     """All alarms of this shop; raises ConfigError."""
     found: dict[str, AlarmDefinition] = {}
     names = tuple(cameras)
-    for name, definition in load_definitions(path).items():
+    for name, definition in load_definitions(APP / "alarms.toml").items():
         if name not in EACH:
             found[name] = definition
             continue
