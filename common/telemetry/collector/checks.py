@@ -39,7 +39,7 @@ class Arrival:
     body: bytes
     encoding: str
     historical: bool
-    """It waited in the station: its age says nothing of the clock."""
+    """It waited in the station, or was retained: its age says nothing of the clock."""
     received: float
     """By our clock: UTC, seconds since 1970."""
 

@@ -254,7 +254,7 @@ class Link:
         told = dict(getattr(properties, "UserProperty", []))
         arrival = Arrival(
             topic, bytes(message.payload), told.get("content-encoding", ""),
-            told.get("historical") == "true", self._clock.wall(),
+            message.retain or told.get("historical") == "true", self._clock.wall(),
         )  # fmt: skip
         token = Token(self._connection, message.mid) if message.qos else None
         self._inbox.put(Delivery(arrival, token))

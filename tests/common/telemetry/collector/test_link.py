@@ -1,6 +1,7 @@
 """What a broker may refuse, in words; the rest of the link is tested with a real one."""
 
 import pytest
+from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -9,7 +10,7 @@ from common.errors import ConfigError
 from common.telemetry.collector.inbox import Inbox
 from common.telemetry.collector.link import Link
 from common.telemetry.collector.settings import BrokerSettings, CollectorSettings
-from tests.common.telemetry.collector.rig import until
+from tests.common.telemetry.collector.rig import STATION, until
 
 
 @pytest.fixture
@@ -47,6 +48,15 @@ def test_tls_files_that_are_not_there_are_a_setting_gone_wrong(tmp_path):
     broker = BrokerSettings(tls=True, ca_file=tmp_path / "none.crt")
     with pytest.raises(ConfigError, match=r"none\.crt"):
         Link(broker, CollectorSettings(), Inbox(5), HeldClock())
+
+
+def test_a_message_that_a_broker_retained_tells_nothing_of_a_clock():
+    inbox = Inbox(5)
+    link = Link(BrokerSettings(), CollectorSettings(), inbox, HeldClock())
+    message = MQTTMessage(1, STATION.topic("events").encode())
+    message.retain = True
+    link._on_message(link._client, None, message)
+    assert inbox.take(0.0).arrival.historical
 
 
 def test_what_is_subscribed_to():
