@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from common.screen.alarms import GONE, WAITING
 from common.screen.document import MISSING, Document, count
-from common.screen.freshness import Freshness, age_text
+from common.screen.freshness import Freshness, span_text
 from common.screen.language import mark, tr
 
 PRIORITIES = {"HIGH": 1, "MEDIUM": 2, "LOW": 3}
@@ -170,9 +170,9 @@ def timer_text(bed: Bed) -> str:
     if first.text("state") in GONE:
         left = tr("gone")
     elif by is not None and by > bed.now:
-        left = tr("{age} left", age=age_text(by - bed.now))
+        left = tr("{age} left", age=minutes(by - bed.now))
     elif by is not None:
-        left = tr("LATE {age}", age=age_text(bed.now - by))
+        left = tr("LATE {age}", age=minutes(bed.now - by))
     return " · ".join(filter(None, (left, _owner(first) or tr("nobody yet"))))
 
 
@@ -186,8 +186,8 @@ def due_text(bed: Bed) -> tuple[str, bool]:
     if due is None:
         return tr("observe: –"), False
     if due < 0:
-        return tr("observe: LATE {age}", age=_minutes(-due)), True
-    return tr("observe in {age}", age=_minutes(due)), False
+        return tr("observe: LATE {age}", age=minutes(-due)), True
+    return tr("observe in {age}", age=minutes(due)), False
 
 
 def oldest_text(bed: Bed) -> str:
@@ -195,7 +195,7 @@ def oldest_text(bed: Bed) -> str:
     age, sign = bed.aged(bed.word.number("oldest_s")), bed.word.text("oldest")
     if age is None:
         return tr("oldest: –")
-    return tr("oldest {age} {sign}", age=_minutes(age), sign=SHORT.get(sign, sign))
+    return tr("oldest {age} {sign}", age=minutes(age), sign=SHORT.get(sign, sign))
 
 
 SHORT = {
@@ -205,9 +205,6 @@ SHORT = {
 }  # fmt: skip
 
 
-def _minutes(seconds: float) -> str:
-    """mm:ss below an hour; hh:mm above: nobody counts seconds of hours."""
-    if seconds < 3600:
-        return age_text(seconds)
-    hours, minutes = divmod(int(seconds // 60), 60)
-    return f"{hours}\u202fh\u202f{minutes:02}"
+def minutes(seconds: float) -> str:
+    """A length of time, to the second only below a minute: a tile is narrow."""
+    return span_text(seconds if seconds < 60 else seconds - seconds % 60)

@@ -6,7 +6,7 @@ are a second line, named so: they advise, the score decides.
 
 from collections.abc import Iterable, Sequence
 
-from apps.patient_monitoring.screen_bed import PARAMETERS, Bed, due_text, timer_text
+from apps.patient_monitoring.screen_bed import PARAMETERS, Bed, due_text, minutes, timer_text
 from apps.patient_monitoring.screen_tiles import chips, hatched, said, score_html
 from apps.patient_monitoring.screen_words import (
     ACVPU,
@@ -21,7 +21,6 @@ from apps.patient_monitoring.screen_words import (
 )
 from common.screen.alarm_list import clock_text
 from common.screen.document import MISSING, Document, count, measure, share
-from common.screen.freshness import age_text
 from common.screen.language import decimal, tr
 from common.screen.markup import EMPTY, Html, element
 from common.screen.palette import priority_mark
@@ -129,7 +128,7 @@ def value_text(name: str, word: Document) -> str:
 def age(bed: Bed, word: Document) -> str:
     """How old a value is by now."""
     seconds = bed.aged(word.number("age_s"))
-    return MISSING if seconds is None else age_text(seconds)
+    return MISSING if seconds is None else minutes(seconds)
 
 
 def flags(word: Document) -> list[str]:

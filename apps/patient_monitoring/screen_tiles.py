@@ -11,6 +11,7 @@ from apps.patient_monitoring.screen_bed import (
     TRENDS,
     Bed,
     due_text,
+    minutes,
     occupied,
     oldest_text,
     timer_text,
@@ -20,7 +21,7 @@ from common.screen import charts
 from common.screen.alarm_list import counts
 from common.screen.alarms import alarms_of
 from common.screen.document import MISSING, count
-from common.screen.freshness import Freshness, age_text
+from common.screen.freshness import Freshness
 from common.screen.language import tr
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
@@ -84,7 +85,7 @@ def _ways(bed: Bed) -> str:
 
 def _paused(bed: Bed) -> str:
     left = bed.paused_s
-    return tr("ALARMS PAUSED {age}", age=age_text(left)) if left is not None else ""
+    return tr("ALARMS PAUSED {age}", age=minutes(left)) if left is not None else ""
 
 
 def _last_line(bed: Bed) -> str:

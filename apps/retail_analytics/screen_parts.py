@@ -7,7 +7,7 @@ from common.screen.alarm_list import clock_text
 from common.screen.alarms import Alarm
 from common.screen.app_screen import model_of
 from common.screen.document import MISSING, Document, count, measure
-from common.screen.freshness import age_text
+from common.screen.freshness import span_text
 from common.screen.language import THIN, decimal, heard, mark, tr
 from common.screen.listening import Heard
 from common.screen.markup import EMPTY, Html, element
@@ -142,7 +142,7 @@ def _camera_row(camera: Document, priority: int | None) -> tuple[object, ...]:
     state, age = camera.text("state"), camera.number("age_s")
     good = state == GOOD_VIEW
     word = tr(STATES.get(state, state or MISSING))
-    old = age_text(age) if age is not None and age >= OLD_S else ""
+    old = tr("{age} old", age=span_text(age)) if age is not None and age >= OLD_S else ""
     detail = heard(camera.text("reason")) if not good else old
     sign = priority_mark(priority) if priority and not good else EMPTY
     view = element(

@@ -12,7 +12,7 @@ from common.screen.alarm_list import clock_text
 from common.screen.alarms import Alarm
 from common.screen.charts import limit_bar, percent, steps
 from common.screen.document import MISSING, Document, count
-from common.screen.freshness import age_text
+from common.screen.freshness import span_text
 from common.screen.language import THIN, decimal, mark, tr
 from common.screen.markup import EMPTY, Html, element
 from common.screen.tiles import GOOD, Tile
@@ -111,7 +111,7 @@ def interval_tile(word: Document, now: float) -> Tile:
     left, longest = max(0.0, end - now), word.at("privacy").whole("merge_up_to_min")
     fill = element("i", cls="ls-fill", style=f"width:{percent(now - start, end - start)}%")
     notes = (
-        tr("told in {age}", age=age_text(left)) if left else tr("is being closed"),
+        tr("told in {age}", age=span_text(left)) if left else tr("is being closed"),
         tr("small counts wait up to {n} min", n=count(longest)) if longest else "",
     )
     value = f"{short_time(start)}{THIN}–{THIN}{short_time(end)}"
@@ -124,7 +124,7 @@ def queue_tile(queue: Document, marks: Mapping[str, int], now: float) -> Tile:
     called, usable = queue.flag("called") is True, queue.flag("usable") is True
     waits = tr("wait not known")
     if wait is not None:
-        waits = tr("wait about {age}", age=age_text(wait))
+        waits = tr("wait about {age}", age=span_text(wait))
     waiting = tr("{n} waiting", n=count(length))
     many, limit = round(length or 0.0), queue.whole("call_length") or 0
     return Tile(
@@ -142,4 +142,4 @@ def call_text(queue: Document, now: float) -> str:
     since = queue.number("since")
     if queue.flag("called") is not True:
         return tr("no call; from {n} on", n=count(queue.whole("call_length")))
-    return tr("called for {age}", age=age_text(now - since)) if since else tr("called")
+    return tr("called for {age}", age=span_text(now - since)) if since else tr("called")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from apps.retail_analytics.screen_ledger import reason_of
 from apps.retail_analytics.screen_parts import reason_text, short_time
 from common.screen.document import MISSING, Document, count, measure
-from common.screen.freshness import age_text
+from common.screen.freshness import span_text
 from common.screen.language import THIN, tr
 from common.screen.markup import Html, element
 from common.screen.table import table
@@ -85,7 +85,7 @@ def about(people: int | None) -> str:
 
 def _seconds(found: Document, name: str) -> str:
     value = found.number(name)
-    return MISSING if value is None else age_text(value)
+    return MISSING if value is None else span_text(value)
 
 
 def _untold(title: str, record: Document) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ import streamlit as st
 from common.screen import session
 from common.screen.alarm_list import Layout, alarm_html, clock_text, order, stale_of
 from common.screen.alarms import HIDDEN, Alarm
-from common.screen.freshness import age_text
+from common.screen.freshness import span_text
 from common.screen.language import mark, tr
 from common.screen.listening import port_of
 from common.screen.markup import Html, element
@@ -104,7 +104,7 @@ def facts_html(alarm: Alarm) -> Html:
     """What the list has no room for."""
     facts = [
         (tr("Probable cause"), tr(alarm.cause)),
-        (tr("Time to respond"), age_text(alarm.respond_s) if alarm.respond_s else ""),
+        (tr("Time to respond"), span_text(alarm.respond_s) if alarm.respond_s else ""),
         (tr("Since"), clock_text(alarm.since)),
         (tr("Name in the settings"), alarm.id),
     ]

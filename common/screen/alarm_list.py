@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from common.screen import session
 from common.screen.alarms import GONE, WAITING, Alarm, waiting
-from common.screen.freshness import Freshness, age_text
+from common.screen.freshness import Freshness, span_text
 from common.screen.language import tr
 from common.screen.listening import port_of
 from common.screen.markup import EMPTY, Html, element, joined
@@ -101,7 +101,7 @@ def _what(alarm: Alarm, station: bool) -> list[Html]:
 def _answer(alarm: Alarm) -> list[Html]:
     said = []
     if alarm.response:
-        within = tr("within {age}", age=age_text(alarm.respond_s)) if alarm.respond_s else ""
+        within = tr("within {age}", age=span_text(alarm.respond_s)) if alarm.respond_s else ""
         limit = f" ({within})" if within else ""
         said.append(element("div", element("b", tr("Do:"), " "), tr(alarm.response), limit))
     if alarm.consequence and alarm.state in WAITING:

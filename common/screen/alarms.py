@@ -62,7 +62,7 @@ class Alarm:
     """When it came into this state: UTC, seconds since 1970."""
     revision: int | None
     respond_s: float | None
-    """How long the response may take."""
+    """How long the response may take: what this one asks, else what its kind asks."""
     first_out: str
     """The alarm of its group that came first, perhaps itself."""
     shelve_max_s: float
@@ -158,7 +158,7 @@ def _alarm(found: Document, station: str) -> Alarm:
         response=found.text("response"),
         since=found.number("since"),
         revision=found.whole("revision"),
-        respond_s=found.number("time_to_respond_s"),
+        respond_s=found.at("about").number("within_s") or found.number("time_to_respond_s"),
         first_out=found.text("first_out"),
         shelve_max_s=found.number("shelve_max_s") or 0.0,
         latched=found.flag("latched") is True,

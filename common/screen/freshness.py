@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.screen.language import tr
+from common.screen.language import THIN, tr
 
 STALE_AFTER_S = 1.8
 """A station speaks twice a second, and its commit may wait a second for company: a word of
@@ -10,6 +10,7 @@ STALE_AFTER_S = 1.8
 where that does not answer it is silent, and within three seconds a refresh says so."""
 LATE_AFTER_S = 3.0
 """From when on the file of a living station is late: no commit that waits explains it."""
+UNITS_S = {"d": 86_400, "h": 3600, "min": 60, "s": 1}
 AHEAD_S = 3.0
 """How far ahead of this machine's clock a word may be."""
 
@@ -56,8 +57,7 @@ class Freshness:
 
 def age_text(seconds: float, *, hours: bool = False) -> str:
     """mm:ss; from an hour on, or always with `hours`, hh:mm:ss; from a day on with days."""
-    whole = int(max(0.0, seconds)) if seconds < 1e12 else 10**12
-    minutes, second = divmod(whole, 60)
+    minutes, second = divmod(_whole(seconds), 60)
     hour, minute = divmod(minutes, 60)
     day, hour_of_day = divmod(hour, 24)
     if day:
@@ -65,3 +65,17 @@ def age_text(seconds: float, *, hours: bool = False) -> str:
     if hour or hours:
         return f"{hour:02}:{minute:02}:{second:02}"
     return f"{minute:02}:{second:02}"
+
+
+def span_text(seconds: float) -> str:
+    """The same where mm:ss could be taken for a time of day: 45 s, 15 min, 2 h 5 min, 1 d."""
+    left, said = _whole(seconds), []
+    for unit, size in UNITS_S.items():
+        many, left = divmod(left, size)
+        if many or said:
+            said.append(f"{many}{THIN}{unit}" if many else "")
+    return " ".join(filter(None, said[:2])) or f"0{THIN}s"
+
+
+def _whole(seconds: float) -> int:
+    return int(max(0.0, seconds)) if seconds < 1e12 else 10**12

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common.alarms.engine import HIDDEN as HIDDEN_STATES
 from common.alarms.engine import State
+from common.screen.alarm_actions import facts_html
 from common.screen.alarm_list import (
     Layout,
     action,
@@ -74,6 +75,19 @@ def test_acknowledging_moves_no_row(alarms: list[dict[str, Any]], data: st.DataO
 def test_older_comes_before_newer_of_one_priority() -> None:
     shown = alarms_of(found(one("b", 2, since=20.0), one("a", 2, since=10.0)))
     assert [alarm.id for alarm in shown] == ["a", "b"]
+
+
+def test_how_long_a_response_may_take_bears_its_unit() -> None:
+    """ "within 15:00" is a time of day to who reads it at a quarter to three."""
+    (alarm,) = alarms_of(found(one("a", 1) | {"time_to_respond_s": 900.0}))
+    assert "within 15\u202fmin)" in alarm_html(alarm)
+    assert "15\u202fmin" in facts_html(alarm)
+
+
+def test_what_one_alarm_asks_goes_before_what_its_kind_asks() -> None:
+    words = one("a", 1) | {"time_to_respond_s": 900.0, "about": {"within_s": 60.0}}
+    (alarm,) = alarms_of(found(words))
+    assert alarm.respond_s == 60.0
 
 
 def test_an_unreadable_priority_is_rather_too_loud() -> None:

@@ -12,6 +12,7 @@ from common.screen.freshness import (
     STALE_AFTER_S,
     Freshness,
     age_text,
+    span_text,
 )
 from common.screen.listening import ASK_TIMEOUT_S
 from common.screen.page import REFRESH_S
@@ -36,6 +37,18 @@ def test_an_age_reads_back_to_its_second(seconds: float, hours: bool) -> None:
 )
 def test_ages_in_words(seconds: float, text: str) -> None:
     assert age_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0\u202fs"), (-5, "0\u202fs"), (59.9, "59\u202fs"), (60, "1\u202fmin"),
+        (90, "1\u202fmin 30\u202fs"), (900, "15\u202fmin"), (7200, "2\u202fh"),
+        (7500, "2\u202fh 5\u202fmin"), (86_400, "1\u202fd"), (90_061, "1\u202fd 1\u202fh"),
+    ],
+)  # fmt: skip
+def test_a_length_of_time_cannot_be_taken_for_a_time_of_day(seconds: float, text: str) -> None:
+    assert span_text(seconds) == text
 
 
 def test_a_backlog_always_has_hours() -> None:
