@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 
 import cv2
 import httpx
@@ -16,7 +17,7 @@ import pytest
 from common.arguments import Unchanged
 from common.errors import ConfigError, RuntimeFailure
 from common.inference.limits import DecodeLimits
-from common.service import ApiServer, build_api
+from common.service import ApiServer, build_api, connections
 from common.service import body as service_body
 from common.service import commands as service_commands
 from common.service import inference as service_inference
@@ -523,6 +524,42 @@ def test_half_a_request_holds_nobody_up(server):
         reply = httpx.get(f"http://127.0.0.1:{server.port}/state", trust_env=False, timeout=10)
         assert reply.json()["parts"] == 7
         assert time.monotonic() - start < 10
+
+
+def test_who_opens_connections_without_end_takes_no_files_of_the_station(server, monkeypatch):
+    monkeypatch.setattr(connections, "MOST_OPEN", 5)
+    url, address = f"http://127.0.0.1:{server.port}/health", ("127.0.0.1", server.port)
+    with ExitStack() as held:
+        first = [held.enter_context(socket.create_connection(address, 10)) for _ in range(5)]
+        for _ in range(20):
+            beyond = held.enter_context(socket.create_connection(address, 10))
+            with suppress(ConnectionError):
+                assert beyond.recv(1) == b""
+        first[0].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert first[0].recv(12) == b"HTTP/1.1 200"
+    until(lambda: answers(url))
+
+
+def test_who_asks_nothing_is_not_waited_for(server, monkeypatch):
+    monkeypatch.setattr(connections, "SILENT_S", 0.2)
+    for asked in (b"", b"GET /health HT"):
+        with socket.create_connection(("127.0.0.1", server.port), 10) as mute:
+            mute.sendall(asked)
+            with suppress(ConnectionError):
+                assert mute.recv(1) == b""
+
+
+def answers(url):
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def until(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
 
 
 @pytest.mark.parametrize(
