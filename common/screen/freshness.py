@@ -69,7 +69,7 @@ def age_text(seconds: float, *, hours: bool = False) -> str:
 
 def span_text(seconds: float) -> str:
     """The same where mm:ss could be taken for a time of day: 45 s, 15 min, 2 h 5 min, 1 d."""
-    left, said = _whole(seconds), []
+    left, said = _whole(seconds), list[str]()
     for unit, size in UNITS_S.items():
         many, left = divmod(left, size)
         if many or said:
