@@ -197,9 +197,7 @@ class Collector:
                 log.exception("a batch cannot be stored")
                 self._away(f"{type(error).__name__}: {error}")
             else:
-                if self._database:
-                    log.warning("the database is back")
-                self._database = ""
+                self._back()
                 return done
             if self._stopping.wait(back_off.next()):
                 return None
@@ -208,6 +206,11 @@ class Collector:
         if not self._database:
             log.warning("the database is away, nothing is acknowledged: %s", why)
         self._database = why
+
+    def _back(self) -> None:
+        if self._database:
+            log.warning("the database is back")
+        self._database = ""
 
     def _confirm(self, kept: Kept, batch: Batch, tokens: list[Token]) -> None:
         messages: list[Message] = [
@@ -238,7 +241,8 @@ class Collector:
         try:
             messages = request_messages(self._archive.claim(self._clock.wall()))
         except ArchiveDown as error:
-            self._database = str(error)
+            self._away(str(error))
             return
+        self._back()
         self._link.send(messages, [])
         self._counters.replays += len(messages)

@@ -11,6 +11,7 @@ import pytest
 from common.clock import SystemClock
 from common.telemetry.collector.archive import open_archive
 from common.telemetry.collector.collector import Collector
+from common.telemetry.collector.engine import ArchiveDown
 from common.telemetry.collector.settings import BrokerSettings, CollectorSettings, Settings
 from common.telemetry.event import Encoded
 from common.telemetry.topics import Identity
@@ -163,6 +164,25 @@ def test_a_database_that_is_away_stops_acknowledging_and_loses_nothing(
     until(lambda: station.receipted() == [(1, 301)])
     assert kept(url) == list(range(1, 302))
     assert collector.state()["database"] == ""
+
+
+def test_a_database_that_is_back_is_said_also_where_nothing_comes(tmp_path, monkeypatch):
+    collector = Collector(
+        open_archive(f"sqlite:///{tmp_path / 'a.db'}"), Settings(), SystemClock()
+    )
+    collector._link.online = True
+
+    def locked(_now):
+        raise ArchiveDown("a.db: database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(collector._archive, "claim", locked)
+        collector._ask()
+    assert collector.state()["database"] == "a.db: database is locked"
+    collector._claim_at = 0.0
+    collector._ask()
+    assert collector.state()["database"] == ""
+    collector.stop()
 
 
 def test_what_comes_while_the_collector_is_away_waits_in_the_broker(
