@@ -159,7 +159,8 @@ class Archive:
     def claim(self, now: float) -> list[Ask]:
         """What to ask stations for now; another collector is not told the same."""
         with self._engine.transaction():
-            due = self._engine.due(now, MOST_CLAIMED)
+            latest = now + max(self._patience_s, ledger.LONGEST_WAIT_S)
+            due = self._engine.due(now, latest, MOST_CLAIMED)
             self._engine.save([ledger.asked(stream, now, self._patience_s) for stream in due])
         asks = [Ask(one.source, one.epoch, tuple(one.wanted())) for one in due]
         return [ask for ask in asks if ask.ranges]

@@ -58,8 +58,10 @@ class Engine(Protocol):
     def reject(self, rejected: Sequence[Rejected], keep: int) -> None:
         """Note what was turned away: the same again is counted, at most `keep` per topic."""
 
-    def due(self, now: float, most: int) -> list[Stream]:
-        """Streams whose `ask_at` has come and that nobody else holds; locked."""
+    def due(self, now: float, latest: float, most: int) -> list[Stream]:
+        """Streams whose `ask_at` has come, or lies beyond `latest`, as a clock set wrong has
+        left it, and that nobody else holds; locked.
+        """
 
     def streams(self) -> list[Stream]:
         """All there are, in order."""

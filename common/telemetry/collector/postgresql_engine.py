@@ -190,9 +190,9 @@ class PostgresqlEngine:
             with self._connection().cursor() as cursor:
                 cursor.executemany(statement, values)
 
-    def due(self, now: float, most: int) -> list[Stream]:
-        """Streams whose `ask_at` has come and that nobody else holds; locked."""
-        cursor = self._connection().execute(DUE, (now, most))
+    def due(self, now: float, latest: float, most: int) -> list[Stream]:
+        """Streams whose `ask_at` has come, or lies beyond `latest`; locked."""
+        cursor = self._connection().execute(DUE, (now, latest, most))
         return [ledger.parse(text) for (text,) in cursor]
 
     def streams(self) -> list[Stream]:

@@ -38,6 +38,6 @@ PRUNE = (
     " WHERE topic = %(topic)s ORDER BY id DESC LIMIT 1 OFFSET %(keep)s)"
 )
 DUE = (
-    "SELECT state FROM streams WHERE ask_at <= %s ORDER BY ask_at LIMIT %s"
+    "SELECT state FROM streams WHERE ask_at <= %s OR ask_at > %s ORDER BY ask_at LIMIT %s"
     " FOR UPDATE SKIP LOCKED"
 )

@@ -139,11 +139,10 @@ class SqliteEngine:
         for topic in {one.topic for one in rejected}:
             self._connection.execute(PRUNE, (topic, keep))
 
-    def due(self, now: float, most: int) -> list[Stream]:
-        """Streams whose `ask_at` has come."""
-        return _streams(
-            self._connection, "WHERE ask_at <= ? ORDER BY ask_at LIMIT ?", now, most
-        )
+    def due(self, now: float, latest: float, most: int) -> list[Stream]:
+        """Streams whose `ask_at` has come, or lies beyond `latest`."""
+        due = "WHERE ask_at <= ? OR ask_at > ? ORDER BY ask_at LIMIT ?"
+        return _streams(self._connection, due, now, latest, most)
 
     def streams(self) -> list[Stream]:
         """All there are, in order."""

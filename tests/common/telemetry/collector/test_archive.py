@@ -164,6 +164,16 @@ def test_gaps_are_asked_for_when_they_stay_and_by_one_alone(archive):
     assert archive.claim(NOW + 10_000) == []
 
 
+def test_a_clock_that_was_years_ahead_puts_off_no_asking_when_it_is_right_again(archive):
+    ahead = NOW + 3 * 365 * 86_400
+    archive.store(rows(1, 3), ahead)
+    assert archive.claim(ahead + 31), "asked while it is ahead"
+    assert archive.claim(ahead + 32) == []
+    assert [ask.ranges for ask in archive.claim(NOW)] == [((2, 2),)]
+    assert archive.claim(NOW + 1) == []
+    assert archive.claim(NOW + 3700), "and again in its time"
+
+
 def test_what_a_station_no_longer_has_is_not_asked_for(archive, archive_url):
     archive.store(rows(1, 5), NOW)
     archive.note_gone(SOURCE, {EPOCH: [(2, 3)], "unheard": [(1, 9)]}, NOW)
