@@ -123,7 +123,7 @@ class Link:
         except LinesideError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - said in the state; the collector goes on
-            return f"{where}: {explain(error)}"
+            return f"{where}: {_ours(explain(error))}"
         finally:
             hang_up(self._client, by_intent=True)
 
@@ -199,7 +199,7 @@ class Link:
         properties: Properties | None,
     ) -> None:
         if code.is_failure:
-            self._refused = refusal(code)
+            self._refused = _ours(refusal(code))
             return
         self._connection += 1
         self._connected_at = time.monotonic()
@@ -235,7 +235,7 @@ class Link:
         if self._refused:
             return
         if flags.is_disconnect_packet_from_server:
-            self._refused = refusal(code)
+            self._refused = _ours(refusal(code))
         elif self._connected_at is None:
             self._refused = "it closed the connection without an answer (TLS? MQTT 5?)"
 
@@ -268,3 +268,8 @@ class Link:
         _properties: Properties,
     ) -> None:
         self._outgoing.answered(mid, code)
+
+
+def _ours(said: str) -> str:
+    """The words for what a broker does to a station, said of a collector."""
+    return said.replace("station", "collector")

@@ -1,7 +1,7 @@
 """What a broker may refuse, in words; the rest of the link is tested with a real one."""
 
 import pytest
-from paho.mqtt.client import MQTTMessage
+from paho.mqtt.client import DisconnectFlags, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -42,6 +42,13 @@ def test_a_broker_that_is_not_there_is_named(link):
     until(lambda: link.reason != "connecting")
     assert link.reason == "broker 127.0.0.1:1: nothing listens there"
     assert not link.online
+
+
+def test_two_collectors_of_one_name_are_not_called_stations(link):
+    flags = DisconnectFlags(is_disconnect_packet_from_server=True)
+    taken = ReasonCode(PacketTypes.DISCONNECT, "Session taken over")
+    link._on_disconnect(link._client, None, flags, taken, None)
+    assert link._refused == "another client has the same id: two collectors with one identity?"
 
 
 def test_tls_files_that_are_not_there_are_a_setting_gone_wrong(tmp_path):
