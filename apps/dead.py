@@ -35,6 +35,8 @@ def resend(folder: Path) -> dict[str, Any]:
     try:
         os.close(lock(path))
     except StoreError as error:
+        if not isinstance(error.__cause__, BlockingIOError):
+            raise
         raise StoreError(
             f"{folder.name} runs: use the command `resend` on its screen or its API"
         ) from error

@@ -72,6 +72,14 @@ def test_a_stopped_station_sends_them_at_its_next_start(folder: Path) -> None:
         assert [row.event for row in rows.pending(connection, MQTT, 10)] == [1, 2, 3]
 
 
+def test_a_folder_that_cannot_be_written_is_not_called_a_running_station(folder: Path) -> None:
+    lock = folder / f"{dead.FILE}.lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(StoreError, match=r"cannot be opened .*Is a directory"):
+        dead.resend(folder)
+
+
 def test_a_running_station_is_left_alone_but_can_be_listed(folder: Path) -> None:
     with closing(opened(folder)) as store:
         assert len(dead.listed(folder)["letters"]) == 2
