@@ -60,6 +60,8 @@ class Alarm:
     response: str
     since: float | None
     """When it came into this state: UTC, seconds since 1970."""
+    came: float | None
+    """When it came at all, which no acknowledgement changes; UTC likewise."""
     revision: int | None
     respond_s: float | None
     """How long the response may take: what this one asks, else what its kind asks."""
@@ -157,6 +159,7 @@ def _alarm(found: Document, station: str) -> Alarm:
         consequence=found.text("consequence"),
         response=found.text("response"),
         since=found.number("since"),
+        came=found.number("active_since") or found.number("since"),
         revision=found.whole("revision"),
         respond_s=found.at("about").number("within_s") or found.number("time_to_respond_s"),
         first_out=found.text("first_out"),
@@ -185,7 +188,7 @@ def ordered(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
     def place(alarm: Alarm) -> tuple[int, bool, float, str, str]:
         first = alarm.first
         priority = urgency[alarm.key] if first else alarm.priority
-        return priority, not first, alarm.since or 0.0, alarm.station, alarm.id
+        return priority, not first, alarm.came or 0.0, alarm.station, alarm.id
 
     return tuple(sorted(alarms, key=place))
 

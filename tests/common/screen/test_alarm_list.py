@@ -72,6 +72,15 @@ def test_acknowledging_moves_no_row(alarms: list[dict[str, Any]], data: st.DataO
     assert [alarm.id for alarm in alarms_of(found(*changed))] == before
 
 
+def test_the_time_of_an_acknowledgement_moves_no_row() -> None:
+    """A station's `since` is that of the state: who acknowledges the first changes it."""
+    came = {"active_since": 1e9}
+    first = one("a", 1, "ACKED", since=1e9 + 60.0) | came
+    shown = alarms_of(found(first, one("b", 1, since=1e9 + 1.0)))
+    assert [alarm.id for alarm in shown] == ["a", "b"]
+    assert shown[0].since == 1e9 + 60.0
+
+
 def test_older_comes_before_newer_of_one_priority() -> None:
     shown = alarms_of(found(one("b", 2, since=20.0), one("a", 2, since=10.0)))
     assert [alarm.id for alarm in shown] == ["a", "b"]
