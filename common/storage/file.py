@@ -50,7 +50,10 @@ def lock(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise StoreError(f"{path}: another process owns it; stop that station first") from error
+        owned = "another process owns it; stop that station first"
+        other = f"cannot be locked ({error}); put it on a local disk"
+        why = owned if isinstance(error, BlockingIOError) else other
+        raise StoreError(f"{path}: {why}") from error
     return descriptor
 
 

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import signal
 import sqlite3
@@ -443,6 +445,17 @@ def test_the_settings_that_keep_what_is_accepted(store: Store) -> None:
 def test_a_second_station_on_the_same_file_is_refused(store: Store) -> None:
     with pytest.raises(StoreError, match="another process owns it"):
         Store(store.path, store.clock)
+
+
+def test_a_disk_that_knows_no_locks_is_not_called_another_station(
+    path: Path, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreError, match=r"cannot be locked .*No locks available.*local disk"):
+        Store(path, clock)
 
 
 def test_a_path_that_cannot_be_is_one_clear_line(tmp_path: Path, clock: HeldClock) -> None:
