@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from apps.patient_monitoring.screen_fields import WHY, bed_field, who
-from common.screen.forms import key, send, value
+from apps.patient_monitoring.screen_fields import WHY, bed_field, send, who
+from common.screen.forms import key, value
 from common.screen.language import tr
 
 

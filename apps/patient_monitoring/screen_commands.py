@@ -12,14 +12,16 @@ from apps.patient_monitoring.screen_fields import (
     BED,
     WHY,
     bed_field,
+    choice,
     chosen_bed,
     list_beds,
     listed,
     seen,
+    send,
     who,
 )
 from apps.patient_monitoring.screen_words import ACVPU, OXYGEN, SIGNS
-from common.screen.forms import key, send, value
+from common.screen.forms import key, value
 from common.screen.language import mark, tr
 from common.screen.listening import hear
 from common.screen.station_file import FILE, var_folder
@@ -107,8 +109,8 @@ def _entered(station: str) -> None:
 def _care(station: str) -> None:
     over, pause = st.tabs([tr("Take, hand over"), tr("Pause")])
     with over, st.form("ls-over-form", border=False):
-        alarms = [alarm for of in listed().values() for alarm in of["alarms"]]
-        st.selectbox(tr("Alarm"), alarms, key=key("ls-alarm"), format_func=_alarm_text)
+        beds = {alarm: bed for bed, of in listed().items() for alarm in of["alarms"]}
+        choice(tr("Alarm"), "ls-alarm", {one: _alarm_text(one) for one in beds}, beds)
         st.text_input(tr("To (empty: to me)"), key=key("ls-to"), max_chars=60)
         st.text_input(tr(WHY), key=key("ls-over-why"), max_chars=500)
         st.form_submit_button(tr("Take, hand over"), on_click=_handed, args=(station,))

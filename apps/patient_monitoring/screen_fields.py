@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from common.screen import page
+from common.screen import forms, page, session
+from common.screen.commands import Answer
 from common.screen.forms import key, renew, value
 from common.screen.language import mark, tr
 from common.screen.listening import hear
@@ -52,12 +53,30 @@ def listed() -> dict[str, dict[str, Any]]:
 
 
 def bed_field(name: str, *, empty: bool = False) -> None:
-    """The beds in which somebody lies, or nobody; the open one first."""
+    """The beds in which somebody lies, or nobody."""
     names = [bed for bed, of in listed().items() if bool(of["patient"]) is not empty]
-    first = chosen_bed()
-    names.sort(key=lambda bed: bed != first)
     texts = {bed: bed_text(bed) for bed in names}
-    st.selectbox(tr("Bed"), names, key=key(name), format_func=lambda bed: texts[bed])
+    choice(tr("Bed"), name, texts, {bed: bed for bed in names})
+
+
+def choice(label: str, name: str, texts: dict[str, str], beds: dict[str, str]) -> None:
+    """One of `texts`; none is chosen yet, unless it is of the bed whose page is open."""
+    first = [one for one, bed in beds.items() if bed == chosen_bed()][:1]
+    st.selectbox(
+        label, [*first, *(one for one in texts if one not in first)], key=key(name),
+        index=0 if first else None, placeholder=tr("choose"),
+        format_func=lambda one: texts.get(one, one),
+    )  # fmt: skip
+
+
+def send(station: str, name: str, arguments: dict[str, Any], *fields: str) -> None:
+    """Send a command, unless it needs a bed or an alarm and nobody chose one."""
+    if "" in [arguments.get(key) for key in ("bed", "from_bed", "to_bed", "alarm_id")]:
+        page.speak()
+        text = tr("Nothing was sent: choose a bed or an alarm first.")
+        session.say(Answer(False, text))
+    else:
+        forms.send(station, name, arguments, *fields)
 
 
 def bed_text(bed: str) -> str:

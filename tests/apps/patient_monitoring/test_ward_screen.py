@@ -403,8 +403,16 @@ def test_an_observation_is_entered_for_who_was_seen_in_the_bed(staffed: Any) -> 
     )  # fmt: skip
 
 
-def test_an_alarm_is_taken_or_handed_over(staffed: Any) -> None:
+def test_who_looks_at_the_whole_ward_has_chosen_no_bed(staffed: Any) -> None:
+    """A bed that a form chooses by itself is another patient's at night."""
     page = opened(signed_in())
+    for label in ("Enter", "Take, hand over", "Pause", "Order", "Admit", "Discharge", "Move"):
+        assert "choose a bed or an alarm first" in text(press(page, label)), label
+    assert staffed.got == []
+
+
+def test_an_alarm_is_taken_or_handed_over(staffed: Any) -> None:
+    page = opened(signed_in(bed="3"))
     press(page, "Take, hand over")
     assert staffed.got[-1][:2] == ("take", {"alarm_id": "bed_risk/3", "patient": "p0003"})
     page.text_input(key="ls-to-0").input("maria")
@@ -440,6 +448,7 @@ def test_scale_2_names_who_ordered_it(staffed: Any) -> None:
 def test_admit_discharge_and_move(staffed: Any) -> None:
     page = opened(signed_in(bed="3"))
     page.text_input(key="ls-mrn-0").input("SIM42")
+    page.selectbox(key="ls-in-bed-1").select("6")
     press(page, "Admit")
     assert staffed.got[-1][1]["bed"] == "6"
     assert staffed.got[-1][1]["mrn"] == "SIM42"
@@ -448,6 +457,7 @@ def test_admit_discharge_and_move(staffed: Any) -> None:
     press(page, "Discharge")
     wanted = {"bed": "3", "patient": "p0003", "reason": "home"}
     assert staffed.got[-1][:2] == ("discharge", wanted)
+    page.selectbox(key="ls-move-to-1").select("6")
     press(page, "Move")
     assert staffed.got[-1][1]["from_bed"] == "3"
     assert staffed.got[-1][1]["to_bed"] == "6"
