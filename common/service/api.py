@@ -23,7 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from common.audit import Act
 from common.errors import ConfigError, LinesideError
 from common.service.commands import Commanded, add_commands
-from common.service.connections import Bounded
+from common.service.connections import MOST_OPEN, Bounded
 from common.service.door import Audit, Door, Trail, unaudited
 from common.service.inference import Infer, add_inference
 from common.sessions import Sessions, SessionSettings
@@ -111,7 +111,8 @@ class ApiServer:
         config = uvicorn.Config(
             # a page elsewhere could have a browser here read what is free to read
             TrustedHostMiddleware(api, [host, "localhost"]),
-            log_level="warning", access_log=False, lifespan="off", ws="none", http=Bounded,
+            log_level="warning", access_log=False, lifespan="off", ws="none",
+            http=Bounded, backlog=MOST_OPEN,  # so many are taken in before one is turned away
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

@@ -21,6 +21,8 @@ from common.tls import check_files
 START, END = b"\x0b", b"\x1c\r"
 START_S = 30.0
 HANDSHAKE_S = 10.0
+BACKLOG = 256
+"""So many are taken in before one is turned away; more, and no file would be left."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class MllpListener:
 
     async def _listen(self) -> asyncio.Server:
         server = await self._loop.create_server(
-            lambda: Connection(self), self.settings.host, self.settings.port, backlog=512
+            lambda: Connection(self), self.settings.host, self.settings.port, backlog=BACKLOG
         )
         self._close_idle()
         return server

@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import json
+import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -538,6 +541,24 @@ def test_who_opens_connections_without_end_takes_no_files_of_the_station(server,
         first[0].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert first[0].recv(12) == b"HTTP/1.1 200"
     until(lambda: answers(url))
+
+
+STORM = """
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
+held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(900)]
+"""
+
+
+def test_a_storm_of_connections_leaves_files_to_be_opened(server, caplog):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        subprocess.run([sys.executable, "-c", STORM, str(server.port)], check=True)
+        until(lambda: answers(f"http://127.0.0.1:{server.port}/health"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "out of system resource" not in caplog.text
 
 
 def test_who_asks_nothing_is_not_waited_for(server, monkeypatch):
