@@ -21,7 +21,6 @@ class Track:
 
     id: int
     """Random, of this process only; says nothing of who it is."""
-    box: Box
     spot: Point
     """Where the person stands: metres on the floor, or px where no floor is known."""
     metre: float
@@ -99,8 +98,6 @@ class StaffCall:
 
     zone: str
     wanted: bool
-    reason: str
-    monotonic: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,4 +188,4 @@ def _track(tracked: Tracked, floor: Floor, person_m: float) -> Track:
         x, y = floor.project((foot[0], foot[1] + unsure))
         off = x - spot[0], y - spot[1]
     metre = floor.metre(box[3] - box[1], person_m)
-    return Track(number, box, spot, metre, confirmed, detected, off)
+    return Track(number, spot, metre, confirmed, detected, off)

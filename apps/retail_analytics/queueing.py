@@ -109,18 +109,7 @@ def _call(
     wait = rules.clear_s if state.called else rules.call_s
     if now - since < wait:
         return state.called, since, None
-    return (
-        not state.called,
-        None,
-        StaffCall(name, not state.called, _why(name, state, rules), now),
-    )
-
-
-def _why(name: str, state: QueueState, rules: QueueRules) -> str:
-    """In terms of the settings: how many there really are is kept and sent by nobody."""
-    if state.called:
-        return f"{rules.clear_length} or fewer waiting at {name} for {rules.clear_s:g} s"
-    return f"{rules.call_length} or more waiting at {name} for {rules.call_s:g} s"
+    return not state.called, None, StaffCall(name, wanted=not state.called)
 
 
 def little_wait_s(mean_length: float, arrivals: int, seconds: float) -> float | None:

@@ -13,7 +13,7 @@ FPS = 15.0
 
 
 def person(number, x, y, *, confirmed=True, detected=True, unsure=(0.0, 0.0)):
-    return Track(number, (0.0, 0.0, 10.0, 20.0), (x, y), 1.0, confirmed, detected, unsure)
+    return Track(number, (x, y), 1.0, confirmed, detected, unsure)
 
 
 def walk(number, start, end, steps):

@@ -95,18 +95,18 @@ def test_hours_that_are_none_are_refused():
 
 def test_a_call_stands_until_it_is_taken_back():
     act = Act(lambda: 5.0)
-    call = Decision("a", 1.0, 0.1, usable=True, calls=(StaffCall("q", True, "", 1.0),))
+    call = Decision("a", 1.0, 0.1, usable=True, calls=(StaffCall("q", wanted=True),))
     act(call)
     act.safe_state(Fault("perceive", "network", "gone"))
     act(Decision("a", 2.0, 0.1, usable=False, reason="dark: 2"))
     assert act.called("a") == ("q",)
-    act(Decision("a", 3.0, 0.1, usable=True, calls=(StaffCall("q", False, "", 3.0),)))
+    act(Decision("a", 3.0, 0.1, usable=True, calls=(StaffCall("q", wanted=False),)))
     assert act.called("a") == ()
 
 
 def test_queues_drawn_anew_call_again():
     act = Act(lambda: 5.0)
-    act(Decision("a", 1.0, 0.1, usable=True, calls=(StaffCall("q", True, "", 1.0),)))
+    act(Decision("a", 1.0, 0.1, usable=True, calls=(StaffCall("q", wanted=True),)))
     act.forget("a")
     assert act.called("a") == ()
 
