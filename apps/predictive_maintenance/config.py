@@ -11,6 +11,10 @@ from common.station_settings import DeviceSettings, Retention
 
 APP = Path(__file__).parent
 ASSET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+DAMAGE = (
+    "outer_race", "inner_race", "ball", "unbalance", "misalignment", "lubrication", "gear",
+)  # fmt: skip
+"""What the simulator knows to break."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +161,7 @@ class PlantFault:
     """What goes wrong with one simulated machine."""
 
     machine: int = setting(low=1, high=10_000)
-    kind: str = setting(
-        choices=(
-            "outer_race", "inner_race", "ball", "unbalance", "misalignment", "lubrication",
-            "gear",
-        )
-    )  # fmt: skip
+    kind: str = setting(choices=DAMAGE)
     onset_h: float = setting(low=0.0, high=10_000.0, unit="h")
     life_h: float = setting(low=0.1, high=10_000.0, unit="h")
 

@@ -24,15 +24,6 @@ BEARINGS = (
     Bearing(16, 8.41, 71.5, 15.17, "ZA-2115"),
 )
 """Geometries in mm; the names are the makers' series."""
-DAMAGE = (
-    "outer_race",
-    "inner_race",
-    "ball",
-    "unbalance",
-    "misalignment",
-    "lubrication",
-    "gear",
-)
 SLIP = 0.01
 HARMONICS = 6
 FULL_DAMAGE_IMPACT = 60.0
@@ -72,7 +63,7 @@ class Running:
     drift: tuple[float, float] = (0.0, 0.0)
     """Slow healthy changes in neper: of the harmonics and of the noise."""
     damage: str = ""
-    """One of DAMAGE; empty is healthy."""
+    """One of config.DAMAGE; empty is healthy."""
     severity: float = 0.0
     """0 none, 1 at the end of life."""
 

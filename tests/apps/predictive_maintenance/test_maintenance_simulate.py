@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from apps.predictive_maintenance.config import Simulation
-from apps.predictive_maintenance.rotor import DAMAGE, Running, draw_rotor, waveform
+from apps.predictive_maintenance.config import DAMAGE, Simulation
+from apps.predictive_maintenance.rotor import Running, draw_rotor, waveform
 from apps.predictive_maintenance.simulate import (
     STEP_S,
     WEEK_S,
