@@ -16,10 +16,8 @@ class Response:
     priority: Priority
     text: str
     """What is wrong."""
-    who: str
-    """The role that is called."""
     within_s: float
-    """By when that role is at the bed; 0: no alarm."""
+    """By when a nurse is at the bed; 0: no alarm."""
     response: str
     """What is done."""
     observe: str
@@ -28,25 +26,24 @@ class Response:
 
 CHART = {
     Risk.ROUTINE: Response(
-        Priority.NONE, "NEWS2 0", "nurse", 0, "Go on with routine observations.",
-        "every 12 h",
+        Priority.NONE, "NEWS2 0", 0, "Go on with routine observations.", "every 12 h",
     ),
     Risk.LOW: Response(
-        Priority.NONE, "NEWS2 1–4", "nurse", 0,
+        Priority.NONE, "NEWS2 1–4", 0,
         "Assess the patient; decide on more observations or on escalation.", "every 4–6 h",
     ),
     Risk.LOW_MEDIUM: Response(
-        Priority.LOW, "NEWS2: 3 in a single parameter", "nurse", 900,
+        Priority.LOW, "NEWS2: 3 in a single parameter", 900,
         "Inform the medical team, who review and decide.", "every hour",
     ),
     Risk.MEDIUM: Response(
-        Priority.MEDIUM, "NEWS2 5–6: urgent response", "nurse", 180,
+        Priority.MEDIUM, "NEWS2 5–6: urgent response", 180,
         "Inform the medical team at once; urgent assessment within an hour by a clinician "
         "competent in acutely ill patients; care where monitoring is possible.",
         "every hour",
     ),
     Risk.HIGH: Response(
-        Priority.HIGH, "NEWS2 7 or more: emergency response", "nurse", 60,
+        Priority.HIGH, "NEWS2 7 or more: emergency response", 60,
         "Inform the medical team at once, registrar at least; emergency assessment within "
         "30 minutes with critical-care and airway skills; consider a higher level of care.",
         "continuously",
