@@ -100,7 +100,6 @@ class Base:
 
     clock: SystemClock
     folder: Path
-    identity: Identity
     store: Store
     outbox: Outbox
     ways_out: "WaysOut"
@@ -148,7 +147,7 @@ def open_base(
         part.start()
         opened.callback(part.stop)
     return Base(
-        clock, folder, identity, store, outbox, ways_out, board, notifier,
+        clock, folder, store, outbox, ways_out, board, notifier,
         host_reader(folder), f"lineside {version('lineside')}",
     )  # fmt: skip
 

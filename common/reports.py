@@ -26,6 +26,7 @@ from common.storage.queries import audit_tail, between, count_kinds, open_readon
 
 STRETCH_S = 600.0
 MOST_ACTS = 2000
+MOST_FREQUENT = 10
 SHIFTS = (6, 14, 22)
 """Hours of the day, local time, at which shifts begin."""
 
@@ -65,14 +66,12 @@ class Report:
     """What people did."""
 
 
-def shift_of(now: datetime, back: int = 0, starts: Sequence[int] = SHIFTS) -> Span:
+def shift_of(now: datetime, back: int = 0) -> Span:
     """The shift that `now` (with its zone) falls into, or one that is `back` before it."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     days = (midnight + timedelta(days=n) for n in range(-2 - back, 2))
     # Through the wall clock of the place: a shift over a change to summer time is shorter.
-    begins = [
-        day.replace(tzinfo=None) + timedelta(hours=h) for day in days for h in sorted(starts)
-    ]
+    begins = [day.replace(tzinfo=None) + timedelta(hours=h) for day in days for h in SHIFTS]
     times = [begin.astimezone().timestamp() for begin in begins]
     at = max(n for n, time in enumerate(times) if time <= now.timestamp())
     return Span(times[at - back], min(times[at - back + 1], now.timestamp()))
@@ -145,8 +144,8 @@ class Course:
             self.points.append((record.wall_time, sum(self._last) / self.trend.window))
 
 
-def most_frequent(alarms: Sequence[Record], most: int = 10) -> list[tuple[Record, int]]:
+def most_frequent(alarms: Sequence[Record]) -> list[tuple[Record, int]]:
     """The alarms that came most often, each by its last change, and how often."""
     last = {record.subject: record for record in alarms}
     came = Counter(e.alarm_id for e in map(history.entry, alarms) if e.annunciated)
-    return [(last[alarm_id], many) for alarm_id, many in came.most_common(most)]
+    return [(last[alarm_id], many) for alarm_id, many in came.most_common(MOST_FREQUENT)]

@@ -35,9 +35,9 @@ class DrawnDefect:
 # ------------------------------------------------------------------ the artwork
 
 
-def draw_board(rng: Generator, size: int = BOARD_PX) -> np.ndarray:
-    """A defect-free board [size, size]: pours, buses, tracks and pads, each board anew."""
-    board = np.full((size, size), BARE, np.uint8)
+def draw_board(rng: Generator) -> np.ndarray:
+    """A defect-free board, BOARD_PX a side: pours, buses, tracks and pads, each anew."""
+    board = np.full((BOARD_PX, BOARD_PX), BARE, np.uint8)
     width = int(rng.choice([4, 5, 6, 8, 10, 13, 16, 22, 30, 40]))  # this board's track
     for _ in range(rng.integers(0, 3)):
         _pour(board, rng)
@@ -46,7 +46,7 @@ def draw_board(rng: Generator, size: int = BOARD_PX) -> np.ndarray:
     for _ in range(rng.integers(3, 14)):
         _track(board, rng, width)
     for _ in range(rng.integers(4, 20)):
-        _pad(board, rng, tuple(rng.integers(0, size, 2)), width)
+        _pad(board, rng, tuple(rng.integers(0, BOARD_PX, 2)), width)
     for _ in range(rng.integers(0, 3)):
         _lettering(board, rng)
     if rng.random() < 0.15:  # a plane layer: copper everywhere but the drawn lines
@@ -54,13 +54,13 @@ def draw_board(rng: Generator, size: int = BOARD_PX) -> np.ndarray:
     return board
 
 
-def draw_product(rng: Generator, size: int = BOARD_PX) -> np.ndarray:
-    """A board by design rules [size, size]: nothing crosses, everything keeps its distance.
+def draw_product(rng: Generator) -> np.ndarray:
+    """A board of that size by design rules: nothing crosses, everything keeps its distance.
 
     What a line makes is one such design again and again; `draw_board` above is wilder on
     purpose, for training.
     """
-    board = np.full((size, size), BARE, np.uint8)
+    board = np.full((BOARD_PX, BOARD_PX), BARE, np.uint8)
     room = np.ones((2 * CLEARANCE_PX + 1,) * 2, np.uint8)
     for _ in range(80):
         element = np.full_like(board, BARE)

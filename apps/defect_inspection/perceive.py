@@ -94,7 +94,6 @@ class Detector:
 
     def __init__(self, model: Model, depth: int = 1) -> None:
         self._card = card = model.card
-        self.labels = card.labels
         self._input, self._output = card.inputs[0], card.outputs[0]
         _check_layout(card)
         self._questions = Questions(asker(model, depth))

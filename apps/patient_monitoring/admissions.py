@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, replace
 
 from apps.patient_monitoring.census import Census, Move
-from apps.patient_monitoring.config import IntakeRules
 from apps.patient_monitoring.domain import Patient
 from apps.patient_monitoring.identity import KeyMap
 from apps.patient_monitoring.incoming.adt import Event, Moved, Person
@@ -17,7 +16,6 @@ class Admissions:
 
     census: Census
     people: KeyMap
-    rules: IntakeRules
 
     def moved(self, moved: Moved, wall: float) -> list[Move]:
         """What an ADT message means here; `place` and `other_place` are beds of this

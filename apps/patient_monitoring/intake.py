@@ -56,7 +56,7 @@ class Intake:
         self.spots = Spots()
         self.counts: Counter[str] = Counter()
         self._rules, self._clock, self._keep = rules, clock, keep
-        self._admissions = Admissions(census, people, rules)
+        self._admissions = Admissions(census, people)
         self._timing = Timing(self.spots, len(census.beds), rules, self.counts)
         self._mutex = threading.RLock()
         self._waiting = array("d")

@@ -15,7 +15,7 @@ from apps.patient_monitoring.domain import Acvpu, Array, Patient
 
 DAY_S = 86_400.0
 NIGHT = (22.0, 6.0)
-ACTIVITIES = ("asleep", "resting", "sitting", "walking")
+# Of who is asleep, rests, sits and walks:
 MOTION_MG = np.array([3.0, 8.0, 25.0, 260.0])
 HEART = np.array([-7.0, 0.0, 5.0, 20.0])
 BREATH = np.array([-1.0, 0.0, 0.6, 4.5])

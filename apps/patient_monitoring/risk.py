@@ -16,6 +16,8 @@ from common.errors import BundleError
 from common.inference.bundle import Model
 
 INPUT, RISK, CONTRIBUTIONS = "features", "risk", "contributions"
+SHOWN = 3
+"""Reasons that are told of one patient at most."""
 LAYOUT = f"NaN for what is not known; {', '.join(FEATURES)}"
 """As the card says it: a network of other features is refused."""
 
@@ -45,7 +47,6 @@ class RiskModel:
         if model.card.inputs[0].layout != LAYOUT:
             raise BundleError(f"{model.card.name}: was made for other features than this app's")
         self._model = model
-        self.name = f"{model.card.name} {model.card.version}"
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Risk float [n] and contributions float32 [n, features].
@@ -71,12 +72,12 @@ WORDS = {
 }
 
 
-def reasons(features: Array, contributions: Array, most: int = 3) -> tuple[Reason, ...]:
+def reasons(features: Array, contributions: Array) -> tuple[Reason, ...]:
     """What raises one patient's risk most, the weightiest first; empty where nothing does.
 
     What is missing is no reason: the network saw an ordinary value in its place.
     """
-    order = np.argsort(-np.nan_to_num(contributions))[:most]
+    order = np.argsort(-np.nan_to_num(contributions))[:SHOWN]
     return tuple(
         Reason(
             _sentence(FEATURES[i], float(features[i])), float(np.exp(contributions[i])),

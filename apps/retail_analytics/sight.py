@@ -18,6 +18,7 @@ LOOK_S = 0.15  # between two looks at whether it was turned: to be sure takes SU
 LEARN_VIEWS = 15  # views that the reference is made of
 KEPT = 0.985  # share of the old reference in the new one: a shop changes within minutes
 SURE_VIEWS, SURE_S = 8, 3.0  # people close by move the edges too, but walk on
+MOST_STEPS = 24  # of the small picture: how far it is looked for where it may have gone
 ALIKE = 0.35  # correlation below which nothing of the reference is left
 Row = NDArray[np.float64]
 
@@ -114,13 +115,13 @@ def _mixed(old: tuple[Row, Row], new: tuple[Row, Row], kept: float) -> tuple[Row
     return _unit(kept * across + (1 - kept) * a), _unit(kept * down + (1 - kept) * b)
 
 
-def _shift(old: Row, new: Row, most: int = 24) -> tuple[int, float]:
+def _shift(old: Row, new: Row) -> tuple[int, float]:
     """By how many steps `new` is moved against `old`, and how alike they are then."""
     full = np.correlate(new, old, "full")
     middle = len(old) - 1
-    near = full[middle - most : middle + most + 1]
+    near = full[middle - MOST_STEPS : middle + MOST_STEPS + 1]
     best = int(near.argmax())
-    still = float(near[most])  # a tie is no movement
+    still = float(near[MOST_STEPS])  # a tie is no movement
     if still >= 0.95 * float(near[best]):
-        best = most
-    return best - most, float(near[best])
+        best = MOST_STEPS
+    return best - MOST_STEPS, float(near[best])

@@ -17,6 +17,7 @@ FURNITURE_M = (0.35, 0.35, 1.1)
 BLOCKS = tuple((x + 0.5, y + 0.2) for x, y in (*SHELVES, TILL))
 """Where on the floor they stand; people come to the shelf or till beside them."""
 GRAIN_ROOM = 64  # px that the grain of a picture is moved about, so that it is never the same
+SHAKE_PX = 0.6  # standard deviation of where the camera looks, from picture to picture
 LIMBS = (  # name, from (side, forward, up), to, thickness in m; up in shares of the height
     ("leg", (0.09, 0.0, 0.50), (0.09, 1.0, 0.03), 0.13),
     ("leg", (-0.09, 0.0, 0.50), (-0.09, -1.0, 0.03), 0.13),
@@ -29,8 +30,8 @@ LIMBS = (  # name, from (side, forward, up), to, thickness in m; up in shares of
 class Painter:
     """One camera's pictures of the shop."""
 
-    def __init__(self, view: Pinhole, seed: int = 7, shake_px: float = 0.6) -> None:
-        self._view, self._shake = view, shake_px
+    def __init__(self, view: Pinhole, seed: int = 7) -> None:
+        self._view = view
         self._random = np.random.default_rng(seed)
         self._empty = self._floor()
         grain = self._random.integers(-6, 7, [n + GRAIN_ROOM for n in self._empty.shape[:2]])
@@ -44,7 +45,7 @@ class Painter:
                 self._person(canvas, people[index])
             else:
                 self._shelf(canvas, index - len(people))
-        dx, dy = self._random.normal(0, self._shake, 2)
+        dx, dy = self._random.normal(0, SHAKE_PX, 2)
         matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
         size = (self._view.width, self._view.height)
         canvas = cv2.warpAffine(canvas, matrix, size, borderMode=cv2.BORDER_REPLICATE)
