@@ -263,7 +263,7 @@ def parse_url(url: str) -> tuple[str, str]:
     scheme = urlsplit(url).scheme
     if scheme == SQLITE:
         path = url.removeprefix("sqlite:///")
-        if path != url and path:
+        if path != url and Path(path).name:
             return SQLITE, path
     elif scheme in (POSTGRESQL, "postgres"):
         return POSTGRESQL, url

@@ -30,6 +30,8 @@ from common.telemetry.collector.records import (
 from common.telemetry.collector.rows import EventRow, Key, Rejected
 
 MIGRATIONS = ("sqlite_1_tables.sql", "sqlite_2_views.sql")
+TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+OURS = ("events", "streams")
 CHECKED_BYTES = 1 << 30
 """A larger file is not read through at every start: that would take minutes."""
 REPEATED = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
@@ -172,6 +174,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _make_ready(connection: sqlite3.Connection, path: Path) -> None:
+    there = {name for (name,) in connection.execute(TABLES)}
+    if there and not there.issuperset(OURS):
+        raise ArchiveError("is the database of another program; name another file")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     if path.stat().st_size <= CHECKED_BYTES:

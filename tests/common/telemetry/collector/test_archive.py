@@ -246,8 +246,12 @@ def test_gaps_tell_all_streams_and_sums(archive, archive_url):
 
 
 @pytest.mark.parametrize(
-    "url", ["", "archive.db", "sqlite://archive.db", "sqlite:///", "mysql://x/y", "file:///x"]
-)
+    "url",
+    [
+        "", "archive.db", "sqlite://archive.db", "sqlite:///", "sqlite:///.", "sqlite:////",
+        "mysql://x/y", "file:///x",
+    ],
+)  # fmt: skip
 def test_an_address_of_no_database_is_a_clear_line(url):
     with pytest.raises(ConfigError, match="sqlite:///FILE"):
         open_archive(url)
