@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from common.screen.language import tr
+from common.screen.language import heard, tr
 
 TIMEOUT_S = 7.0
 """Above the API's own limit, so that its 504 arrives."""
@@ -131,11 +131,18 @@ def _body(reply: httpx.Response) -> dict[str, Any]:
 
 
 def _detail(reply: httpx.Response) -> str:
-    """The API's own words, on one line."""
+    """The API's own words, on one line, in the reader's language where a catalogue has them."""
     body = _body(reply)
     said = body.get("detail", body.get("result"))
     if isinstance(said, list):  # the API's checks of the request itself
         said = "; ".join(str(e.get("msg", e)) if isinstance(e, dict) else str(e) for e in said)
     if isinstance(said, dict):  # several alarms at once: id → what became of it
-        said = "; ".join(f"{key}: {value}" for key, value in said.items())
-    return " ".join(str(said).split())[:300].rstrip(".") if said else ""
+        said = "; ".join(f"{key}: {_known(str(value))}" for key, value in said.items())
+    return _known(" ".join(str(said).split())[:300].rstrip(".")) if said else ""
+
+
+def _known(text: str) -> str:
+    """A station's words; of `subject: what` the latter may be known by itself."""
+    whole = heard(text)
+    subject, colon, what = text.partition(": ")
+    return whole if whole != text or not colon else f"{subject}: {heard(what)}"

@@ -12,7 +12,7 @@ import pytest
 
 from common.clock import SystemClock
 from common.errors import LinesideError
-from common.screen import commands
+from common.screen import commands, language
 from common.screen.commands import Answer, Pass, ask, send, sign_in, sign_out
 from common.service import ApiServer, build_api
 from common.service import commands as service_commands
@@ -194,6 +194,28 @@ def test_several_answers_are_one_line(port: int, station: Asked, anna: Pass) -> 
     station.answer = {"a": "acknowledged", "b": "nothing to acknowledge"}
     answer = send(port, "acknowledge", {"alarms": {"a": 1, "b": 2}}, anna)
     assert answer.text == "Done: a: acknowledged; b: nothing to acknowledge."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("acknowledged", "Erledigt: quittiert."),
+        ({"a/1": "acknowledged", "b": "nothing to acknowledge: it is back to normal"},
+         "Erledigt: a/1: quittiert; b: nichts zu quittieren: er ist wieder normal."),
+        (ValueError("a/1: it is shelved already, by otto"),
+         "Nicht ausgeführt: a/1: er ist schon zurückgestellt, von otto."),
+        (ValueError("words of its own"), "Nicht ausgeführt: words of its own."),
+    ],
+)  # fmt: skip
+def test_what_a_station_answers_is_in_the_reader_s_language(
+    port: int, station: Asked, anna: Pass, given: Any, said: str
+) -> None:
+    station.answer = given
+    language.use("de")
+    try:
+        assert send(port, "acknowledge", {}, anna).text == said
+    finally:
+        language.use("en")
 
 
 def test_what_is_asked_for_comes_whole_and_its_line_is_short(
