@@ -1,5 +1,6 @@
 """The ward's nouns for a reader: signs, flags, reasons, events. Keys of the catalogues."""
 
+from apps.patient_monitoring.screen_bed import SHORT
 from common.screen.document import Document, measure
 from common.screen.language import mark, tr
 
@@ -134,11 +135,11 @@ def _alert(body: Document) -> str:
 
 def _entered(body: Document) -> str:
     values = body.at("values")
-    told = [
-        f"{name} {values.text(name) or _plain(values.number(name))}" for name in values.names()
-    ]
-    return ", ".join(told)
+    return ", ".join(_sign(name, values) for name in values.names())
 
 
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:g}"
+def _sign(name: str, values: Document) -> str:
+    """A sign by its short name, with its unit; a word as it was chosen."""
+    _, unit, digits = SIGNS.get(name, ("", "", 0))
+    said = tr(values.text(name)) or measure(values.number(name), unit, digits)
+    return f"{SHORT.get(name, name)} {said}"

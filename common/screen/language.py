@@ -95,8 +95,11 @@ def place_text(place: str) -> str:
 def heard(text: str) -> str:
     """A station's own words, by the catalogues' `[heard]`: {places} stand for any value there.
 
-    A value may be such words again; what no catalogue knows stays as it is.
+    A value may be such words again, and a number gets the language's decimal sign: 1.250 is
+    more than a thousand to a German. What no catalogue knows stays as it is.
     """
+    if re.fullmatch(r"-?[0-9]+\.[0-9]+", text):
+        return text.replace(".", _signs.get(_language.get(), "."))
     patterns = _patterns(_language.get()) if len(text) <= MOST_HEARD else []
     for pattern, said in patterns:
         if found := pattern.fullmatch(text):

@@ -207,7 +207,8 @@ def test_a_patient_s_page(var: Any) -> None:
         "continuously", "27\u202f/min", "weak signal", "missing: not scored", "too old",
         "oxygen</td>", "8.1\u202f%, ABOVE its limit", "× 1.9", "over 6 h",
         "14.2\u202f/min above the hours before", "a text of a newer gateway", "UNUSUAL",
-        "Technical", "probe off", "NEWS2 ≥\u202f8: high risk", "observed: ACVPU A, SBP 118",
+        "Technical", "probe off", "NEWS2 ≥\u202f8: high risk",
+        "observed: ACVPU A, BP 118\u202fmmHg",
         "(anna)", "admitted to bed 3",
     ):  # fmt: skip
         assert part in shown, part

@@ -156,7 +156,7 @@ def test_place_and_text_of_an_alarm_are_translated_apart(
     [
         ("took 481 ms, allowed 300 ms", "brauchte 481 ms, erlaubt sind 300 ms"),
         ("till 2: 4 or more for 20 s", "till 2: seit 20 s 4 oder mehr"),
-        ("velocity 4.64 mm/s, limit 4.5", "Schwinggeschwindigkeit 4.64 mm/s, Grenze 4.5"),
+        ("velocity 4.64 mm/s, limit 4.5", "Schwinggeschwindigkeit 4,64 mm/s, Grenze 4,5"),
         ("bearing (BPFO at 92.1 Hz) 9 dB, limit 6", "Lager (BPFO at 92.1 Hz) 9 dB, Grenze 6"),
         ("took {allowed} ms, allowed ( ms", "brauchte {allowed} ms, erlaubt sind ( ms"),
         ("PLC 10.0.0.7: no answer", "PLC 10.0.0.7: no answer"),
