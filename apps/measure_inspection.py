@@ -22,9 +22,11 @@ from common.inference.bundle import Artefact, Bundle, open_bundle
 from common.inference.selection import Choice
 from common.ports import Trigger
 
+OF_DEFECTS = ("map33", "map50", "map50_95", "best_f", "best_f_threshold")
+
 
 def evaluate(asked: Asked) -> dict[str, Any]:
-    """Accuracy of the wanted artefact on a YOLO folder."""
+    """Accuracy of the wanted artefact on a YOLO folder; None where nothing was to be found."""
     settings = load(asked.config, asked.all_changes)
     recipe = str(asked.recipe) if asked.recipe is not None else list(settings.recipes)[-1]
     if recipe not in settings.recipes:
@@ -33,9 +35,10 @@ def evaluate(asked: Asked) -> dict[str, Any]:
     dataset = inspection_evaluate.open_dataset(asked.folder, asked.split or "val")
     choice = open_picture_model(settings.model, asked.config)
     try:
-        return inspection_evaluate.evaluate(choice.model, settings.recipes[recipe], dataset)
+        found = inspection_evaluate.evaluate(choice.model, settings.recipes[recipe], dataset)
     finally:
         choice.model.close()
+    return found if found["per_class"] else found | dict.fromkeys(OF_DEFECTS)
 
 
 def bench(asked: Asked) -> dict[str, Any]:

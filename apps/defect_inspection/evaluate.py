@@ -6,6 +6,7 @@ rules: an escape is a defective part given PASS, a false reject a good one that 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from glob import iglob
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ from common.inference.images import Detections
 
 HELD_OUT, HELD_OUT_EVERY = "held-out", 10
 LOWEST_SCORE = 0.001  # detections below it change no figure but cost time
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+IMAGES, LABELS = "images", "labels"
+ROUNDED = 1e-6
+"""So far beyond 0 or 1 a label's numbers may be: tools round."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +44,59 @@ class DataSet:
     """A YOLO folder: data.yaml, images/, labels/, and good/ for defect-free parts."""
 
     root: Path
-    images: Path
+    images: tuple[Path, ...]
+    """Folders of pictures, or .txt files that list them."""
     labels: tuple[str, ...]
     split: str
 
     def pictures(self) -> list[Path]:
-        """The labelled pictures, by name."""
-        found = sorted(p for p in self.images.rglob("*") if p.suffix.lower() in PICTURES)
+        """The labelled pictures, by name; raises ConfigError for a list that says none."""
+        found = sorted({path for source in self.images for path in _pictures_of(source)})
         return split_held_out(found)[1] if self.split == HELD_OUT else found
 
     def good(self) -> list[Path]:
         """Defect-free parts of the same split; empty when there are none."""
         if self.split == HELD_OUT:  # those beside the training pictures were trained on
             return []
-        folder = self.root / "good" / self.images.name
-        return sorted(p for p in folder.glob("*") if p.suffix.lower() in PICTURES)
+        own = (source.name for source in self.images if source.is_dir())
+        names = {self.split if name == IMAGES else name for name in own} or {self.split}
+        return sorted(
+            path for name in names for path in _pictures_in(self.root / "good" / name)
+        )
 
     def truth(self, picture: Path, shape: tuple[int, ...]) -> Truth:
         """The labels beside `picture` in px; raises ConfigError on an unreadable line."""
-        relative = picture.relative_to(self.root / "images").with_suffix(".txt")
-        return read_labels(self.root / "labels" / relative, shape, len(self.labels))
+        return read_labels(labels_of(picture), shape, len(self.labels))
+
+
+def _pictures_of(source: Path) -> list[Path]:
+    if source.is_dir():
+        return _pictures_in(source)
+    try:
+        lines = source.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{source}: no list of pictures ({error})") from error
+    return [_below_images(source.parent / line.strip()) for line in lines if line.strip()]
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """In it and the folders below, linked ones too; hidden files are none."""
+    # Path.glob follows no linked folders before Python 3.13.
+    found = iglob("**", root_dir=folder, recursive=True)  # noqa: PTH207
+    return [folder / name for name in found if Path(name).suffix.lower() in PICTURES]
+
+
+def labels_of(picture: Path) -> Path:
+    """The label file of a picture: the last folder `images` on its way is `labels` there."""
+    parts = list(picture.with_suffix(".txt").parts)
+    parts[len(parts) - 1 - parts[::-1].index(IMAGES)] = LABELS
+    return Path(*parts)
+
+
+def _below_images(path: Path) -> Path:
+    if IMAGES not in path.parts:
+        raise ConfigError(f"{path}: must lie under a folder {IMAGES}: labels lie beside it")
+    return path
 
 
 def split_held_out(pictures: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -75,29 +112,45 @@ def open_dataset(folder: Path, split: str = "val") -> DataSet:
     """
     path = folder / "data.yaml"
     try:
-        table = yaml.safe_load(path.read_text())
-        names = table["names"]
-        labels = [names[key] for key in sorted(names)] if isinstance(names, dict) else names
-        labels = tuple(labels)
-        images = folder / table["train" if split == HELD_OUT else split]
+        table = yaml.safe_load(path.read_text("utf-8-sig"))
+        labels = _names(table["names"])
+        said = table["train" if split == HELD_OUT else split]
+        entries = said if isinstance(said, list) else [said]
+        root = folder
+        if not all((folder / entry).exists() for entry in entries):
+            root = folder / (table.get("path") or "")
+        images = tuple(root / entry for entry in entries)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise ConfigError(f"{path}: needs {split} and names ({why})") from error
-    if not images.is_relative_to(folder / "images"):
-        raise ConfigError(f"{images}: must lie under {folder / 'images'}: labels lie beside it")
-    if not images.is_dir():
-        raise ConfigError(f"{images}: no such folder ({split} of {path})")
-    return DataSet(folder, images, labels, split)
+    for source in images:
+        if not source.is_dir() and not (source.is_file() and source.suffix == ".txt"):
+            raise ConfigError(f"{source}: no such folder or list ({split} of {path})")
+        if source.is_dir():
+            _below_images(source)
+    return DataSet(root, images, labels, split)
+
+
+def _names(names: Any) -> tuple[str, ...]:
+    if isinstance(names, dict):
+        by_number = {int(number): name for number, name in names.items()}
+        if sorted(by_number) != list(range(len(names))):
+            raise ValueError("names are numbered from 0 on")
+        names = [by_number[number] for number in range(len(names))]
+    return tuple(map(str, names))
 
 
 def read_labels(path: Path, shape: tuple[int, ...], kinds: int) -> Truth:
-    """YOLO label lines (class, centre x, y, width, height, all but the first in 0–1)."""
+    """YOLO label lines (class, centre x, y, width, height, all but the first in 0–1).
+
+    Or a class and the corners of a polygon, whose box it is then. Raises ConfigError.
+    """
     if not path.is_file():
         return Truth(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
     try:
-        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
         rows = [_label(line, kinds) for line in lines]
     except ValueError as error:
         raise ConfigError(f"{path}: not a YOLO label file ({error})") from error
@@ -110,21 +163,31 @@ def read_labels(path: Path, shape: tuple[int, ...], kinds: int) -> Truth:
 
 def _label(line: str, kinds: int) -> list[float]:
     kind, *box = (float(value) for value in line.split())
-    if kind not in range(kinds) or len(box) != 4 or not all(0 <= v <= 1 for v in box):
-        raise ValueError(f"{line.strip()!r}: a class below {kinds}, then 4 numbers from 0 to 1")
+    polygon = len(box) >= 6 and len(box) % 2 == 0
+    inside = all(-ROUNDED <= value <= 1 + ROUNDED for value in box)
+    if kind not in range(kinds) or not inside or not (polygon or len(box) == 4):
+        raise ValueError(
+            f"{line.strip()[:80]!r}: a class below {kinds}, then 4 numbers from 0 to 1, or a "
+            "polygon's"
+        )
+    if polygon:
+        (left, right), (top, bottom) = ((min(v), max(v)) for v in (box[::2], box[1::2]))
+        box = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
     return [kind, *box]
 
 
 def evaluate(model: Model, recipe: Recipe, data: DataSet) -> dict[str, Any]:
     """All figures of one model on one data set, as the JSON that README and card use."""
-    if tuple(data.labels) != tuple(model.card.labels):
+    labels = tuple(model.card.labels)
+    if sorted(data.labels) != sorted(labels):
         raise ConfigError(
-            f"{data.root}: its kinds {list(data.labels)} are not the model's "
-            f"{list(model.card.labels)}"
+            f"{data.root}: its kinds {list(data.labels)} are not the model's {list(labels)}"
         )
+    kinds = np.array([labels.index(name) for name in data.labels])
     detector = Detector(model)
     pairs, passed = [], 0
-    for picture, truth in _labelled(data):
+    for picture, labelled in _labelled(data):
+        truth = Truth(labelled.boxes, kinds[labelled.classes])
         found = detector.detect(prepare(picture, recipe), LOWEST_SCORE)
         pairs.append((found, truth))
         passed += bool(len(truth.boxes)) and _passes(found, model, recipe)
@@ -135,7 +198,7 @@ def evaluate(model: Model, recipe: Recipe, data: DataSet) -> dict[str, Any]:
         "runtime": f"{model.artefact.runtime}/{model.artefact.precision}",
         "model": model.card.name,
         "split": data.split,
-        **figures(pairs, model.card.labels),
+        **figures(pairs, labels),
         "escapes_per_1000": _per_1000(passed, defective),
         "false_rejects_per_1000": _per_1000(len(good) - sum(good), len(good)),
         "defective_parts": defective,
@@ -172,7 +235,9 @@ def figures(pairs: list[tuple[Detections, Truth]], labels: tuple[str, ...]) -> d
 def _labelled(data: DataSet) -> Iterator[tuple[np.ndarray, Truth]]:
     paths = data.pictures()
     if not paths:
-        raise ConfigError(f"{data.images}: no pictures")
+        raise ConfigError(f"{', '.join(map(str, data.images))}: no pictures")
+    if not any(labels_of(path).is_file() for path in paths):
+        raise ConfigError(f"{labels_of(paths[0])}: is not there: no picture has a label file")
     for path in paths:
         picture = _read(path)
         yield picture, data.truth(path, picture.shape)

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import yaml
 
+from apps import measure_inspection
+from apps.asked import Asked
 from apps.defect_inspection.artwork import DEFECT_KINDS
 from apps.defect_inspection.evaluate import evaluate, open_dataset, split_held_out
 from apps.defect_inspection.simulate import make_board
+from apps.openers import default_config
 from common.errors import ConfigError
 from common.inference.bundle import Model
 
@@ -156,6 +159,117 @@ def test_a_picture_without_a_label_file_has_no_defects(folder, oracle, shipped):
     assert (found["images"], found["defective_parts"]) == (2, 1)
 
 
+ORDER = ["short", "open", *DEFECT_KINDS[2:]]
+
+
+def test_where_no_defect_is_labelled_nothing_was_missed_and_nothing_found(folder):
+    folder.add("clean", WHITE)
+    asked = Asked(default_config("defect_inspection"), data=folder.root, precision="fp32",
+                  runtime="onnxruntime")  # fmt: skip
+    found = measure_inspection.evaluate(asked)
+    assert [found[key] for key in ("map33", "map50", "map50_95", "best_f")] == [None] * 4
+    assert found["images"] == 1
+
+
+@pytest.mark.parametrize("names", [ORDER, dict(enumerate(ORDER)), {"0": "short", 1: "open"}])
+def test_kinds_in_another_order_are_the_models_by_name(folder, oracle, shipped, names):
+    if isinstance(names, dict):
+        names |= dict(enumerate(DEFECT_KINDS[2:], 2))
+    folder.say(val="images/val", names=names)
+    folder.add("a", WHITE, LABEL.replace("0 ", "1 ", 1))
+    found = evaluate(oracle([(0, *BOX, 0.9)]), shipped.recipe(2), open_dataset(folder.root))
+    assert (found["map50"], list(found["per_class"])) == (1.0, ["open"])
+
+
+def boxes(folder, line):
+    folder.add("a", WHITE, "")
+    (folder.root / "labels/val/a.txt").write_bytes(line.encode())
+    (picture,) = open_dataset(folder.root).pictures()
+    return open_dataset(folder.root).truth(picture, WHITE.shape).boxes.tolist()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 0.5 0.5 0.1 0.1",
+        "\ufeff0\t0.5  0.5 0.1 0.1 \r\n\r\n",
+        "0 0.45 0.45 0.55 0.45 0.55 0.55 0.45 0.55",
+        "0 0.45 0.5 0.5 0.45 0.55 0.5 0.5 0.55",
+    ],
+    ids=["plain", "from Windows", "four corners", "a polygon"],
+)
+def test_a_label_as_tools_write_it(folder, line):
+    assert boxes(folder, line) == [pytest.approx([288, 288, 352, 352])]
+
+
+def test_a_label_may_be_over_the_edge_by_rounding(folder):
+    assert boxes(folder, "0 0.5 0.5 1.0000001 1") == [pytest.approx([0, 0, 640, 640], abs=1e-3)]
+
+
+@pytest.mark.parametrize("where", ["nested", "linked"])
+def test_pictures_in_folders_below_are_all_looked_at(folder, oracle, shipped, where):
+    """Of good parts, too; and what a Mac leaves beside a picture is none."""
+    folder.add("a", WHITE, LABEL)
+    folder.add_good("c", WHITE)
+    for inner, name in (
+        ("images/val", "a.png"),
+        ("labels/val", "a.txt"),
+        ("good/val", "c.png"),
+    ):
+        lot = folder.root / inner / "lot 1"
+        if where == "linked":
+            elsewhere = folder.root / "elsewhere" / inner
+            elsewhere.mkdir(parents=True)
+            lot.symlink_to(elsewhere)
+        else:
+            lot.mkdir()
+        (lot.parent / name).rename(lot / f"prüf {name}")
+        (lot / f"._{name}").write_bytes(b"\0\5\26\7")
+    found = evaluate(oracle([(0, *BOX, 0.9)], []), shipped.recipe(2), open_dataset(folder.root))
+    assert (found["images"], found["good_parts"], found["map50"]) == (1, 1, 1.0)
+
+
+def test_webp_is_a_picture_too(folder, oracle, shipped):
+    folder.add("a", WHITE, LABEL)
+    path = folder.root / "images" / "val" / "a.png"
+    cv2.imwrite(str(path.with_suffix(".webp")), WHITE)
+    path.unlink()
+    found = evaluate(oracle([(0, *BOX, 0.9)]), shipped.recipe(2), open_dataset(folder.root))
+    assert (found["images"], found["map50"]) == (1, 1.0)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        "./images/val/", ["images/val"], "{root}/images/val", "../data/images/val", "val.txt",
+        ["images/val", "val.txt"], "all.txt",
+    ],
+)  # fmt: skip
+def test_a_split_is_found_however_it_is_written(folder, oracle, shipped, split):
+    said = split.format(root=folder.root) if isinstance(split, str) else split
+    folder.say(path="/content/pcb", val=said, names=list(DEFECT_KINDS))
+    folder.add("a", WHITE, LABEL)
+    folder.add_good("b", WHITE)
+    (folder.root / "val.txt").write_text("./images/val/a.png\n\n")
+    (folder.root / "all.txt").write_text(f"{folder.root}/images/val/a.png\r\n")
+    found = evaluate(oracle([(0, *BOX, 0.9)], []), shipped.recipe(2), open_dataset(folder.root))
+    assert (found["images"], found["good_parts"], found["map50"]) == (1, 1, 1.0)
+
+
+def test_the_path_of_data_yaml_holds_where_the_pictures_are_not_beside_it(
+    folder, oracle, shipped, tmp_path
+):
+    folder.add("a", WHITE, LABEL)
+    folder.add_good("b", WHITE)
+    for path in (str(folder.root), "../data"):
+        folder.say(path=path, val="images/val", names=list(DEFECT_KINDS))
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (tmp_path / "other" / "data.yaml").write_bytes((folder.root / "data.yaml").read_bytes())
+        data = open_dataset(tmp_path / "other")
+        found = evaluate(oracle([(0, *BOX, 0.9)], []), shipped.recipe(2), data)
+        assert (found["images"], found["good_parts"], found["map50"]) == (1, 1, 1.0)
+
+
 def test_every_tenth_training_picture_is_held_out(tmp_path):
     paths = [tmp_path / f"{number:03}.png" for number in range(25)]
     trained, held = split_held_out(paths)
@@ -214,6 +328,8 @@ def test_no_data_yaml(folder, oracle, shipped):
         ("{val: images/val, names: {a: open, 1: short}}", "needs val and names"),
         ("{val: images/test, names: [open]}", "no such folder"),
         ("{val: images/val, names: [open]}", "its kinds .* are not the model's"),
+        ("{val: images/val, names: {1: open, 2: short}}", "names are numbered from 0"),
+        ("{val: list.txt, names: [open]}", "list.txt: no such folder"),
         ("\udcff", "needs val and names"),
     ],
 )
@@ -230,6 +346,12 @@ def test_an_unknown_split(folder, oracle, shipped):
 
 def test_no_pictures(folder, oracle, shipped):
     fails(folder, oracle, shipped, "images/val: no pictures")
+
+
+def test_labels_that_lie_nowhere_are_not_taken_for_good_parts(folder, oracle, shipped):
+    folder.add("a", WHITE, LABEL)
+    (folder.root / "labels" / "val").rename(folder.root / "labels" / "valid")
+    fails(folder, oracle, shipped, r"labels/val/a\.txt: .* no picture has a label file")
 
 
 def test_pictures_outside_of_images(folder, oracle, shipped):
@@ -275,6 +397,7 @@ def test_empty_lines_are_no_labels(folder, oracle, shipped):
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
 def test_an_unreadable_picture(folder, oracle, shipped, content):
+    folder.add("a", WHITE, LABEL)
     (folder.root / "images" / "val" / "a.png").write_bytes(content)
     fails(folder, oracle, shipped, r"a\.png: not a picture")
 
