@@ -87,6 +87,7 @@ class Store:
         self._reserve = Reserve(path, self.settings.reserve_bytes)
         self._mark = MarkFile(path)
         self._relieving = False
+        self._at_hand: list[Waiting] = []
         self._upkeep: list[Operation[Any]] = []
         opened: Future[None] = Future()
         self._thread = threading.Thread(
@@ -151,8 +152,12 @@ class Store:
         opened.set_result(None)
         try:
             self._serve(connection)
+        except BaseException as error:
+            ended = f"{self.path}: the store has ended ({error}); restart the station"
+            self.healthy, self.last_error = False, ended
+            raise
         finally:
-            self._abandon_queue()
+            self._abandon()
             connection.close()
             self._mark.close()
             os.close(descriptor)
@@ -172,8 +177,8 @@ class Store:
         due = self.clock.monotonic() + self.settings.upkeep_s
         most, window_s = self.settings.group_operations, self.settings.group_ms / 1000
         while not self._queue.ended:
-            batch = self._queue.take(most, window_s, LOOK_UP_S)
-            self._commit(connection, begin(batch))
+            self._at_hand = begin(self._queue.take(most, window_s, LOOK_UP_S))
+            self._commit(connection, self._at_hand)
             now = self.clock.monotonic()
             if not self.healthy or self._reserve.gone:
                 due = min(due, now + LOOK_UP_S)
@@ -231,10 +236,11 @@ class Store:
         self._relieving = False
         return any(not task.failure and task.result for task in tasks)
 
-    def _abandon_queue(self) -> None:
+    def _abandon(self) -> None:
         """Nothing waits for ever should this thread end by a bug."""
         self._queue.close()
-        left = begin(self._queue.take(self.settings.queue_operations, 0.0, 0.0))
+        left = [waiting for waiting in self._at_hand if not waiting.future.done()]
+        left += begin(self._queue.take(self.settings.queue_operations, 0.0, 0.0))
         for waiting in left:
             waiting.failure = StoreError(f"{self.path}: the store has ended")
         settle(left)

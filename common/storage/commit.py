@@ -79,7 +79,7 @@ def run_together(connection: sqlite3.Connection, batch: list[Waiting]) -> list[W
             break
         try:
             failed = _attempt(connection, left)
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - what they share may have a bug, too
             if len(left) == 1:
                 left[0].failure = error
             else:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from common.clock import HeldClock, SystemClock
 from common.storage.commit import Waiting, run_together, shared
+from common.storage.failures import StoreError
 from common.storage.queries import Refusal, open_readonly, refusals
 from common.storage.ticket import Ticket, begin, settle
 from common.storage.waiting import Queue
@@ -108,6 +109,15 @@ def test_what_is_shared_is_written_once_for_all(connection: sqlite3.Connection) 
     run_together(connection, [waiting(gather(n)) for n in range(50)])
     assert there(connection) == list(range(50))
     assert Gathered.written == 1
+
+
+def test_what_cannot_be_written_at_the_end_costs_only_those_who_gathered_it(
+    connection: sqlite3.Connection,
+) -> None:
+    batch = [waiting(insert(1)), waiting(gather(1 << 64)), waiting(insert(2))]
+    run_together(connection, batch)
+    assert [type(one.failure) for one in batch] == [type(None), OverflowError, type(None)]
+    assert there(connection) == [1, 2]
 
 
 def test_nothing_is_shared_outside_of_a_group_commit(connection: sqlite3.Connection) -> None:
@@ -282,6 +292,22 @@ def test_the_caller_is_not_held_up_by_a_writer_that_is(tmp_path: Path) -> None:
         assert not any(future.done() for future in futures)
         held.set()
         assert wait(futures, WAIT_S).not_done == set()
+
+
+def test_a_writer_that_ends_by_a_bug_is_told_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with closing(Store(tmp_path / "s.db", HeldClock())) as store:
+        monkeypatch.setattr(store, "_note", lambda _: 1 / 0)
+        future = store.submit(fail(KeyError("own")))
+        with pytest.raises(StoreError, match="the store has ended"):
+            future.result(WAIT_S)
+        store._thread.join(WAIT_S)
+        assert not store.healthy
+        assert store.last_error.endswith(
+            "the store has ended (division by zero); restart the station"
+        )
 
 
 # What is refused
