@@ -29,10 +29,12 @@ def measured(picture: Path, asked: dict[str, Any], out: Path) -> Calibration:
 
     Raises LinesideError with what to change.
     """
-    target = from_table(Target, asked, picture)
+    target = from_table(Target, asked, Path("calibrate"))
     try:
         seen = decode_image(picture.read_bytes())
-    except (OSError, ImageRefused) as error:
+    except OSError as error:
+        raise ConfigError(f"{picture}: cannot be read ({error.strerror})") from error
+    except ImageRefused as error:
         raise ConfigError(f"{picture}: {error}") from error
     found = calibrate(seen, target, SystemClock().wall())
     if (uneven := _uneven_percent(found)) > SQUARE_PERCENT:

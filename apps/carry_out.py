@@ -56,10 +56,16 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def screen(options: argparse.Namespace) -> int:
-    """The operator screens."""
+    """The operator screens; who ends this process ends the server."""
+    import signal  # noqa: PLC0415
+
     from apps import demo  # noqa: PLC0415
 
-    return demo.open_screen(options.port, options.var or VAR).wait()
+    server = demo.open_screen(options.port, options.var or VAR)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.terminate())
+    code = server.wait()
+    return DONE if code == -signal.SIGTERM else code
 
 
 def _asked(options: argparse.Namespace, app: str) -> "Asked":
@@ -84,38 +90,53 @@ def evaluate(options: argparse.Namespace) -> None:
     _show(measure_of(options.app).evaluate(asked), options)
 
 
-def bench(options: argparse.Namespace) -> None:
+BENCHES: dict[str, tuple[str | None, ...]] = {
+    "model": (None, *APPS), "runtime": (None, *APPS), "artefact": APPS, "config": APPS,
+    "changes": APPS, "runtimes": (None,), "data": (None,), "plot": (None,), "merge": (None,),
+    "hours": ("screen",),
+}  # fmt: skip
+"""Which subjects of `bench` heed an option; None is a model, or reports of one."""
+
+
+def bench(options: argparse.Namespace) -> int:
     """Speed beside the bare parts."""
-    if options.subject is None:
-        _bench_model(options)
-    elif options.subject == "telemetry":
+    subject = options.subject
+    for name, heeding in BENCHES.items():
+        if getattr(options, name) and subject not in heeding:
+            flag = "set" if name == "changes" else name
+            raise ConfigError(f"bench {subject or '--model'}: --{flag} is not for this")
+    if subject is None:
+        return _bench_model(options)
+    if subject == "telemetry":
         from apps import telemetry_bench  # noqa: PLC0415
 
-        _show(telemetry_bench.bench(quick=options.quick), options)
-    elif options.subject == "screen":
+        figures = telemetry_bench.bench(quick=options.quick)
+    elif subject == "screen":
         from apps import screen_bench  # noqa: PLC0415
 
-        _show(screen_bench.bench(quick=options.quick, hours=options.hours), options)
+        figures = screen_bench.bench(quick=options.quick, hours=options.hours)
     else:
-        asked = _asked(options, options.subject)
-        _show(measure_of(options.subject).bench(asked), options)
+        figures = measure_of(subject).bench(_asked(options, subject))
+    _show(figures, options)
+    return DONE
 
 
-def _bench_model(options: argparse.Namespace) -> None:
+def _bench_model(options: argparse.Namespace) -> int:
     """One model on every runtime that runs here, or reports of several devices as one."""
     from apps import model_bench  # noqa: PLC0415
     from apps.model_bench.devices import EXPECTED  # noqa: PLC0415
 
     if options.merge:
         print(model_bench.as_markdown(model_bench.merged(options.merge), EXPECTED))
-        return
+        return DONE
     if options.model is None:
         raise ConfigError("bench: name an app, telemetry, screen, or --model FOLDER-or-FILE")
     runtimes = options.runtimes or [options.runtime] * bool(options.runtime)
     report = model_bench.run(options.model, runtimes, options.data, quick=options.quick)
+    print(_json(report, options) if options.json else model_bench.as_text(report))
     if options.plot:
         options.plot.write_text(model_bench.as_svg(report), "utf-8")
-    print(_json(report, options) if options.json else model_bench.as_text(report))
+    return DONE if report["best"] else FAILED
 
 
 def quantize(options: argparse.Namespace) -> None:
@@ -208,7 +229,7 @@ def baseline(options: argparse.Namespace) -> None:
     elif options.between:
         name = "choose"
         arguments |= dict(zip(("start", "end"), options.between, strict=True))
-    elif options.accept:
+    elif options.accept is not None:
         name, arguments["reason"] = "accept", options.accept
     elif options.back:
         name = "back"

@@ -22,6 +22,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 
+from common import typed
+
 SIMULATOR = "SIMULATOR of a CMMS: no order here reaches a maintenance crew"
 NEEDED = ("external_ref", "revision", "equipment_id", "status", "short_text", "priority")
 ORDER = "lineside.maintenance.order."
@@ -112,17 +114,22 @@ def build_api(book: Book) -> FastAPI:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; 0 done, 2 wrong settings."""
     parser = argparse.ArgumentParser(prog="python -m hardware.virtual_cmms")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8090)
-    parser.add_argument("--file", type=Path, help="keep the orders over a restart")
+    parser.add_argument("--port", type=typed.whole(0, 65_535), default=8090)
+    parser.add_argument("--file", type=typed.path, help="keep the orders over a restart")
     parser.add_argument("--with-parent", action="store_true", help="end with who started us")
     given = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    try:
+        book = Book(given.file)
+    except (OSError, ValueError) as error:
+        log.error("%s: holds no orders that can be read (%s)", given.file, error)  # noqa: TRY400
+        return 2
     server = uvicorn.Server(
         uvicorn.Config(
-            build_api(Book(given.file)), host=given.host, port=given.port,
+            build_api(book), host=given.host, port=given.port,
             log_level="warning", access_log=False, lifespan="off", ws="none",
         )
     )  # fmt: skip

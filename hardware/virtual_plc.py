@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from common import typed
 from common.clock import SystemClock
 from common.config import from_table
 from common.errors import ConfigError, PlcError
@@ -115,11 +116,13 @@ def _parser() -> argparse.ArgumentParser:
         description="SIMULATOR of a PLC with conveyor and rejector; it moves nothing real.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=_port, default=5020, help="0 takes a free one")
+    parser.add_argument(
+        "--port", type=typed.whole(0, 65_535), default=5020, help="0 takes a free one"
+    )
     parser.add_argument("--word-order", choices=WORD_ORDERS, default=WORD_ORDERS[0])
     parser.add_argument("--stopped", action="store_true", help="wait for RUN before starting")
     parser.add_argument(
-        "--attended-s", type=float, default=0.0, metavar="S",
+        "--attended-s", type=typed.number(0, 1e6), default=0.0, metavar="S",
         help="somebody resets a stopped line after S seconds; 0 is nobody",
     )  # fmt: skip
     parser.add_argument(
@@ -142,17 +145,11 @@ def _line_table(given: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
-    return int(text)
-
-
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host, int(port)
+    return host, typed.whole(1, 65_535)(port)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from apps.measured import commit
 from apps.model_bench.candidates import Candidate, candidates
 from apps.model_bench.overhead import IDLE_CALLS, hand_over_ms
 from apps.model_bench.report import three_digits
+from common.errors import ConfigError
 from common.inference.benchmark import machine
 from common.inference.bundle import open_bundle, sha256
 from hardware.host import HostMonitor
@@ -31,8 +32,10 @@ def run(
     model: Path, runtimes: Iterable[str] = (), data: Path | None = None, *, quick: bool = False
 ) -> dict[str, Any]:
     """The report of one model on this device; raises ConfigError, BundleError."""
-    seconds = QUICK_SECONDS if quick else SECONDS
-    rows = [_row(found, seconds, data) for found in candidates(model, runtimes)]
+    seconds, tried = QUICK_SECONDS if quick else SECONDS, candidates(model, runtimes)
+    if data is not None:
+        _require_judgeable(model, data)
+    rows = [_row(found, seconds, data) for found in tried]
     return {
         "schema": SCHEMA,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -44,6 +47,17 @@ def run(
         "rows": rows,
         "best": best(rows),
     }
+
+
+def _require_judgeable(model: Path, data: Path) -> None:
+    """Raises ConfigError where these pictures tell nothing of the model."""
+    if not model.is_dir():
+        raise ConfigError(
+            f"{model}: has no card that says what it finds: --data is for bundles"
+        )
+    from apps.model_bench.accuracy import labelled  # noqa: PLC0415 - needs OpenCV
+
+    labelled(open_bundle(model).card, data)
 
 
 def device(root: Path = Path("/")) -> dict[str, Any]:

@@ -23,7 +23,9 @@ def read(path: Path) -> dict[str, Any]:
     """One report."""
     try:
         report = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise ConfigError(f"{path}: is no report of `lineside bench --model` ({SCHEMA})")

@@ -1,9 +1,13 @@
 """What a user's mistakes look like: one clear line, the right exit code, no traceback."""
 
+import contextlib
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -163,16 +167,95 @@ def test_a_password_is_asked_for_at_a_terminal(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [("screen", "--port", "99999"), ("screen", "--port", "80"), ("demo", "--for", "-5"),
-     ("demo", "--for", "nan"), ("demo", "--for", "soon"), ("chaos", "--kills", "-1"),
-     ("chaos", "--cuts", "some")],
-)  # fmt: skip
-def test_a_port_a_time_or_a_number_that_is_none_is_refused(capsys, words):
+    ("words", "said"),
+    [
+        ("screen --port 99999", "'99999': a whole number, from 1024 to 65535, is needed"),
+        ("screen --port 80", "'80': a whole number, from 1024"),
+        ("screen --port http", "'http': a whole number"),
+        ("demo --for -5", "'-5': a number, from 0.001 to 1000000000, is needed"),
+        ("demo --for nan", "'nan': a number"),
+        ("demo --for soon", "'soon': a number"),
+        ("chaos --kills -1", "'-1': a whole number, 0 or more, is needed"),
+        ("chaos --cuts some", "'some': a whole number"),
+        ("bench screen --hours -1", "'-1': a number, from 0 to 8760, is needed"),
+        ("quantize M --data D --to tflite-int8 --limit nan", "'nan': a number, from 0 to 1"),
+        ("baseline fan-3 --between 0 inf", "'inf': a number"),
+        ("baseline fan-3 --back 0", "'0': a whole number, 1 or more"),
+        ("evaluate defect_inspection --data=", "the name of a file or folder is needed"),
+        ("run defect_inspection --var=", "the name of a file or folder is needed"),
+    ],
+)
+def test_what_is_no_port_time_number_or_name_is_refused_in_words(capsys, words, said):
     with pytest.raises(SystemExit) as ended:
-        main(list(words))
+        main(words.split())
     assert ended.value.code == 2
-    assert f"argument {words[1]}" in capsys.readouterr().err
+    option = next(word for word in reversed(words.split()) if word.startswith("--"))
+    told = capsys.readouterr().err
+    assert f"argument {option.rstrip('=')}: {said}" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("bench telemetry --model X", "bench telemetry: --model is not for this"),
+        ("bench screen --config X", "bench screen: --config is not for this"),
+        ("bench defect_inspection --data X", "bench defect_inspection: --data is not"),
+        ("bench retail_analytics --hours 1", "bench retail_analytics: --hours is not"),
+        ("bench --model X --artefact int8", "bench --model: --artefact is not"),
+        ("bench --merge X --set a=b", "bench --model: --set is not"),
+    ],
+)
+def test_an_option_that_a_bench_would_not_heed_is_refused(capsys, words, said):
+    code, error = failed(capsys, *words.split())
+    assert code == 2
+    assert said in error
+
+
+@pytest.mark.parametrize("model", ["X", APP / "models" / "pcb", APP / "models/pcb/fp32.onnx"])
+def test_labelled_pictures_that_tell_nothing_are_refused_before_anything_is_measured(
+    capsys, tmp_path, model
+):
+    code, error = failed(capsys, "bench", "--model", model, "--data", tmp_path / "gone")
+    assert code == 2
+    assert ": " in error
+
+
+def test_a_bench_of_a_model_that_runs_nowhere_has_failed(capsys, tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"none")
+    plot = tmp_path / "gone" / "plot.svg"
+    words = ["bench", "--model", tmp_path / "net.onnx", "--runtimes", "onnxruntime", "--quick"]
+    assert main([str(word) for word in words]) == 1
+    assert "best here: nothing runs" in capsys.readouterr().out
+    assert main([str(word) for word in [*words, "--plot", plot]]) == 1
+    seen = capsys.readouterr()
+    assert "best here: nothing runs" in seen.out
+    assert str(plot) in seen.err
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_output_that_nobody_takes_is_one_line_and_a_failure(tmp_path, many):
+    (tmp_path / "r.json").write_text(json.dumps({
+        "schema": "lineside.model-bench.v1", "time": "", "best": None, "rows": [],
+        "device": {"model": "x" * (many * 200_000), "cpu": "", "cores": 1},
+        "model": {"name": "m"},
+    }))  # fmt: skip
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "apps.cli", "bench", "--merge", tmp_path / "r.json"],
+        stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "lineside: output: Broken pipe\n")
+
+
+@pytest.mark.parametrize("words", ["--accept=", "--back=0"])
+def test_a_change_of_a_baseline_that_lacks_its_word_is_none_and_no_look(
+    capsys, tmp_path, words
+):
+    with contextlib.suppress(SystemExit):
+        assert main(["baseline", "fan-3", "--var", str(tmp_path), words]) == 2
+    assert "no such station" not in capsys.readouterr().err
 
 
 def test_a_demo_of_an_app_that_is_none_says_which_there_are(capsys):
@@ -181,14 +264,31 @@ def test_a_demo_of_an_app_that_is_none_says_which_there_are(capsys):
     assert "'nothing' is none of defect_inspection, pred" in capsys.readouterr().err
 
 
-def test_the_screens_look_where_the_stations_were_told_to_keep_their_files(
+class Server:
+    """Stands for the screens: told to end while it is waited for, as by systemd."""
+
+    def __init__(self, handlers):
+        self.handlers, self.code = handlers, 0
+
+    def wait(self):
+        self.handlers[signal.SIGTERM]()
+        return self.code
+
+    def terminate(self):
+        self.code = -signal.SIGTERM
+
+
+def test_the_screens_look_where_stations_keep_their_files_and_end_with_who_started_them(
     tmp_path, monkeypatch
 ):
-    asked = []
-    ended = SimpleNamespace(wait=lambda: 0)
-    monkeypatch.setattr("apps.demo.open_screen", lambda *a: asked.append(a) or ended)
+    asked, handlers = [], {}
+    server = Server(handlers)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr("apps.demo.open_screen", lambda *a: asked.append(a) or server)
     assert main(["screen", "--var", str(tmp_path)]) == 0
     assert asked == [(8501, tmp_path)]
+    assert server.code == -signal.SIGTERM
+    assert handlers.keys() == {signal.SIGINT, signal.SIGTERM}
 
 
 def test_users_are_added_to_stations_that_exist(capsys, tmp_path):

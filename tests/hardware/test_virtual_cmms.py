@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from common.service import ApiServer
-from hardware.virtual_cmms import Book, build_api
+from hardware.virtual_cmms import Book, build_api, main
 
 ORDER = {
     "external_ref": "s/fan-3/VIB/1", "revision": 1, "equipment_id": "fan-3",
@@ -64,6 +64,20 @@ def test_an_outage_lasts_as_many_requests_as_asked(client):
 def test_orders_may_outlive_a_restart(tmp_path):
     Book(tmp_path / "orders.json").take(dict(ORDER))
     assert list(Book(tmp_path / "orders.json").orders) == [ORDER["external_ref"]]
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "five"])
+def test_a_port_that_is_none_is_refused(capsys, port):
+    with pytest.raises(SystemExit):
+        main(["--port", port])
+    assert f"argument --port: '{port}': a whole number" in capsys.readouterr().err
+
+
+def test_a_file_without_orders_is_one_clear_line(tmp_path, caplog):
+    for file in (tmp_path, tmp_path / "orders.json"):
+        (tmp_path / "orders.json").write_text("rubbish")
+        assert main(["--port", "0", "--file", str(file)]) == 2
+        assert f"{file}: holds no orders that can be read" in caplog.text
 
 
 def test_ctrl_c_ends_it_without_a_traceback():

@@ -425,11 +425,23 @@ def test_a_wrong_start_is_one_clear_line(options, code, message, caplog):
     assert message in caplog.text
 
 
-@pytest.mark.parametrize("port", ["99999", "-1", "five"])
-def test_a_port_that_is_none_is_refused(capsys, port):
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--port", "99999"),
+        ("--port", "-1"),
+        ("--port", "five"),
+        ("--vision", "127.0.0.1:99999"),
+        ("--vision", "127.0.0.1:0"),
+        ("--vision", ":5020"),
+        ("--attended-s", "inf"),
+        ("--attended-s", "-1"),
+    ],
+)
+def test_a_port_an_address_or_a_time_that_is_none_is_refused(capsys, option, value):
     with pytest.raises(SystemExit):
-        main(["--port", port])
-    assert "argument --port" in capsys.readouterr().err
+        main(["--host", "192.0.2.1", option, value])
+    assert f"argument {option}: '" in capsys.readouterr().err
 
 
 def test_help_says_that_it_is_a_simulator(capsys):

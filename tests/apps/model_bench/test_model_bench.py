@@ -3,14 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
 from apps import model_bench
 from apps.model_bench import bench, candidates, merge, overhead
-from apps.model_bench.accuracy import accuracy
+from apps.model_bench.accuracy import labelled
 from common.errors import BundleError, ConfigError
 from common.inference.bundle import open_bundle
 
@@ -195,6 +194,5 @@ def test_what_is_no_report_is_refused(tmp_path, content, text):
 def test_accuracy_of_a_network_that_wants_other_pictures_is_refused_in_one_line():
     card = open_bundle(PCB).card
     other = replace(card, inputs=(replace(card.inputs[0], layout="NCHW, BGR, 0-255"),))
-    model = SimpleNamespace(card=other)
     with pytest.raises(ConfigError, match="this one takes NCHW, BGR, 0-255; lineside evaluate"):
-        accuracy(model, ROOT)
+        labelled(other, ROOT)
