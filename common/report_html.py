@@ -134,7 +134,7 @@ def plots(report: Report, screen: AppScreen, word: Document) -> list[Plot]:
     """The app's trends over the time, with the alarms that came."""
     return [
         Plot(
-            tr(trend.title), trend.unit, plot.thinned(report.courses[trend.id]),
+            tr(trend.title), tr(trend.unit), plot.thinned(report.courses[trend.id]),
             report.span.start, report.span.end, trend.limit(word), marks(report.alarms),
             trend.from_zero, tr("no data"),
         )

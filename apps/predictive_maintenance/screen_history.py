@@ -23,7 +23,7 @@ FIGURES = {
     "velocity_mm_s": (mark("Velocity RMS"), "mm/s"),
     "acceleration_m_s2": (mark("Acceleration RMS"), "m/s²"),
     "severity": (mark("Severity"), ""),
-    "signature": (mark("Distance from normal"), "× limit"),
+    "signature": (mark("Distance from normal"), mark("× limit")),
 }
 """What a trend can be of: key of a row → title and unit."""
 
@@ -107,7 +107,7 @@ def trend(history: History, machine: Document, figure: str) -> Plot:
         if start <= at <= end and (priority := priority_of(verdict, criticality))
     ]
     return Plot(
-        tr(title), unit, thinned(history.points(figure), 600), start, end,
+        tr(title), tr(unit), thinned(history.points(figure), 600), start, end,
         limit_of(machine, figure), marks,
         empty=tr("no steady record yet"), width=430, height=178,
     )  # fmt: skip

@@ -21,7 +21,7 @@ def severity(record: Record) -> float | None:
 
 TRENDS = (
     Trend(
-        "severity", mark("Severity at each change of a verdict, all machines"), "× limit",
+        "severity", mark("Severity at each change of a verdict, all machines"), mark("× limit"),
         severity, limit=lambda _: 1.0,
     ),
 )  # fmt: skip

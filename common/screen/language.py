@@ -98,8 +98,8 @@ def heard(text: str) -> str:
     A value may be such words again, and a number gets the language's decimal sign: 1.250 is
     more than a thousand to a German. What no catalogue knows stays as it is.
     """
-    if re.fullmatch(r"-?[0-9]+\.[0-9]+", text):
-        return text.replace(".", _signs.get(_language.get(), "."))
+    if re.fullmatch(r"-?[0-9]+\.[0-9]+( \S+)?", text):
+        return text.replace(".", _signs.get(_language.get(), "."), 1)
     patterns = _patterns(_language.get()) if len(text) <= MOST_HEARD else []
     for pattern, said in patterns:
         if found := pattern.fullmatch(text):

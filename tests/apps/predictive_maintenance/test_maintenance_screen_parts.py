@@ -26,6 +26,8 @@ from apps.predictive_maintenance.snapshot import MOTIONS
 from apps.predictive_maintenance.states import state_key
 from common.plot import DARK, LIGHT
 from common.records import Record
+from common.report_html import plots
+from common.reports import Report, Span
 from common.screen.document import Document
 from common.screen.language import heard, use
 
@@ -253,5 +255,16 @@ def test_every_cause_of_a_stop_is_said_in_german() -> None:
     said = heard("velocity 9 mm/s, limit 8; acceleration 30.4 m/s², limit 4.21")
     use("en")
     assert said == (
-        "Schwinggeschwindigkeit 9 mm/s, Grenze 8; Beschleunigung 30.4 m/s², Grenze 4.21"
+        "Schwinggeschwindigkeit 9 mm/s, Grenze 8; Beschleunigung 30,4 m/s², Grenze 4,21"
     )
+
+
+def test_the_unit_of_a_trend_is_said_in_german() -> None:
+    report = Report(
+        "mill", Span(0.0, 1.0), {}, VerdictTally(), {"severity": [(0.5, 1.2)]}, (), (), ()
+    )
+    use("de")
+    printed = plots(report, screen.SCREEN, Document())
+    shown = trend(History((), ()), Document(), "signature")
+    use("en")
+    assert [one.unit for one in (*printed, shown)] == ["× Grenze", "× Grenze"]
