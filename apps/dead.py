@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from common.arguments import visible
 from common.clock import SystemClock
 from common.errors import ConfigError
 from common.storage.file import StoreError, lock
@@ -60,7 +61,10 @@ def as_text(found: dict[str, Any]) -> str:
     letters, count = found["letters"], sum(found["dead"].values())
     if not count:
         return f"{found['station']}: no dead letters"
-    table = [COLUMNS, *(tuple(str(letter[name]) for name in COLUMNS) for letter in letters)]
+    table = [
+        COLUMNS,
+        *(tuple(visible(str(letter[name])) for name in COLUMNS) for letter in letters),
+    ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

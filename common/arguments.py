@@ -35,12 +35,24 @@ def text(arguments: Mapping[str, Any], name: str, default: str | None = None) ->
         raise ValueError(f"{name} must be a text of 1 to {LONGEST} characters")
     if storable(value) != value:
         raise ValueError(f"{name} holds half a character: it is no UTF-8")
+    if not "".join(value.split()).isprintable():  # else a reason may look like none, or another
+        raise ValueError(f"{name} holds a character that nobody sees")
     return value.strip()
 
 
 def storable(value: str) -> str:
     """The text with "?" for what is no UTF-8 (a lone surrogate, as JSON may bring it)."""
     return value.encode("utf-8", "replace").decode()
+
+
+def visible(value: str) -> str:
+    """The text on one line, without what would command a terminal or turn what follows.
+
+    For what strangers say and people read.
+    """
+    return "".join(
+        one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in value
+    )
 
 
 def number(arguments: Mapping[str, Any], name: str) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, Header, HTTPException
 
-from common.arguments import unchanged
+from common.arguments import unchanged, visible
 from common.errors import LinesideError
 from common.service.body import arguments as body_arguments
 from common.service.door import Door, Trail
@@ -51,7 +51,7 @@ def add_commands(api: FastAPI, station: Commanded, door: Door) -> None:
         x_nonce: Annotated[str, Header(min_length=16, max_length=64)],
         arguments: Annotated[dict[str, Any], Depends(body_arguments)],
     ) -> dict[str, Any]:
-        asked = _Asked(door.trail, user, f"command/{name[:SHOWN]}")
+        asked = _Asked(door.trail, user, f"command/{visible(name[:SHOWN])}")
         try:
             _require_role(station, name, user)
             _require_reason(station, name, arguments)

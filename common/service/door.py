@@ -13,6 +13,7 @@ from typing import Annotated
 
 from fastapi import Header, HTTPException
 
+from common.arguments import visible
 from common.audit import Act
 from common.ports import Clock
 from common.sessions import Sessions
@@ -56,7 +57,7 @@ class Trail:
             self._room -= 1
             unwritten, self._unwritten = self._unwritten, 0
         more = f"; {unwritten} refusals before this were only counted" if unwritten else ""
-        self._audit(Act(user[:SHOWN_NAME], role, action, target, why + more))
+        self._audit(Act(visible(user[:SHOWN_NAME]), role, action, target, why + more))
 
 
 class Door:

@@ -56,6 +56,12 @@ def test_dead_letters_are_listed_with_their_reasons(folder: Path) -> None:
     assert "422 no such part" in text
 
 
+def test_what_a_receiver_said_commands_no_terminal(folder: Path) -> None:
+    found = dead.listed(folder)
+    found["letters"][0]["reason"] = "no\x1b[2J\nforged"
+    assert dead.as_text(found).splitlines()[2].endswith("no\ufffd[2J forged")
+
+
 def test_listing_writes_nothing(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     dead.listed(folder)

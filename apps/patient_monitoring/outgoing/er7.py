@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from common.arguments import visible
+
 CHARSET = "UNICODE UTF-8"
 MARKS = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
 _SPECIAL = re.compile(r"[\\|^&~]|[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -88,7 +90,7 @@ def read_acknowledgement(body: bytes) -> Acknowledgement:
         raise ValueError("it has no MSA segment")
     err = next((row for row in rows if row[0] == "ERR"), [])
     told = [_part(msa, 3), _part(err, 8), *_part(err, 3).split(parted)[1:2]]
-    text = "; ".join(unescape(one) for one in told if one)
+    text = visible("; ".join(unescape(one) for one in told if one))
     return Acknowledgement(msa[1], msa[2], _part(err, 3).split(parted)[0], text[:300])
 
 

@@ -161,6 +161,11 @@ def test_a_name_from_outside_is_kept_short(api, trail):
     assert trail[0].user == "x" * 64
 
 
+def test_a_name_from_outside_forges_no_line_of_the_trail(api, trail):
+    sign_in(api, name="mia\r\n\u202e")
+    assert trail[0].user == "mia  \ufffd"
+
+
 @pytest.mark.parametrize(
     ("name", "body", "status", "why"),
     [

@@ -77,6 +77,11 @@ def test_an_answer_with_other_marks_and_line_ends_is_read():
     assert (found.code, found.control_id) == ("AA", "CTRL")
 
 
+def test_what_a_receiver_says_stays_on_its_line():
+    found = read_acknowledgement(b"MSH|^~\\&|A\rMSA|AE|C|no\\X0A1B\\[2J\n")
+    assert found.text == "no \ufffd[2J"
+
+
 @pytest.mark.parametrize("body", [b"", b"MSH", b"MSH|^~\\&|A\r", b"MSA|AA|1\r", b"\xff\xfe"])
 def test_what_is_no_answer_is_said(body):
     with pytest.raises(ValueError, match="it has no"):
