@@ -22,11 +22,12 @@ class Snapshots:
         """Make the document of this moment."""
         station = self._station
         state, parts = station.pipeline.state, station.parts
+        failures = station.status.failures
         document = {
             **shared(station.settings.station, "defect_inspection", parts),
             "model": parts.model.document(),
-            "healthy": not station.failures,
-            "faults": [f"{device}: {cause}" for device, cause in station.failures.items()],
+            "healthy": not failures,
+            "faults": [f"{device}: {cause}" for device, cause in failures.items()],
             "line": self._line(plc),
             "counts": station.tally.counts(),
             "reject_rate": station.tally.reject_rate(),
@@ -38,7 +39,7 @@ class Snapshots:
         keep(parts.store, document, before)
 
     def _line(self, plc: PlcView | None) -> dict[str, Any]:
-        station = self._station
+        station, status = self._station, self._station.status
         state, now = station.pipeline.state, station.parts.clock.monotonic()
         recipe_id = plc.recipe_id if plc else 0
         recipe = station.settings.recipe(recipe_id)
@@ -50,12 +51,10 @@ class Snapshots:
             "recipe_id": recipe_id,
             "recipe": recipe.name if recipe else "",
             "plc": station.parts.gate.name,
-            "plc_alive": plc.heartbeat_alive
-            if plc and "plc" not in station.failures
-            else False,
-            "vision_alive": now - station.last_work < 3 * max(period, 0.5),
-            "vision_beats": station.beats,
-            "batch": station.batch,
+            "plc_alive": bool(plc and plc.heartbeat_alive and "plc" not in status.failures),
+            "vision_alive": now - status.last_work < 3 * max(period, 0.5),
+            "vision_beats": status.beats,
+            "batch": status.batch,
             "consecutive_rejects": state.consecutive_rejects,
             "consecutive_limit": station.settings.line.consecutive_rejects,
             "line_stop": state.line_stop,

@@ -16,21 +16,21 @@ from apps.defect_inspection.challenge import ChallengeTest
 from apps.defect_inspection.commands import ROLES, Commands
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.decide import LineState, Rules
-from apps.defect_inspection.domain import Decision, Inspection, Shot, Verdict
+from apps.defect_inspection.domain import Decision, Inspection, Shot
 from apps.defect_inspection.golden import Golden, known_board
 from apps.defect_inspection.perceive import Perceive
-from apps.defect_inspection.record import PartProvenance, Recorder
+from apps.defect_inspection.record import PartProvenance, Recorder, Turn
 from apps.defect_inspection.sense import Sense
 from apps.defect_inspection.snapshot import Snapshots
+from apps.defect_inspection.status import Status
 from apps.defect_inspection.tally import Tally
 from apps.defect_inspection.watch import Condition, active_alarms
 from common.alarms.diagnostics import Diagnostics
-from common.errors import WITHHELD, ConfigError, DeviceError
+from common.errors import ConfigError, DeviceError, PlcError
 from common.inference.selection import Choice
 from common.overlap import Overlap
-from common.pipeline import Fault, Outcome, Pipeline
+from common.pipeline import Pipeline
 from common.ports import Camera, PartGate, PlcView
-from common.quality import Quality
 from common.service.command_queue import CommandQueue
 from common.station_parts import StationParts
 from common.users import User
@@ -117,18 +117,12 @@ class Station:
     ) -> None:
         self.settings, self.parts, self.pipeline, self.act = settings, parts, pipeline, act
         self.tally = Tally()
-        self.failures: dict[str, str] = {}
-        """Device → cause, as long as it lasts."""
-        self.bad_pictures = self.late = self.unknown_recipe = ""
-        self.refused_ids = self.stale_triggers = ""
-        self.beats = self.batch = 0
-        self.last_work = parts.clock.monotonic()
+        self.status = Status(parts.gate.name, parts.camera.name, parts.clock.monotonic())
         self.golden = golden
         wait_s = settings.line.challenge_wait_s
         self.challenge = ChallengeTest(act, recorder.challenge, wait_s)
-        self._golden_due, self._part_failed = 0.0, False
-        self._recipe_id, self._refused, self._stale = -1, 0, 0
-        self._snapshot_due = 0.0
+        self._golden_due = self._snapshot_due = 0.0
+        self._recipe_id = -1
         self._commands = Commands(self)
         self._queue = CommandQueue()
         self._snapshots = Snapshots(self)
@@ -143,19 +137,20 @@ class Station:
             self.parts.gate.safe_state("the station stops")
             self.golden.perceive.close()
 
-    def turn(self) -> Outcome[Shot, Inspection, Decision] | None:
+    def turn(self) -> Turn | None:
         """One turn of the loop."""
         self._queue.carry_out(self._commands.carry_out)
-        outcome = self.pipeline.step(POLL_S)
-        if outcome is None:
-            self.failures.pop("plc", None)
-        else:
-            self._note(outcome)
-        self._prove_sight(idle=outcome is None)
+        turn = self.pipeline.step(POLL_S)
+        now = self.parts.clock.monotonic()
+        self.status.note(turn, now)
+        if turn is not None and turn.decision.part_id:
+            self.tally.add(turn.decision, now)
+            self.challenge.note(turn.decision)
+        self._prove_sight(idle=turn is None)
         self._look_around()
-        if outcome is not None and not outcome.decision.part_id:
+        if turn is not None and not turn.decision.part_id:
             self.parts.clock.sleep(REST_S)
-        return outcome
+        return turn
 
     # ------------------------------------------------------------ what a turn consists of
 
@@ -170,39 +165,9 @@ class Station:
             self.golden.check()
             self.parts.gate.beat()
         except DeviceError as error:
-            self._fail("plc" if error.device == self.parts.gate.name else "inference", error)
+            self._fail("plc" if isinstance(error, PlcError) else "inference", error)
             return
-        if not self._part_failed:  # since the last proof: who fails on parts is not well
-            self.failures.pop("inference", None)
-        self._part_failed = False
-        self._worked()
-
-    def _note(self, outcome: Outcome[Shot, Inspection, Decision]) -> None:
-        percept, decision = outcome.percept, outcome.decision
-        if outcome.sample:
-            self.batch = outcome.sample.data.trigger.batch
-        withheld = isinstance(percept, Fault) and percept.device == WITHHELD
-        if withheld:
-            pass  # this part's alone: the PLC has answered
-        elif isinstance(percept, Fault):
-            source = _alarm_source(percept, self.parts)
-            if source != "plc" or percept.stage == "act" or not decision.part_id:
-                self.failures[source] = percept.cause  # else: one missed part, no dead PLC
-            self._part_failed |= source == "inference"
-        else:
-            self.failures.pop("plc", None)
-            self.failures.pop("camera", None)
-            if percept.quality is Quality.GOOD:  # no network was asked of a bad picture
-                self.failures.pop("inference", None)
-                self._worked()
-        if decision.part_id:
-            self.refused_ids = self.stale_triggers = ""
-            self.tally.add(decision, self.parts.clock.monotonic())
-            self.challenge.note(decision)
-            reason = decision.reasons[0] if decision.reasons else ""
-            self.bad_pictures = reason if decision.verdict is Verdict.BAD_IMAGE else ""
-            late = withheld or decision.verdict is Verdict.LATE
-            self.late = reason if late else ""
+        self.status.proved(self.parts.clock.monotonic())
 
     def _look_around(self) -> None:
         now = self.parts.clock.monotonic()
@@ -210,9 +175,7 @@ class Station:
         if plc and self.tally.confirm(plc.confirmed_id):
             self.pipeline.state = rules.confirm(self.pipeline.state, plc.confirmed_id)
         if plc:
-            self.refused_ids = _more(plc.refused, self._refused) or self.refused_ids
-            self.stale_triggers = _more(plc.stale, self._stale) or self.stale_triggers
-            self._refused, self._stale = plc.refused, plc.stale
+            self.status.note_plc(plc)
         if plc and plc.recipe_id != self._recipe_id:
             self._follow_recipe(plc.recipe_id)
         if now < self._snapshot_due:
@@ -220,22 +183,16 @@ class Station:
         self._snapshot_due = now + SNAPSHOT_S
         self.pipeline.state = self.challenge.follow(self.pipeline.state, now)
         self._tell_plc()
-        link = self.parts.link()
-        self._set_alarms(plc, link)
+        self._set_alarms(plc)
         self._snapshots.take(plc)
 
-    def _set_alarms(self, plc: PlcView | None, link: dict[str, Any]) -> None:
+    def _set_alarms(self, plc: PlcView | None) -> None:
+        status, host = self.status, self._snapshots.last.get("host", {})
         condition = Condition(
-            self.pipeline.state,
-            plc,
-            dict(self.failures),
-            self.bad_pictures,
-            self.late,
-            self.unknown_recipe,
-            self.refused_ids,
-            self.stale_triggers,
-            self._diagnostics.details(self._snapshots.last.get("host", {}), link),
-        )
+            self.pipeline.state, plc, dict(status.failures), status.bad_pictures, status.late,
+            status.unknown_recipe, status.refused_ids, status.stale_triggers,
+            self._diagnostics.details(host, self.parts.link()),
+        )  # fmt: skip
         for alarm_id, detail in active_alarms(condition).items():
             self.parts.alarms.set(alarm_id, active=bool(detail), detail=detail)
         self.parts.alarms.tick()
@@ -244,7 +201,7 @@ class Station:
         """The PLC changed the product: acknowledge its recipe, or say we do not have it."""
         known, have = self.settings.recipe(recipe_id), ", ".join(self.settings.recipes)
         asked = f"the PLC runs recipe {recipe_id}; this station has {have}"
-        self.unknown_recipe = "" if known else asked
+        self.status.unknown_recipe = "" if known else asked
         try:
             self.parts.gate.accept_recipe(recipe_id, known is not None)
         except DeviceError as error:
@@ -254,21 +211,16 @@ class Station:
 
     def _tell_plc(self) -> None:
         """Line stop and challenge requests also reach the PLC when no part comes."""
-        if "plc" in self.failures:
+        if "plc" in self.status.failures:
             return
         try:
-            stop = bool(self.pipeline.state.line_stop)
-            self.act.request(stop)
+            self.act.request(bool(self.pipeline.state.line_stop))
         except DeviceError as error:
             self._fail("plc", error)
 
     def _fail(self, source: str, error: DeviceError) -> None:
-        self.failures[source] = str(error)
+        self.status.failures[source] = str(error)
         self.parts.gate.safe_state(str(error))
-
-    def _worked(self) -> None:
-        self.beats += 1
-        self.last_work = self.parts.clock.monotonic()
 
     # ------------------------------------------- asked from other threads (common.service)
 
@@ -283,14 +235,3 @@ class Station:
     def metrics(self) -> bytes:
         """Prometheus text of the last snapshot."""
         return self._snapshots.metrics()
-
-
-def _alarm_source(fault: Fault, parts: Parts) -> str:
-    if fault.device == parts.gate.name:
-        return "plc"
-    return "camera" if fault.device == parts.camera.name else "inference"
-
-
-def _more(now: int, before: int) -> str:
-    """What is told of a count of triggers that has risen; empty when it has not."""
-    return f"{now} triggers since the start, {now - before} just now" if now > before else ""

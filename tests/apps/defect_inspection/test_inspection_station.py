@@ -77,7 +77,7 @@ def test_the_known_board_beats_while_no_part_comes(station, gate, shipped):
     period = shipped.station.golden_period_s
     settle(station)
     elapsed = station.parts.clock.monotonic()
-    assert gate.beats == station.beats == pytest.approx(elapsed / period, abs=1)
+    assert gate.beats == station.status.beats == pytest.approx(elapsed / period, abs=1)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_only_the_right_answer_beats(station, gate, blind):
     blind()  # a network that sees nothing looks like a good board
     settle(station)
     assert gate.beats == 0
-    assert "another answer" in station.failures["inference"]
+    assert "another answer" in station.status.failures["inference"]
     assert alarms(station) == {"inference_failed": State.UNACK}
     assert any("another answer" in reason for reason in gate.reasons)
 
@@ -106,7 +106,7 @@ def test_a_network_known_to_be_blind_gives_no_verdict_until_it_sees_again(statio
     settle(station)
     outcomes = feed(station, gate, 1, 2, 3)
     assert [o.decision.verdict for o in outcomes] == [Verdict.NO_RESULT] * 3
-    assert "inference" in station.failures
+    assert "inference" in station.status.failures
     assert gate.beats == 0
     see_again()
     settle(station)
@@ -123,7 +123,7 @@ def test_the_known_board_has_its_turn_on_a_line_that_never_rests(station, gate, 
         released += outcome.decision.verdict is Verdict.PASS
         clock.sleep(0.04)
     assert released * 0.04 <= 2 * station.settings.station.golden_period_s + 0.1
-    assert "inference" in station.failures
+    assert "inference" in station.status.failures
 
 
 def test_bad_pictures_prove_no_network(station, gate, camera, blind):
@@ -134,7 +134,7 @@ def test_bad_pictures_prove_no_network(station, gate, camera, blind):
         feed(station, gate, part_id)
         station.parts.clock.sleep(0.1)
     assert gate.beats == before
-    assert "inference" in station.failures
+    assert "inference" in station.status.failures
 
 
 def test_a_network_that_works_again_ends_the_alarm(station, blind):
@@ -142,7 +142,7 @@ def test_a_network_that_works_again_ends_the_alarm(station, blind):
     settle(station)
     see_again()
     settle(station)
-    assert station.failures == {}
+    assert station.status.failures == {}
     assert alarms(station) == {"inference_failed": State.RTNUN}
 
 
@@ -158,7 +158,7 @@ def test_no_answer_to_the_known_board_lets_no_part_pass(station, gate, see, cloc
     turns(station, 1)
     feed(station, gate, 1, 2, 3)
     assert {answer.code for answer in gate.answers} == {ResultCode.NO_RESULT}
-    assert "holds NaN" in station.failures["inference"]
+    assert "holds NaN" in station.status.failures["inference"]
 
 
 def test_the_known_board_does_not_excuse_a_network_that_fails_on_parts(station, gate, clock):
@@ -174,10 +174,10 @@ def test_the_known_board_does_not_excuse_a_network_that_fails_on_parts(station, 
         station.golden.perceive.look = real
         clock.sleep(2 * station.settings.station.golden_period_s)
         turns(station)
-        assert "inference" in station.failures
+        assert "inference" in station.status.failures
     clock.sleep(2 * station.settings.station.golden_period_s)
     turns(station)  # nothing failed between two proofs
-    assert "inference" not in station.failures
+    assert "inference" not in station.status.failures
 
 
 def test_a_pass_that_the_gate_withholds_is_late_and_no_dead_plc(station, gate, see):
@@ -191,11 +191,11 @@ def test_a_pass_that_the_gate_withholds_is_late_and_no_dead_plc(station, gate, s
     assert outcome.decision.verdict is Verdict.NO_RESULT
     settle(station)
     assert alarms(station) == {"late_verdicts": State.UNACK}
-    assert "withheld: too late" in station.late
+    assert "withheld: too late" in station.status.late
     assert gate.reasons == [], "the PLC has its answer: no line stops for one late part"
     gate.answer = real
     feed(station, gate, 2)
-    assert (gate.answers[-1].code, station.late) == (ResultCode.PASS, "")
+    assert (gate.answers[-1].code, station.status.late) == (ResultCode.PASS, "")
 
 
 def test_triggers_that_name_no_new_part_are_an_alarm_until_one_does(station, gate, see):
@@ -232,7 +232,7 @@ def test_a_failed_inference_costs_its_part_and_says_so(station, gate):
     assert outcome.decision.verdict is Verdict.NO_RESULT
     assert gate.answers[0].code is ResultCode.NO_RESULT
     assert gate.beats == 0
-    assert set(station.failures) == {"inference"}
+    assert set(station.status.failures) == {"inference"}
 
 
 def test_a_rule_for_a_kind_that_the_model_does_not_know_is_refused(station, shipped):
@@ -268,7 +268,7 @@ def test_an_answer_nobody_heard_is_no_result(station, gate, see):
     gate.broken = {"answer"}
     (outcome,) = feed(station, gate, 1)
     assert outcome.decision.verdict is Verdict.NO_RESULT
-    assert "plc" in station.failures
+    assert "plc" in station.status.failures
     (record,) = recorded(station)
     assert record.body["verdict"] == "no_result"
     assert record.body["reasons"] == ["act: fake PLC: answer got no answer"]
@@ -277,7 +277,7 @@ def test_an_answer_nobody_heard_is_no_result(station, gate, see):
 def test_a_beat_that_fails_is_the_plcs_alarm_not_the_networks(station, gate):
     gate.broken = {"beat"}
     turns(station, 1)
-    assert set(station.failures) == {"plc"}
+    assert set(station.status.failures) == {"plc"}
 
 
 def test_a_camera_without_a_picture(station, gate, camera, clock):
@@ -297,7 +297,7 @@ def test_a_missed_part_is_no_dead_plc(station, gate, see):
     see(())
     feed(station, gate, 1, 4)
     turns(station, 2)
-    assert "plc" not in station.failures
+    assert "plc" not in station.status.failures
     assert [record.body["part_id"] for record in recorded(station)] == [1, 2, 3, 4]
 
 
@@ -622,7 +622,7 @@ def test_a_missed_part_and_a_failure_cost_no_other_part(deep, gate):
 
 def test_the_known_board_beats_with_several_under_way_too(deep, gate):
     settle(deep)
-    assert gate.beats == deep.beats > 0
+    assert gate.beats == deep.status.beats > 0
 
 
 def test_the_known_board_takes_no_answer_from_parts_under_way(deep, gate, clock):
