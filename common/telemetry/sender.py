@@ -85,8 +85,10 @@ class Sender:
         if since is None or not (self._unreceipted.late or now - since > SILENT_S):
             return ""
         at = datetime.fromtimestamp(wall - (now - since)).astimezone()
+        today = datetime.fromtimestamp(wall).astimezone().date()
+        when = f"{at:%H:%M}" if at.date() == today else f"{at:%Y-%m-%d %H:%M}"
         pause = ": sending pauses" if self._chooser.full else ""
-        return f"no collector has confirmed {count} events since {at:%H:%M}{pause}"
+        return f"no collector has confirmed {count} events since {when}{pause}"
 
     def begin(self, limits: Properties | None, now: float) -> None:
         """A connection stands, with the broker's limits; raises NoLongerFits.

@@ -1,6 +1,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -386,6 +387,19 @@ def test_what_no_receipt_comes_for_is_sent_again_and_waits_longer_each_time(
     assert receipts.settle().count == 0
     assert receipts.trouble == ""
     assert receipts.pump(10_000.0) == {}
+
+
+def test_since_when_no_collector_confirms_has_a_date_once_it_is_another_day(
+    receipts: Line,
+) -> None:
+    receipts.tell(1)
+    receipts.connect()
+    receipts.pump(0.1)
+    receipts.answer(1)
+    begun, noon = receipts.now, datetime(2026, 3, 4, 12).astimezone().timestamp()
+    told = "no collector has confirmed 1 events since"
+    assert receipts.sender.trouble(begun + 60.0, noon) == f"{told} 11:59"
+    assert receipts.sender.trouble(begun + 86_400.0, noon) == f"{told} 2026-03-03 12:00"
 
 
 def test_only_what_a_receipt_left_out_is_sent_again(receipts: Line) -> None:
