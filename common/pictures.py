@@ -32,7 +32,7 @@ class Pictures:
         for path in sorted(self.folder.iterdir(), key=lambda file: file.stat().st_mtime):
             if path.name.endswith(HALF_WRITTEN):
                 path.unlink()
-            elif path.name not in known:
+            elif path.is_file() and path.name not in known:
                 facts = path.stat()
                 _row(connection, path.name, facts.st_size, facts.st_mtime)
 

@@ -412,6 +412,20 @@ def test_a_picture_without_a_row_is_adopted_not_forgotten(path: Path, clock: Hel
         assert names(store) == []
 
 
+def test_a_folder_among_the_pictures_is_none_and_holds_up_no_deletion(
+    path: Path, clock: HeldClock
+) -> None:
+    """As the lost+found of a disk that is there for pictures alone."""
+    found = path.parent / "pictures" / "lost+found"
+    found.mkdir(parents=True)
+    os.utime(found, (clock.wall() - 400 * DAY,) * 2)
+    with closing(Store(path, clock, StoreSettings(group_ms=0.0))) as store:
+        save_picture(store, "a.jpg")
+        clock.sleep(40 * DAY)
+        upkeep(store)
+        assert names(store) == ["lost+found"]
+
+
 def test_a_picture_cannot_be_written_elsewhere(store: Store) -> None:
     for name in ("../a.jpg", ".hidden", "", "a/b.jpg", "x.part"):
         with pytest.raises(StoreError, match="picture name"):
