@@ -126,7 +126,8 @@ def open_base(
     """Everything of a station that is not its app's own; `opened` closes it all again."""
     clock, who = SystemClock(), settings.station
     folder = var / who.name
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)  # else the umask decides on it
+    folder.mkdir(mode=0o700, exist_ok=True)
     store = Store(folder / "station.sqlite", clock, _store_settings(settings))
     opened.callback(store.close)
     identity = Identity(who.tenant, who.site, who.area, who.name, app)

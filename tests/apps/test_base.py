@@ -1,6 +1,7 @@
 """What every station stands on, opened as it ships."""
 
 import json
+import os
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,19 @@ def test_an_event_says_how_far_the_devices_clock_may_be_trusted(
                 "SELECT payload FROM outbox ORDER BY seq DESC LIMIT 1"
             ).fetchone()
     assert json.loads(payload)["clockquality"] == "ptp"
+
+
+def test_whatever_the_umask_nobody_else_reaches_into_what_stations_keep(tmp_path: Path) -> None:
+    settings, before = open_inspection.load(TOML, []), os.umask(0)
+    try:
+        with ExitStack() as opened:
+            var = tmp_path / "kept" / "var"
+            base = open_base("defect_inspection", open_inspection, settings, TOML, var, opened)
+    finally:
+        os.umask(before)
+    for path in (var, *var.rglob("*")):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert base.folder.parent == var
 
 
 def test_a_webhook_that_is_switched_off_may_be_left_out_but_not_misspelt(
