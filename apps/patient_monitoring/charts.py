@@ -6,6 +6,7 @@ charted FiO2; 2012 has a coma scale, but respiration for few patients.
 
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -112,6 +113,7 @@ def has_2019(folder: Path) -> bool:
 
 def _psv(name: str, text: str) -> Array:
     header, *lines = [line.split("|") for line in text.splitlines() if line.strip()] or [[]]
+    header = [column.strip() for column in header]
     missing = [column for column in NEEDED if column not in header]
     if missing:
         raise ConfigError(f"{name}: not an hourly chart: no column {missing[0]}")
@@ -121,9 +123,19 @@ def _psv(name: str, text: str) -> Array:
         raise ConfigError(f"{name}: not an hourly chart: a row of another length")
     where = [header.index(c) if c in header else len(header) for c in READ]
     try:
-        return np.array([[float([*row, "nan"][i] or "nan") for i in where] for row in lines])
+        table = np.array([[float([*row, "nan"][i] or "nan") for i in where] for row in lines])
     except ValueError as error:
         raise ConfigError(f"{name}: not an hourly chart ({error})") from error
+    wrong = {
+        "SepsisLabel is 0 or 1": ~np.isin(table[:, READ.index("SepsisLabel")], (0, 1)),
+        "ICULOS is a number": np.isnan(table[:, READ.index("ICULOS")]),
+        "no value is infinite": np.isinf(table).any(axis=1),
+    }
+    for rule, rows in wrong.items():
+        if rows.any():
+            hour = int(rows.argmax()) + 1
+            raise ConfigError(f"{name}: not an hourly chart: {rule}, in row {hour} it is not")
+    return table
 
 
 def _oxygen(fio2: Array, patient: Array) -> Array:
@@ -151,30 +163,46 @@ def _hospital(name: str) -> str:
 
 
 def files(folder: Path, suffix: str) -> Iterator[tuple[str, str]]:
-    """(path, text) of every file of a kind below a folder, loose or in a tar file."""
+    """(path, text) of every file of a kind below a folder, loose or in a tar file.
+
+    One that lies beside the tar file it came from is one file; hidden ones are none.
+    """
+    seen: set[tuple[str, str]] = set()
+    for name, content in _found(folder, suffix):
+        file = Path(name).name
+        if file.startswith("."):
+            continue
+        known = file, sha256(content).hexdigest()
+        if known not in seen:
+            seen.add(known)
+            yield name, _text(file, content)
+
+
+def _found(folder: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         if path.name.endswith((".tar", ".tar.gz", ".tgz")):
             yield from _members(path, suffix)
-        elif path.suffix == suffix and path.is_file():
-            yield str(path.relative_to(folder.parent)), _text(path.name, path.read_bytes())
+        elif path.suffix.lower() == suffix and path.is_file():
+            yield str(path.relative_to(folder.parent)), path.read_bytes()
 
 
-def _members(path: Path, suffix: str) -> Iterator[tuple[str, str]]:
+def _members(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(path) as archive:
             for member in archive:
-                if not (member.isfile() and member.name.endswith(suffix)):
+                if not (member.isfile() and member.name.lower().endswith(suffix)):
                     continue
                 if member.size > MOST_BYTES:
                     raise ConfigError(f"{path}: {member.name} is too large for a chart")
                 file = archive.extractfile(member)
-                yield member.name, _text(member.name, file.read() if file else b"")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from error
+                yield member.name, file.read() if file else b""
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        why = " ".join(str(error).split())
+        raise ConfigError(f"{path}: cannot be read ({why})") from error
 
 
 def _text(name: str, content: bytes) -> str:
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: is not text") from error

@@ -40,15 +40,20 @@ HAS_2012 = (
 
 
 def deaths(model: Model, folder: Path) -> dict[str, Any] | None:
-    """AUROC of the mean over two days for death in hospital; None without 2012 data."""
+    """AUROC of the mean over two days for death in hospital; None without 2012 data.
+
+    Raises ConfigError for what cannot be read, and where no chart's outcome is known.
+    """
     outcomes = _outcomes(folder)
-    found = [
-        (stay, outcomes[name])
-        for name, stay in _stays(folder)
-        if outcomes.get(name) is not None
-    ]
-    if not found:
+    stays = list(_stays(folder))
+    if not stays:
         return None
+    found = [(stay, outcomes[name]) for name, stay in stays if name in outcomes]
+    if not found:
+        raise ConfigError(
+            f"{folder}: {len(stays)} charts of 2012, but no Outcomes*.csv that says of one of "
+            "them what became of the patient"
+        )
     died = np.array([dead for _, dead in found])
     risks: dict[str, list[float]] = {
         "news2": [],
@@ -74,7 +79,9 @@ def deaths(model: Model, folder: Path) -> dict[str, Any] | None:
     }
 
 
-def _ranking(died: Array, risk: Array) -> dict[str, float]:
+def _ranking(died: Array, risk: Array) -> dict[str, float | None]:
+    if died.all() or not died.any():  # nobody to be ranked above anybody
+        return {"auroc": None, "auprc": None}
     return {
         "auroc": round(skill.auroc(died, risk), 4),
         "auprc": round(skill.auprc(died, risk), 4),
@@ -84,12 +91,21 @@ def _ranking(died: Array, risk: Array) -> dict[str, float]:
 def _outcomes(folder: Path) -> dict[str, bool]:
     found = {}
     for path in sorted(folder.rglob("Outcomes*.csv")):
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                try:
-                    found[row["RecordID"]] = row["In-hospital_death"].strip() == "1"
-                except (KeyError, AttributeError) as error:
-                    raise ConfigError(f"{path}: no RecordID and In-hospital_death") from error
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                lines = [[value.strip() for value in line] for line in csv.reader(file)]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: is no CSV file ({error})") from error
+        for line in filter(any, lines[1:]):
+            row = dict(zip(lines[0], line, strict=False))
+            if not {"RecordID", "In-hospital_death"} <= set(row):
+                raise ConfigError(f"{path}: no RecordID and In-hospital_death")
+            number, died = row["RecordID"], row["In-hospital_death"]
+            if died not in ("0", "1"):
+                raise ConfigError(
+                    f"{path}: In-hospital_death of {number} is {died!r}, not 0 or 1"
+                )
+            found[number] = died == "1"
     return found
 
 
@@ -108,7 +124,7 @@ def _stay(name: str, text: str) -> Array:
             column, value = NAMES.get(row["Parameter"]), float(row["Value"])
             if column is not None and int(hour) < STAY_H and value > 0:
                 values.setdefault((int(hour), column), []).append(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, csv.Error) as error:
         raise ConfigError(f"{name}: not a chart of {HEADER}") from error
     table = np.full((STAY_H, 7), np.nan, np.float32)
     for at, seen in values.items():
@@ -185,6 +201,8 @@ def _numerics(path: Path) -> tuple[Array, list[Sign]]:
         rows = [[_number(row[i]) for i in wanted.values()] for row in lines[1:]]
     except (OSError, UnicodeDecodeError, IndexError, ValueError) as error:
         raise ConfigError(f"{path}: not numerics of {', '.join(COLUMNS)}") from error
+    if not rows:
+        raise ConfigError(f"{path}: holds no seconds")
     return np.array(rows).reshape(-1, len(wanted)), [COLUMNS[name] for name in wanted]
 
 

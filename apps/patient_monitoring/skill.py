@@ -36,8 +36,11 @@ def auprc(label: Array, risk: Array) -> float:
     return float((gained * hits / (ends + 1)).sum() / hits[-1])
 
 
-def auroc_within_hour(label: Array, risk: Array, stay_h: Array) -> float:
-    """AUROC of pairs that are equally long in the unit: time since admission helps nobody."""
+def auroc_within_hour(label: Array, risk: Array, stay_h: Array) -> float | None:
+    """AUROC of pairs that are equally long in the unit: time since admission helps nobody.
+
+    None where there is no such pair.
+    """
     band = np.digitize(stay_h, np.r_[3:24:3, 24:72:6, 72:168:12, 168:337:24])
     won = pairs = 0.0
     for which in np.unique(band):
@@ -47,7 +50,7 @@ def auroc_within_hour(label: Array, risk: Array, stay_h: Array) -> float:
         if number:
             won += number * auroc(label[here], risk[here])
             pairs += number
-    return won / pairs
+    return won / pairs if pairs else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -125,7 +126,10 @@ def test_columns_may_stand_in_any_order_and_some_may_be_missing(made, tmp_path):
     ("text", "word"),
     [("HR|O2Sat\n80|97\n", "no column SBP"), ("", "hourly chart"),
      ("|".join(HEADER), "no hours"), ("|".join(HEADER) + "\n80|97\n", "another length"),
-     ("|".join(HEADER) + "\n" + "|".join(["x"] * len(HEADER)), "hourly chart")],
+     ("|".join(HEADER) + "\n" + "|".join(["x"] * len(HEADER)), "hourly chart"),
+     ("|".join(HEADER) + "\n" + "|".join(["80"] * len(HEADER)), "SepsisLabel is 0 or 1"),
+     ("|".join(HEADER) + "\n" + "|".join(["NaN"] * 13 + ["1"]), "ICULOS is a number"),
+     ("|".join(HEADER) + "\n" + "|".join(["inf"] * 12 + ["1", "1"]), "infinite")],
 )  # fmt: skip
 def test_a_wrong_chart_is_one_clear_line(tmp_path, text, word):
     (tmp_path / "p000001.psv").write_text(text)
@@ -140,8 +144,39 @@ def test_what_is_no_text_or_no_tar_is_one_clear_line(tmp_path):
         run(tmp_path)
     (tmp_path / "p000001.psv").unlink()
     (tmp_path / "set.tar.gz").write_bytes(b"no tar")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot be read") as caught:
         run(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_charts_are_read_as_other_systems_keep_them(made, tmp_path):
+    """With a mark and line ends of Windows, blanks in the head, .PSV, and what a Mac adds."""
+    folder, found = made
+    (tmp_path / "setA").mkdir()
+    for path in folder.iterdir():
+        text = path.read_text().replace("|", " | ", len(HEADER) - 1).replace("\n", "\r\n")
+        kept = tmp_path / "setA" / f"{path.stem}.PSV"
+        kept.write_bytes(b"\xef\xbb\xbf" + text.encode())
+        kept.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7\xff")
+    assert run(tmp_path)["methods"] == found["methods"]
+
+
+def test_a_chart_beside_the_tar_file_that_it_came_from_is_one_patient(made, tmp_path):
+    folder, found = made
+    shutil.copytree(folder, tmp_path / "setA")
+    with tarfile.open(tmp_path / "setA.tar", "w") as archive:
+        archive.add(folder, "setA")
+    assert run(tmp_path)["patients"] == found["patients"]
+
+
+def test_where_no_hours_can_be_compared_there_is_no_figure(tmp_path):
+    """Two patients who fall ill at the same hour, nobody who does not."""
+    rng = np.random.default_rng(5)
+    for number in range(2):
+        (tmp_path / f"q{number}.psv").write_text(chart_text(rng, 23, onset=17))
+    found = run(tmp_path)["methods"]["model"]
+    assert found["auroc_same_hour"] is None
+    assert found["auroc"] > 0.5
 
 
 def test_an_oversized_member_of_a_tar_is_refused(tmp_path):
@@ -178,7 +213,9 @@ def test_a_model_without_its_list_of_patients_is_refused(tmp_path):
         evaluate._trained_on(tmp_path)
 
 
-def test_deaths_of_2012_alone_are_evaluated_too(tmp_path):
+@pytest.fixture
+def stays(tmp_path):
+    """Twelve charts of 2012, every third of somebody who died."""
     rng = np.random.default_rng(4)
     rows = ["RecordID,In-hospital_death"]
     for number in range(12):
@@ -192,12 +229,50 @@ def test_deaths_of_2012_alone_are_evaluated_too(tmp_path):
         (tmp_path / f"{number}.txt").write_text("\n".join(lines))
         rows.append(f"{number},{int(dead)}")
     (tmp_path / "Outcomes-a.csv").write_text("\n".join(rows))
-    found = run(tmp_path)
+    return tmp_path
+
+
+def test_deaths_of_2012_alone_are_evaluated_too(stays):
+    found = run(stays)
     assert found["deaths"]["patients"] == 12
     assert found["deaths"]["methods"]["news2"]["auroc"] == 1.0
     assert found["deaths"]["methods"]["model"]["auroc"] > 0.9
     assert found["methods"] == found["deaths"]["methods"]
-    assert not has_2019(tmp_path)
+    assert not has_2019(stays)
+
+
+def test_outcomes_are_read_as_other_systems_keep_them(stays):
+    path, found = stays / "Outcomes-a.csv", run(stays)
+    path.write_text("\ufeff" + path.read_text().replace(",", " , ").replace("\n", "\r\n"))
+    with tarfile.open(stays / "set-a.tar", "w") as archive:
+        archive.add(stays / "0.txt", "set-a/0.txt")
+    chart = stays / "1.txt"
+    chart.write_text("\ufeff" + chart.read_text())
+    assert run(stays) == found
+
+
+def test_where_everybody_lived_nothing_is_ranked(stays):
+    path = stays / "Outcomes-a.csv"
+    path.write_text(path.read_text().replace(",1", ",0"))
+    assert run(stays)["methods"]["model"] == {"auroc": None, "auprc": None}
+
+
+@pytest.mark.parametrize(
+    ("was", "is_", "why"),
+    [
+        (",1", ",yes", "Outcomes-a.csv: In-hospital_death of 0 is 'yes', not 0 or 1"),
+        ("RecordID", "Patient", "Outcomes-a.csv: no RecordID and In-hospital_death"),
+        (",1", ",\udcff", "Outcomes-a.csv: is no CSV file"),
+        ("\n", "\n9", r"charts of 2012, but no Outcomes\*.csv"),
+    ],
+)
+def test_wrong_outcomes_are_one_clear_line(stays, was, is_, why):
+    path = stays / "Outcomes-a.csv"
+    text = path.read_text().replace(was, is_)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=why) as caught:
+        run(stays)
+    assert "\n" not in str(caught.value)
 
 
 def test_streams_alone_are_watched(tmp_path):
@@ -207,6 +282,9 @@ def test_streams_alone_are_watched(tmp_path):
     assert run(tmp_path)["streams"]["recordings"] == 1
     (tmp_path / "x_Numerics.csv").write_text("Time [s], HR\n0,80")
     with pytest.raises(ConfigError, match="not numerics"):
+        run(tmp_path)
+    (tmp_path / "x_Numerics.csv").write_text(head)
+    with pytest.raises(ConfigError, match="holds no seconds"):
         run(tmp_path)
 
 
