@@ -21,7 +21,7 @@ from common.telemetry.notices import Notice
 from common.telemetry.receipt import MAX_BYTES
 from common.telemetry.remote import CommandSettings
 from common.telemetry.topics import Identity
-from common.tls import check_files, client_context
+from common.tls import LOCAL, check_files, client_context
 
 PUBACK, RECEIPT = "puback", "receipt"
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
@@ -80,6 +80,8 @@ class UplinkSettings:
         check_files(self.ca_file, self.cert_file, self.key_file, off=off)
         if self.password_file and not self.user:
             raise ValueError("password_file needs user")
+        if off and self.password_file and self.host not in LOCAL:
+            raise ValueError("password_file needs tls = true: it would go in the clear")
 
 
 CONNECTION = (

@@ -295,3 +295,11 @@ def test_settings_that_cannot_work_are_refused() -> None:
     for table in ({"cert_file": "a"}, {"password_file": "a"}, {"durable_on": "hope"}):
         with pytest.raises(ConfigError):
             from_table(UplinkSettings, table, Path("app.toml"))
+
+
+def test_a_password_leaves_this_machine_encrypted_or_not_at_all() -> None:
+    somewhere, secret = "broker.plant1.example", Path("pw")
+    with pytest.raises(ValueError, match="in the clear"):
+        UplinkSettings(host=somewhere, user="press-1", password_file=secret)
+    UplinkSettings(host=somewhere, tls=True, user="press-1", password_file=secret)
+    UplinkSettings(host="127.0.0.1", user="press-1", password_file=secret)
