@@ -3,7 +3,7 @@
 The event's id goes along as Idempotency-Key, so that a request sent twice is booked once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.config import setting
 from common.store import Store
@@ -12,6 +12,10 @@ from common.telemetry.drain import Verdict
 from common.telemetry.event import EVENT_TYPE, Event
 from common.telemetry.http_post import HttpPost, HttpSettings
 from common.telemetry.outbox import WEBHOOK
+
+FORBIDDEN = 403
+NOT_THE_EVENT = (401, FORBIDDEN, 407, 408, 429)
+"""Who we are is not taken, or now is no time: the event itself is not refused."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ class Posted:
             return response
         verdict = judge_status(response.status_code)
         if verdict is Verdict.LATER:
-            return self._server.put_off(response)
+            put_off = self._server.put_off(response)
+            forbidden = response.status_code == FORBIDDEN  # us, or this event alone
+            return replace(put_off, answered=put_off.answered or forbidden)
         return (
             TAKEN
             if verdict is Verdict.DELIVERED
@@ -67,6 +73,6 @@ def judge_status(code: int) -> Verdict:
     """The meaning of an HTTP status for the event that was posted."""
     if 200 <= code < 300:
         return Verdict.DELIVERED
-    if 400 <= code < 500 and code not in (408, 429):
+    if 400 <= code < 500 and code not in NOT_THE_EVENT:
         return Verdict.NEVER
     return Verdict.LATER

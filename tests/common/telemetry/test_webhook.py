@@ -136,6 +136,31 @@ def test_a_server_that_fails_is_tried_again_with_the_same_key(store: Store, mes:
     assert [event["id"] for event in mes.booked] == ids
 
 
+@pytest.mark.parametrize("code", [401, 403, 407])
+def test_a_server_that_does_not_take_our_token_loses_nothing(
+    store: Store, mes: Mes, code: int
+) -> None:
+    mes.answers = lambda _: code
+    ids = tell(store, 3)
+    with running(store, mes.url) as webhook:
+        until(lambda: len(mes.tried) > 2 and f": {code} " in webhook.state().reason)
+        assert waiting(store).dead == 0
+        mes.answers = lambda _: 200
+        until(lambda: waiting(store).count == 0)
+    assert [event["id"] for event in mes.booked] == ids
+
+
+def test_one_event_that_the_server_forbids_holds_up_no_other(store: Store, mes: Mes) -> None:
+    mes.answers = lambda event: 403 if event["subject"] == "part/1" else 200
+    outbox = Outbox(source="urn:x", epoch="e", boot_id=store.boot_id, clock=store.clock)
+    for subject in ("part/1", "part/2", "part/3"):
+        message = Message("verdict", "lineside.test.v1", subject, {}, 1.0, (WEBHOOK,))
+        store.submit(lambda c, m=message: outbox.append(c, m)).result(WAIT_S)
+    with running(store, mes.url):
+        until(lambda: (waiting(store).count, waiting(store).dead) == (0, 1))
+    assert [event["subject"] for event in mes.booked] == ["part/2", "part/3"]
+
+
 def test_what_the_server_refuses_for_good_is_a_dead_letter(store: Store, mes: Mes) -> None:
     ids = tell(store, 3)
     mes.answers = lambda event: 422 if event["id"] == ids[1] else 200
@@ -188,7 +213,7 @@ def test_the_token_goes_along_and_nowhere_else(
     caplog.set_level("DEBUG")
     token = tmp_path / "token"
     token.write_text("s3cret\n")
-    mes.answers = lambda _: 403
+    mes.answers = lambda _: 422
     tell(store, 1)
     with running(store, mes.url, token_file=token) as webhook:
         until(lambda: waiting(store).dead == 1)
@@ -232,6 +257,8 @@ def test_a_missing_token_file_holds_the_events(store: Store, mes: Mes, tmp_path:
         (204, Verdict.DELIVERED),
         (302, Verdict.LATER),
         (400, Verdict.NEVER),
+        (401, Verdict.LATER),
+        (403, Verdict.LATER),
         (404, Verdict.NEVER),
         (408, Verdict.LATER),
         (409, Verdict.NEVER),
