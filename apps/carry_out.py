@@ -172,7 +172,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def user(options: argparse.Namespace) -> None:
-    """Add a user to a station, or give one a new password."""
+    """Add a user to a station, give one a new password, or take the access away."""
     import getpass  # noqa: PLC0415
 
     from common.clock import SystemClock  # noqa: PLC0415
@@ -182,6 +182,10 @@ def user(options: argparse.Namespace) -> None:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such station; start it once, then add users")
     users = Users(folder / "users.json", SystemClock())
+    if options.remove:
+        users.remove(options.name)
+        print(f"{options.name} may no longer sign in at {options.station}")
+        return
     users.add(options.name, options.role, getpass.getpass(f"password for {options.name}: "))
     print(f"{options.name} is {options.role} of {options.station}")
 

@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     _train_options(_command(commands, "train", "train, export, evaluate", app=True))
     doctor = _command(commands, "doctor", "what is here and what is missing")
     doctor.add_argument("--json", action="store_true")
-    _user_options(_command(commands, "user", "add a user to a station"))
+    _user_options(_command(commands, "user", "who may sign in at a station"))
     _collect_options(_command(commands, "collect", "from the broker to a database"))
     _gaps_options(_command(commands, "gaps", "what an archive knows to be missing"))
     _dead_options(_command(commands, "dead", "events refused for good: list, re-send"))
@@ -204,9 +204,9 @@ def _train_options(command: argparse.ArgumentParser) -> None:
 def _user_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("station")
     command.add_argument("name")
-    command.add_argument(
-        "--role", default="operator", choices=("viewer", "operator", "engineer")
-    )
+    asked = command.add_mutually_exclusive_group()
+    asked.add_argument("--role", default="operator", choices=("viewer", "operator", "engineer"))
+    asked.add_argument("--remove", action="store_true", help="take the access away, at once")
     _var_option(command)
 
 

@@ -92,8 +92,14 @@ class Users:
             raise ConfigError("a password has 8 to 1000 characters")
         salt = secrets.token_bytes(16)
         entry = {"role": role, "salt": _text(salt), "hash": _text(_hash(password, salt))}
-        table = {**self._table(), name: entry}
-        write_whole(self._path, json.dumps(table, indent=1).encode())
+        self._write({**self._table(), name: entry})
+
+    def remove(self, name: str) -> None:
+        """Take a user's access away, sessions included; raises ConfigError for a stranger."""
+        table = self._table()
+        if table.pop(name, None) is None:
+            raise ConfigError(f"{self._path}: there is no user {name!r}")
+        self._write(table)
 
     def check(self, name: str, password: str) -> Login:
         """What a proof is worth; after five failures a name is locked for half a minute."""
@@ -122,6 +128,9 @@ class Users:
         if len(self._failures) > REMEMBERED_NAMES:
             self._failures.pop(next(iter(self._failures)))  # the oldest
         return Login(Proof.LOCKING if failures == ALLOWED_FAILURES else Proof.WRONG)
+
+    def _write(self, table: dict[str, dict[str, str]]) -> None:
+        write_whole(self._path, json.dumps(table, indent=1).encode())
 
     def _table(self) -> dict[str, dict[str, str]]:
         if not self._path.exists():

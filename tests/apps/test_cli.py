@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from apps.cli import main
+from common.clock import SystemClock
+from common.users import Users
 from hardware.runtimes.presence import DEVICES
 
 APP = Path(__file__).parents[2] / "apps" / "defect_inspection"
@@ -295,6 +297,17 @@ def test_users_are_added_to_stations_that_exist(capsys, tmp_path):
     code, error = failed(capsys, "user", "nowhere", "eve", "--var", tmp_path)
     assert code == 2
     assert "no such station" in error
+
+
+def test_an_access_is_taken_away_without_a_password(capsys, tmp_path):
+    (tmp_path / "press-1").mkdir()
+    users = Users(tmp_path / "press-1" / "users.json", SystemClock())
+    users.add("eve", "operator", "correct horse")
+    assert main(["user", "press-1", "eve", "--remove", "--var", str(tmp_path)]) == 0
+    assert "may no longer sign in at press-1" in capsys.readouterr().out
+    assert users.find("eve") is None
+    code, error = failed(capsys, "user", "press-1", "eve", "--remove", "--var", tmp_path)
+    assert (code, "no user 'eve'" in error) == (2, True)
 
 
 def test_the_doctor_speaks_json(capsys):

@@ -45,6 +45,16 @@ def test_the_right_password_gives_the_user_with_its_role(users):
     assert proved(users, "mia", RIGHT) == User("mia", "operator")
 
 
+def test_whose_access_is_taken_away_has_none(users):
+    users.add("tom", "viewer", RIGHT)
+    users.remove("mia")
+    assert proved(users, "mia", RIGHT) is None
+    assert users.find("mia") is None
+    assert proved(users, "tom", RIGHT)
+    with pytest.raises(ConfigError, match="there is no user 'mia'"):
+        users.remove("mia")
+
+
 @pytest.mark.parametrize(
     ("name", "password"),
     [("mia", WRONG), ("mia", ""), ("Mia", RIGHT), ("", ""), ("tom", RIGHT)],
