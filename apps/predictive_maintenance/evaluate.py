@@ -8,6 +8,7 @@ baseline is a machine's own healthy time, everything after it is test.
 """
 
 import csv
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ def read_index(folder: Path) -> tuple[str, list[Row]]:
         )
     if not rows:
         raise ConfigError(f"{path}: has no rows")
+    again = [file for file, times in Counter(row["file"] for row in rows).items() if times > 1]
+    if again:
+        raise ConfigError(f"{path}: two rows name {again[0]}")
+    unknown = [row["file"] for row in rows if not row.get("condition", "?")]
+    if unknown and form == "labelled":
+        raise ConfigError(f"{path}: gives no condition of {unknown[0]}")
     return form, rows
 
 

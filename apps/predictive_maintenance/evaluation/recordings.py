@@ -1,7 +1,9 @@
 """Recordings on disk, as `evaluate` and training read them; never a pickle."""
 
 import math
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,11 @@ from numpy.typing import NDArray
 
 from common.errors import ConfigError
 
+DAMAGED = (
+    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What numpy and zipfile raise for a file that is no npz, or is one no longer."""
 MILLI_G = 9.80665e-3
 """m/s²."""
 
@@ -32,11 +39,15 @@ def read_run(folder: Path, row: dict[str, str]) -> Run:
     """A run-to-failure history; raises ConfigError saying what is wrong with it."""
     arrays, path = _arrays(folder, row["file"], ("acc_mg", "t_s"))
     samples, times = arrays["acc_mg"], arrays["t_s"].astype(np.float64)
-    if samples.ndim != 3 or len(samples) != len(times) or not len(times):
+    if samples.ndim != 3 or times.shape != samples.shape[:1] or not len(times):
         raise ConfigError(f"{path}: acc_mg must be [snapshot, samples, axis], t_s [snapshot]")
     if not (np.diff(times) > 0).all():
         raise ConfigError(f"{path}: t_s goes backwards")
     end = number(row, "end_of_test_s", path)
+    if end < times[-1]:
+        raise ConfigError(
+            f"{path}: end_of_test_s is {end:g} s, its last snapshot at {times[-1]:g} s"
+        )
     return Run(
         row["file"], (samples.astype(np.float32) * MILLI_G).transpose(0, 2, 1), times,
         number(row, "fs_hz", path), optional(row, "rpm", path), end,
@@ -83,13 +94,14 @@ def _arrays(
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(f"{path}: lies outside {folder}")
     try:
-        with path.open("rb") as whole, np.load(whole, allow_pickle=False) as file:
+        with path.open("rb") as whole, np.lib.npyio.NpzFile(whole) as file:
             missing = [key for key in wanted if key not in file]
             if missing:
                 raise ConfigError(f"{path}: holds no array {missing[0]}")
             arrays = {key: np.asarray(file[key]) for key in wanted}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    except DAMAGED as error:
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(f"{path}: cannot be read ({why})") from error
     wrong = [key for key, array in arrays.items() if array.dtype.kind not in "fiu"]
     if wrong:
         raise ConfigError(f"{path}: {wrong[0]} holds {arrays[wrong[0]].dtype}, not numbers")

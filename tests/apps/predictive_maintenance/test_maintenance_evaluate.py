@@ -303,6 +303,21 @@ def test_arrays_of_the_wrong_kind_are_refused(folder, arrays, why):
         figures(folder)
 
 
+def test_a_file_that_is_no_npz_or_was_damaged_is_one_clear_line(folder):
+    folder.recording("n.npz", 4)
+    path = folder.root / "n.npz"
+    np.savez_compressed(path, x=np.arange(20_000) % 97)
+    damaged = bytearray(path.read_bytes())
+    damaged[300:330] = bytes(range(30))
+    np.save(folder.root / "one.npy", np.zeros(5))
+    for content in (bytes(damaged), (folder.root / "one.npy").read_bytes(), b"0.1;0.2"):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"n\.npz: cannot be read") as caught:
+            figures(folder)
+        assert "\n" not in str(caught.value)
+        assert "pickle" not in str(caught.value)
+
+
 def test_a_run_that_is_too_short_to_learn_from_says_so(folder):
     folder.run("r1.npz", snapshots=20)
     with pytest.raises(ConfigError, match=r"r1\.npz: 4 windows of healthy time"):
@@ -320,6 +335,12 @@ def test_an_index_may_have_blanks_and_a_byte_order_mark(folder):
     path.write_text("file,condition,fs_hz\nn.npz,normal\n")
     with pytest.raises(ConfigError, match=r"a row has 2 values for 3 columns: n\.npz, normal"):
         read_index(folder.root)
+    path.write_text("file,condition,fs_hz\nn.npz,normal,1\nn.npz,ball,1\n")
+    with pytest.raises(ConfigError, match=r"two rows name n\.npz"):
+        read_index(folder.root)
+    path.write_text("file,condition,fs_hz\nn.npz,normal,1\nouter.npz, ,1\n")
+    with pytest.raises(ConfigError, match=r"gives no condition of outer\.npz"):
+        read_index(folder.root)
 
 
 def test_a_pickled_array_is_not_opened(folder):
@@ -334,6 +355,8 @@ def test_a_pickled_array_is_not_opened(folder):
     [
         (lambda a: a | {"t_s": a["t_s"][::-1]}, "goes backwards"),
         (lambda a: a | {"acc_mg": a["acc_mg"][:-1]}, "must be"),
+        (lambda a: a | {"t_s": a["t_s"][:, None]}, "must be"),
+        (lambda a: a | {"t_s": a["t_s"] + 100}, "end_of_test_s is 200 s, .* at 300 s"),
     ],
 )
 def test_a_run_whose_arrays_do_not_fit_is_refused(folder, change, why):
