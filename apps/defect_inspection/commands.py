@@ -1,13 +1,13 @@
 """What people may ask of the station, which role it takes, and the audit of it."""
 
 import sqlite3
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from apps.defect_inspection import decide as rules
-from common import audit, records
+from common import deeds, records
 from common.alarms import commands as alarm_commands
 from common.arguments import text
+from common.deeds import Deed
 from common.records import Label
 from common.telemetry import dead_letters
 from common.users import User
@@ -32,29 +32,21 @@ class Commands:
         self._station = station
 
     def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
-        """Do it and audit it; returns what the asker shall see, or a future of it.
-
-        What takes the disk is done and audited in one transaction, or not at all.
-        """
+        """Do it and audit it; returns what the asker shall see, or a future of it."""
         if name in alarm_commands.ROLES:
             return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
-        result, target, reason = getattr(self, f"_{name}")(arguments, user)
-        store = self._station.parts.store
-        act = audit.Act(user.name, user.role, name, target, reason)
-        if not callable(result):
-            audit.submit(store, act)
-            return result
-        return audit.with_deed(store, result, act)
+        deed, store = getattr(self, f"_{name}")(arguments, user), self._station.parts.store
+        return deeds.carry_out(store, deed, name, user, self._station.later)
 
-    def _reset_line(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+    def _reset_line(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
         reason = text(arguments, "reason")
         pipeline = self._station.pipeline
         stopped = pipeline.state.line_stop
         pipeline.state = rules.reset_line(pipeline.state)
-        return "the line may run", stopped or "line", reason
+        return Deed("the line may run", stopped or "line", reason)
 
-    def _challenge(self, arguments: dict[str, Any], user: User) -> tuple[str, str, str]:
+    def _challenge(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
         reason = text(arguments, "reason")
         shipped = self._station.settings.line.challenge_pieces
@@ -64,17 +56,13 @@ class Commands:
         pipeline = self._station.pipeline
         pipeline.state = rules.start_challenge(pipeline.state, pieces)
         self._station.challenge.begin()
-        return f"feeding {pieces} pieces", "challenge test", reason
+        return Deed(f"feeding {pieces} pieces", "challenge test", reason)
 
-    def _resend(
-        self, arguments: dict[str, Any], user: User
-    ) -> tuple[Callable[[sqlite3.Connection], Any], str, str]:
+    def _resend(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
-        return dead_letters.resend, "dead letters", text(arguments, "reason")
+        return Deed(dead_letters.resend, "dead letters", text(arguments, "reason"))
 
-    def _overrule(
-        self, arguments: dict[str, Any], user: User
-    ) -> tuple[Callable[[sqlite3.Connection], str], str, str]:
+    def _overrule(self, arguments: dict[str, Any], user: User) -> Deed:
         seq, label = arguments.get("record_seq"), text(arguments, "label")
         reason = text(arguments, "reason")
         if type(seq) is not int or seq < 1:
@@ -88,4 +76,4 @@ class Commands:
             records.overrule(connection, entry)
             return "kept as a label; the verdict sent stays"
 
-        return keep, f"record {seq}: {label}", reason
+        return Deed(keep, f"record {seq}: {label}", reason)

@@ -6,6 +6,7 @@ then look at the PLC, the alarms and the time for a snapshot.
 """
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -227,6 +228,10 @@ class Station:
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
         return self._queue.put(name, arguments, user)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have the loop's own thread do this before its next turn; from any thread."""
+        self._queue.later(work)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""

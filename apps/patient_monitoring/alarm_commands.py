@@ -1,7 +1,7 @@
 """Who looks after an alarm, and which alarms nobody may hide."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from apps.patient_monitoring.bed_alarms import RISK, alarm_of, bed_of
@@ -11,15 +11,13 @@ from common.alarms import commands as alarm_commands
 from common.alarms.alarm import Alarm
 from common.alarms.engine import ABNORMAL
 from common.arguments import text
+from common.deeds import Deed
 from common.users import User
 
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
 
 HIGH = 1
-Write = Callable[[sqlite3.Connection], Any]
-Done = tuple[Write | str, str, str]
-"""What is to be written, or what the asker is told at once; then target and reason."""
 
 
 class AlarmCommands:
@@ -28,14 +26,14 @@ class AlarmCommands:
     def __init__(self, station: "Station") -> None:
         self._station = station
 
-    def take(self, arguments: dict[str, Any], user: User) -> Done:
+    def take(self, arguments: dict[str, Any], user: User) -> Deed:
         """Acknowledge an alarm, where that is open, and answer for it from now on."""
         alarm_id = self._active(arguments)
         order = {"alarm_id": alarm_id, "comment": "taken"}
         alarm_commands.carry_out(self._station.parts.alarms, "acknowledge", order, user)
         return self._owned(alarm_id, user.name, "")
 
-    def hand_over(self, arguments: dict[str, Any]) -> Done:
+    def hand_over(self, arguments: dict[str, Any]) -> Deed:
         """Somebody else answers for an alarm; it stays what it is."""
         alarm_id, to = self._active(arguments), text(arguments, "to")
         return self._owned(alarm_id, to[:64], text(arguments, "reason"))
@@ -70,7 +68,7 @@ class AlarmCommands:
         except KeyError:
             return None
 
-    def _owned(self, alarm_id: str, owner: str, reason: str) -> Done:
+    def _owned(self, alarm_id: str, owner: str, reason: str) -> Deed:
         owners = self._station.owners
         owners.put(alarm_id, owner)
         document = owners.document()
@@ -79,4 +77,4 @@ class AlarmCommands:
             meta.put(connection, OWNERS, document)
             return f"{owner} looks after it"
 
-        return write, alarm_id, f"to {owner}" + (f": {reason}" if reason else "")
+        return Deed(write, alarm_id, f"to {owner}" + (f": {reason}" if reason else ""))

@@ -7,22 +7,22 @@ bed by now, nothing is done.
 import math
 import sqlite3
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from apps.patient_monitoring import entry
 from apps.patient_monitoring.admissions import Admissions
-from apps.patient_monitoring.alarm_commands import AlarmCommands, Done
+from apps.patient_monitoring.alarm_commands import AlarmCommands
 from apps.patient_monitoring.census import Move
 from apps.patient_monitoring.domain import NONE
 from apps.patient_monitoring.incoming.adt import Person
 from apps.patient_monitoring.incoming.observed import Refused
 from apps.patient_monitoring.pause import PAUSE_ROLES, Pauses
-from common import audit
+from common import deeds
 from common.alarms import commands as alarm_commands
 from common.arguments import number, text
+from common.deeds import Deed
 from common.telemetry import dead_letters
 from common.users import User
 
@@ -64,34 +64,24 @@ class Commands:
         try:
             if name in PAUSE_ROLES:
                 return self._pauses.carry_out(name, arguments, user)
-            done = getattr(self, f"_{name}")(arguments, user)
+            deed = getattr(self, f"_{name}")(arguments, user)
         except Refused as error:
             raise ValueError(str(error)) from error
-        return done if isinstance(done, Future) else self._written(name, done, user)
-
-    def _written(self, name: str, done: Done, user: User) -> "Future[Any]":
-        write, target, reason = done
         store = self._station.parts.store
-        act = audit.Act(user.name, user.role, name, target, reason)
-        return audit.with_deed(store, write if callable(write) else lambda _: write, act)
+        return deeds.carry_out(store, deed, name, user, self._station.later)
 
     # ------------------------------------------------------------------- about a patient
 
-    def _names(self, arguments: dict[str, Any], user: User) -> Done:
+    def _names(self, arguments: dict[str, Any], user: User) -> Deed:
         """Bed → initials; that somebody looked is audited."""
         del arguments, user
         found = {}
         for bed, stay in self._station.intake.census.stays.items():
             known = self._station.parts.identities.real(stay.patient.pseudonym)
             found[bed] = known.initials if known else ""
+        return Deed(lambda _: found, "patients")
 
-        def answer(connection: sqlite3.Connection) -> dict[str, str]:
-            del connection
-            return found
-
-        return answer, "patients", ""
-
-    def _enter(self, arguments: dict[str, Any], user: User) -> Done:
+    def _enter(self, arguments: dict[str, Any], user: User) -> Deed:
         bed, patient = text(arguments, "bed"), text(arguments, "patient")
         given = arguments.get("values")
         values = entry.values(given)
@@ -103,18 +93,18 @@ class Commands:
             keep(connection)
             return f"entered: {', '.join(value.sign.name for value in values)}"
 
-        return write, f"bed/{bed}", ""
+        return Deed(write, f"bed/{bed}")
 
-    def _order_scale2(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+    def _order_scale2(self, arguments: dict[str, Any], user: User) -> Deed:
         """SpO2 scale 2 by a clinician's order: who ordered it and why is kept."""
         clinician, reason = text(arguments, "clinician"), text(arguments, "reason")
         on = arguments.get("on")
         if type(on) is not bool:
             raise ValueError("on must be true or false")
         ordered = f"scale {2 if on else 1}, ordered by {clinician}: {reason}"
-        return self._describe_as(arguments, user, {"scale2": on}, "order_scale2", ordered)
+        return self._describe_as(arguments, user, {"scale2": on}, ordered)
 
-    def _describe(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+    def _describe(self, arguments: dict[str, Any], user: User) -> Deed:
         """Age and pregnancy: whether NEWS2 may be used at all."""
         known: dict[str, Any] = {}
         if "age" in arguments:
@@ -127,35 +117,31 @@ class Commands:
                 raise ValueError("pregnant must be true or false")
         if not known:
             raise ValueError("age or pregnant is needed")
-        reason = text(arguments, "reason")
-        return self._describe_as(arguments, user, known, "describe", reason)
+        return self._describe_as(arguments, user, known, text(arguments, "reason"))
 
     def _describe_as(
-        self, arguments: dict[str, Any], user: User, known: Mapping[str, Any], name: str,
-        reason: str,
-    ) -> "Future[Any]":  # fmt: skip
+        self, arguments: dict[str, Any], user: User, known: Mapping[str, Any], reason: str
+    ) -> Deed:
         bed, pseudonym = text(arguments, "bed"), text(arguments, "patient")
 
-        def deed(admissions: Admissions) -> list[Move]:
+        def change(admissions: Admissions) -> list[Move]:
             admissions.census.lies(pseudonym, bed)
             patient = admissions.census.stays[bed].patient
             return admissions.census.describe(replace(patient, **known))
 
-        return self._change(deed, user, name, f"bed/{bed}", reason)
+        return self._change(change, user, f"bed/{bed}", reason, "ordered")
 
     def _change(
-        self, deed: Callable[[Admissions], list[Move]], user: User, name: str, target: str,
-        reason: str = "",
-    ) -> "Future[Any]":  # fmt: skip
-        """A change of the census, its audit, and the answer once both are on disk."""
-        station = self._station
-        station.intake.change(deed, f"{user.name}/{user.role}")
-        done = "ordered" if name in ("order_scale2", "describe") else "done"
-        return self._written(name, (done, target, reason), user)
+        self, change: Callable[[Admissions], list[Move]], user: User, target: str,
+        reason: str = "", answer: str = "done",
+    ) -> Deed:  # fmt: skip
+        """A change of the census; the answer comes once its audit is on disk, too."""
+        self._station.intake.change(change, f"{user.name}/{user.role}")
+        return Deed(lambda _: answer, target, reason)
 
     # ------------------------------------------------------------------ who lies where
 
-    def _admit(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+    def _admit(self, arguments: dict[str, Any], user: User) -> Deed:
         bed, mrn = text(arguments, "bed"), text(arguments, "mrn")
         age = number(arguments, "age") if "age" in arguments else NONE
         if not (math.isnan(age) or 0 <= age <= OLDEST):
@@ -168,38 +154,38 @@ class Commands:
         number_ = mrn if ":" in mrn else f"{text(arguments, 'authority', 'HOSP')}:{mrn}"
         person = Person(number_, text(arguments, "initials", "")[:3], age)
         wall = self._station.parts.clock.wall()
-        deed = lambda admissions: admissions.admit(person, bed, wall)  # noqa: E731
-        return self._change(deed, user, "admit", f"bed/{bed}")
+        change = lambda admissions: admissions.admit(person, bed, wall)  # noqa: E731
+        return self._change(change, user, f"bed/{bed}")
 
-    def _discharge(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+    def _discharge(self, arguments: dict[str, Any], user: User) -> Deed:
         bed, patient = text(arguments, "bed"), text(arguments, "patient")
-        deed = lambda admissions: admissions.discharge(patient, bed)  # noqa: E731
-        return self._change(deed, user, "discharge", f"bed/{bed}", text(arguments, "reason"))
+        change = lambda admissions: admissions.discharge(patient, bed)  # noqa: E731
+        return self._change(change, user, f"bed/{bed}", text(arguments, "reason"))
 
-    def _transfer(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+    def _transfer(self, arguments: dict[str, Any], user: User) -> Deed:
         patient, to = text(arguments, "patient"), text(arguments, "to_bed")
         was, wall = text(arguments, "from_bed"), self._station.parts.clock.wall()
 
-        def deed(admissions: Admissions) -> list[Move]:
+        def change(admissions: Admissions) -> list[Move]:
             admissions.census.lies(patient, was)
             return admissions.census.transfer(patient, to, wall)
 
-        return self._change(deed, user, "transfer", f"bed/{was}", text(arguments, "reason"))
+        return self._change(change, user, f"bed/{was}", text(arguments, "reason"))
 
-    def _swap(self, arguments: dict[str, Any], user: User) -> "Future[Any]":
+    def _swap(self, arguments: dict[str, Any], user: User) -> Deed:
         one, other = text(arguments, "patient"), text(arguments, "other")
         wall = self._station.parts.clock.wall()
-        deed = lambda admissions: admissions.census.swap(one, other, wall)  # noqa: E731
-        return self._change(deed, user, "swap", "beds", text(arguments, "reason"))
+        change = lambda admissions: admissions.census.swap(one, other, wall)  # noqa: E731
+        return self._change(change, user, "beds", text(arguments, "reason"))
 
-    def _take(self, arguments: dict[str, Any], user: User) -> Done:
+    def _take(self, arguments: dict[str, Any], user: User) -> Deed:
         return self._alarms.take(arguments, user)
 
-    def _hand_over(self, arguments: dict[str, Any], user: User) -> Done:
+    def _hand_over(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
         return self._alarms.hand_over(arguments)
 
-    def _forget(self, arguments: dict[str, Any], user: User) -> Done:
+    def _forget(self, arguments: dict[str, Any], user: User) -> Deed:
         """Lose the way back to a person for good; their records stay a stranger's."""
         del user
         pseudonym, reason = text(arguments, "patient"), text(arguments, "reason")
@@ -208,8 +194,8 @@ class Commands:
         if self._station.parts.identities.real(pseudonym) is None:
             raise ValueError("nobody is known by that pseudonym")
         self._station.parts.identities.forget(pseudonym)
-        return "forgotten", f"patient/{pseudonym}", reason
+        return Deed(lambda _: "forgotten", f"patient/{pseudonym}", reason)
 
-    def _resend(self, arguments: dict[str, Any], user: User) -> Done:
+    def _resend(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
-        return dead_letters.resend, "dead letters", text(arguments, "reason")
+        return Deed(dead_letters.resend, "dead letters", text(arguments, "reason"))

@@ -9,7 +9,7 @@ Reference software for simulation and research, not a medical device.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -215,6 +215,10 @@ class Station:
     def command(self, name: str, arguments: dict[str, Any], user: User) -> "Future[Any]":
         """Queue a command for the loop's own thread."""
         return self._queue.put(name, arguments, user)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have the loop's own thread do this before its next turn; from any thread."""
+        self._queue.later(work)
 
     def snapshot(self) -> dict[str, Any]:
         """The last snapshot."""

@@ -1,19 +1,17 @@
 """What people may ask of the station, which role it takes, and the audit of it."""
 
 import sqlite3
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from apps.predictive_maintenance import decide as rules
 from apps.predictive_maintenance import memory as memories
 from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.learning import FOREVER, summary, then
-from common import audit, records
+from common import deeds, records
 from common.alarms import commands as alarm_commands
 from common.arguments import number, text, whole
+from common.deeds import Deed
 from common.records import Record
-from common.service.command_queue import and_then
 from common.telemetry import dead_letters
 from common.users import User
 
@@ -33,17 +31,6 @@ ROLES = {
 }
 
 
-class Deed(NamedTuple):
-    """What one command does."""
-
-    result: Any
-    """What the asker gets, or a write in the store that gives it, or a future of it."""
-    target: str
-    reason: str
-    after: Callable[[bool], None] | None = None
-    """In the loop's thread, once a write is durable (True) or was not kept."""
-
-
 class Commands:
     """Carries commands out in the loop's thread; ValueError is the asker's mistake."""
 
@@ -51,25 +38,11 @@ class Commands:
         self._station = station
 
     def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
-        """Do it and audit it; returns what the asker shall see, or a future of it.
-
-        What takes the disk is done and audited in one transaction, or not at all.
-        """
+        """Do it and audit it; returns what the asker shall see, or a future of it."""
         if name in alarm_commands.ROLES:
             return alarm_commands.carry_out(self._station.parts.alarms, name, arguments, user)
-        result, target, reason, after = getattr(self, f"_{name}")(arguments, user)
-        store = self._station.parts.store
-        act = audit.Act(user.name, user.role, name, target, reason)
-        if isinstance(result, Future):
-            result.add_done_callback(
-                lambda future: None if future.exception() else audit.submit(store, act)
-            )
-            return result
-        if not callable(result):
-            audit.submit(store, act)
-            return result
-        stored = audit.with_deed(store, result, act)
-        return stored if after is None else and_then(stored, after, self._station.later)
+        deed, store = getattr(self, f"_{name}")(arguments, user), self._station.parts.store
+        return deeds.carry_out(store, deed, name, user, self._station.later)
 
     # ------------------------------------------------------------------ verdicts and orders
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,11 @@ from apps.retail_analytics.scene_setup import (
     write_setup,
 )
 from apps.retail_analytics.statement import LANGUAGES, statement
-from common import audit, meta, records
+from common import deeds, meta, records
 from common.alarms import commands as alarm_commands
 from common.arguments import text, whole
+from common.deeds import Deed
 from common.records import Record
-from common.service.command_queue import and_then
 from common.telemetry import dead_letters
 from common.users import User
 
@@ -41,19 +41,6 @@ ROLES = {
 MOST_INSIDE = 1_000_000
 MOSAIC_REST_S = 5.0
 """Between two mosaics of one camera: more often would be a coarse video."""
-Write = Callable[[sqlite3.Connection], Any]
-
-
-@dataclass(frozen=True)
-class Deed:
-    """What one command does."""
-
-    write: Write
-    """In the store, in one transaction with its audit; gives the answer."""
-    target: str
-    reason: str
-    after: Callable[[bool], None] | None = None
-    """In the loop's thread, once it is durable (True) or was not kept."""
 
 
 class Commands:
@@ -74,7 +61,7 @@ class Commands:
         }
 
     def carry_out(self, name: str, arguments: dict[str, Any], user: User) -> Any:
-        """Do it and audit it, in one transaction or not at all; returns a future of it.
+        """Do it and audit it; returns what the asker shall see, or a future of it.
 
         The statement is for everybody, so nobody's reading of it is kept.
         """
@@ -84,11 +71,7 @@ class Commands:
             return statement(self._station.settings, _language(arguments))
         deed = self._known[name](arguments, user)
         store = self._station.parts.store
-        act = audit.Act(user.name, user.role, name, deed.target, deed.reason)
-        stored = audit.with_deed(store, deed.write, act)
-        return (
-            stored if deed.after is None else and_then(stored, deed.after, self._station.later)
-        )
+        return deeds.carry_out(store, deed, name, user, self._station.later)
 
     # ---------------------------------------------------------------------- how many inside
 
