@@ -57,7 +57,7 @@ class Link:
 
     @property
     def trouble(self) -> str:
-        """What the broker refuses of ours; "" where it takes all."""
+        """What the broker refuses of ours or does not answer; "" where it takes all."""
         return self._outgoing.trouble
 
     def start(self) -> None:
@@ -141,8 +141,11 @@ class Link:
                 return self._refused or "connection lost"
             if self._refused:
                 return self._refused
-            if not self.online and time.monotonic() > deadline:
+            now = time.monotonic()
+            if not self.online and now > deadline:
                 return "it takes the connection, but does not answer"
+            if silence := self._outgoing.silence(now):
+                return silence
         self._farewell(poll, sock)
         return "stopped"
 
@@ -160,7 +163,7 @@ class Link:
         """Wait for work on either side and do it; False when the connection is gone."""
         client = self._client
         if self.online:
-            self._outgoing.pump(client, self._connection)
+            self._outgoing.pump(client, self._connection, time.monotonic())
         poll.register(
             sock,  # type: ignore[arg-type]
             select.POLLIN | (select.POLLOUT if client.want_write() else 0),
@@ -205,7 +208,7 @@ class Link:
         self._connected_at = time.monotonic()
         if flags.session_present:
             self._inbox.forget_acknowledgeable()
-        self._outgoing.begin(properties)
+        self._outgoing.begin(properties, self._connected_at)
         client.subscribe([(name, 1) for name in self._settings.filters])
 
     def _on_subscribe(

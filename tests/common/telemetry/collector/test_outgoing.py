@@ -51,29 +51,29 @@ def connack(receive_maximum):
 def test_receipts_go_before_the_acknowledgements_they_belong_to():
     outgoing, client = Outgoing(), Client()
     outgoing.add([message("a"), message("b"), Token(1, 7), Token(1, 8)])
-    outgoing.pump(client, 1)
+    outgoing.pump(client, 1, 0.0)
     assert client.sent == ["a", "b", "ack 7", "ack 8"]
 
 
 def test_the_brokers_window_is_kept():
     outgoing, client = Outgoing(), Client()
-    outgoing.begin(connack(2))
+    outgoing.begin(connack(2), 0.0)
     outgoing.add([message(str(n)) for n in range(5)])
-    outgoing.pump(client, 1)
+    outgoing.pump(client, 1, 0.0)
     assert client.sent == ["0", "1"]
     outgoing.answered(1, puback())
-    outgoing.pump(client, 1)
+    outgoing.pump(client, 1, 0.0)
     assert client.sent == ["0", "1", "2"]
-    outgoing.begin(None)
+    outgoing.begin(None, 0.0)
     outgoing.add([message("x") for _ in range(500)])
-    outgoing.pump(client, 1)
+    outgoing.pump(client, 1, 0.0)
     assert len(client.sent) - 1 == MOST_UNDER_WAY
 
 
 def test_a_token_of_another_connection_is_void():
     outgoing, client = Outgoing(), Client()
     outgoing.add([Token(1, 7), Token(2, 7)])
-    outgoing.pump(client, 2)
+    outgoing.pump(client, 2, 0.0)
     assert client.sent == ["ack 7"]
     assert outgoing.quiet
 
@@ -81,11 +81,25 @@ def test_a_token_of_another_connection_is_void():
 def test_without_a_packet_id_it_waits():
     outgoing, client = Outgoing(), Client(no_id_left=True)
     outgoing.add([message("a"), Token(1, 7)])
-    outgoing.pump(client, 1)
+    outgoing.pump(client, 1, 0.0)
     assert client.sent == []
     client.no_id_left = False
-    outgoing.pump(client, 1)
+    outgoing.pump(client, 1, 0.0)
     assert client.sent == ["a", "ack 7"]
+
+
+def test_a_broker_that_answers_no_receipt_is_noticed():
+    outgoing, client = Outgoing(), Client()
+    outgoing.add([message("a"), message("b")])
+    outgoing.pump(client, 1, 100.0)
+    assert outgoing.silence(160.0) == ""
+    assert "acknowledged no receipt for 60 s" in outgoing.silence(160.1)
+    outgoing.begin(None, 170.0)  # sent again by paho
+    assert outgoing.silence(230.0) == ""
+    assert "acknowledged no receipt" in outgoing.trouble, "as long as none is answered"
+    outgoing.answered(1, puback())
+    outgoing.answered(2, puback())
+    assert (outgoing.silence(1000.0), outgoing.trouble) == ("", "")
 
 
 def test_a_refusal_is_said_until_something_is_taken():
