@@ -148,7 +148,7 @@ def line_html(heard: Heard, screen: AppScreen) -> Html:
         two(heard.name, tr(screen.title) if screen.app else word.text("app")),
         two(state_text(heard, screen), heard.trouble or screen.subject(word)),
         _worst(heard, alarms),
-        two(heard.freshness.text, tr("asked the station") if heard.asked else ""),
+        _age(heard),
         two(
             f"MQTT {link_state(word.at('link').at('mqtt'))}",
             link_text(word.at("link").at("mqtt")),
@@ -159,15 +159,25 @@ def line_html(heard: Heard, screen: AppScreen) -> Html:
     )
 
 
+def _age(heard: Heard) -> Html:
+    """How old its word is; named where there is no room for the heads of the columns."""
+    name = element("span", tr("Data age"), " ", cls="ls-narrow")
+    asked = element("span", tr("asked the station"), cls="ls-note") if heard.asked else EMPTY
+    return element("div", name, heard.freshness.text, asked)
+
+
 def _worst(heard: Heard, alarms: tuple[Alarm, ...]) -> Html:
     if not heard.word or (heard.freshness.stale and not alarms):
         return element("div", MISSING, cls="ls-worst")
     if not alarms:
         return element("div", headline(alarms), cls="ls-worst")
     flash = alarms[0].flashes and not heard.freshness.stale
-    more = f" +{len(alarms) - 1}" if len(alarms) > 1 else ""
-    said = element("span", alarms[0].title, more)
-    return element("div", priority_mark(alarms[0].priority, flash=flash), said, cls="ls-worst")
+    sign, said = (
+        priority_mark(alarms[0].priority, flash=flash),
+        element("span", alarms[0].title),
+    )
+    more = element("b", f"+{len(alarms) - 1}") if len(alarms) > 1 else EMPTY
+    return element("div", sign, said, more, cls="ls-worst")
 
 
 def state_text(heard: Heard, screen: AppScreen) -> str:

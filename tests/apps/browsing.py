@@ -13,7 +13,7 @@ from apps.screen_watch import show
 from common.errors import BackendMissing
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
-SIZES = ((1280, 800), (1024, 768), (768, 1024))
+SIZES = ((1280, 800), (1024, 768), (768, 1024), (400, 860))
 THEMES = ("light", "dark")
 SETTLE_MS = 2000
 SAY_S = 0.4
@@ -28,6 +28,10 @@ OVERLAPS = """() => {
   return found;
 }"""
 """Boxes that lie over one another, as texts."""
+
+FITS = """() => document.documentElement.scrollWidth <= innerWidth
+    && [...document.querySelectorAll('.stMain')].every(m => m.scrollWidth <= m.clientWidth)"""
+"""Whether the page, and what scrolls in it, is no wider than the screen."""
 
 TRIES, ENOUGH = 20, 20
 """How often a page is looked at that has fewer rules to judge than any whole page."""
@@ -98,13 +102,13 @@ def outlives_refreshes(page: Any, label: str, words: str) -> bool:
 
 
 def misfits(browser: Any, server: ScreenServer, path: str) -> list[str]:
-    """What does not fit on a panel or a tablet held either way, in the longer language."""
+    """What does not fit on panel, tablet held either way or phone, in the longer language."""
     page = show(browser, server, f"{path}{'&' if '?' in path else '?'}lang=de")
     found: list[str] = []
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(SETTLE_MS)
-        if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+        if not page.evaluate(FITS):
             found.append(f"{width} × {height}: has to be pushed sideways")
         found += [f"{width} × {height}: {pair}" for pair in page.evaluate(OVERLAPS)]
     page.context.close()

@@ -49,6 +49,18 @@ def test_a_station_is_a_line_with_all_there_is_to_know(var: Any) -> None:
     assert "ls-line ls-stale" not in shown
 
 
+def test_a_narrow_screen_has_no_heads_so_an_age_bears_its_name_there(var: Any) -> None:
+    var.station("press-1").say()
+    assert '<span class="ls-narrow">Data age </span>00:0' in text(start())
+
+
+def test_how_many_more_alarms_there_are_is_apart_from_the_text_that_may_be_cut(
+    var: Any,
+) -> None:
+    var.station("a").say(alarms=[var.alarm("reject_bin", 2), var.alarm("line_stopped", 1)])
+    assert "line stopped</span><b>+1</b>" in text(start())
+
+
 def test_alarm_link_and_silence_are_seen_from_afar(var: Any) -> None:
     backlog = {"state": "offline", "queued": 1234, "oldest_age_s": 720.0, "dead": 2}
     var.station("a").say(
