@@ -101,6 +101,17 @@ def test_a_full_disk_is_waited_for(url):
         assert archive.store(large, NOW) == Stored(7, 0, 0)
 
 
+def test_what_was_deleted_for_its_age_is_neither_missing_nor_kept_again(url):
+    with closing(open_archive(url)) as archive:
+        archive.store(Batch(rows=(row(1), row(2), row(3))), NOW)
+    query(url, "DELETE FROM events WHERE sequence < 3")
+    with closing(open_archive(url)) as archive:
+        assert archive.store(Batch(rows=(row(1), row(4))), NOW) == Stored(1, 1, 0)
+        assert archive.claim(NOW + 100_000) == []
+    assert (gaps(url)["missing"], gaps(url)["received"]) == (0, 4)
+    assert query(url, "SELECT sequence FROM events ORDER BY 1") == [(3,), (4,)]
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveError, match="file"):
