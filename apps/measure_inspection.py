@@ -14,6 +14,7 @@ from apps.defect_inspection import evaluate as inspection_evaluate
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.simulate import SimulatedCamera
 from apps.line_bench import run_line
+from apps.measured import progress
 from apps.open_inspection import load
 from apps.picture_model import open_picture_model
 from apps.train import PYTHON as TRAIN_PYTHON
@@ -35,7 +36,10 @@ def evaluate(asked: Asked) -> dict[str, Any]:
     dataset = inspection_evaluate.open_dataset(asked.folder, asked.split or "val")
     choice = open_picture_model(settings.model, asked.config)
     try:
-        found = inspection_evaluate.evaluate(choice.model, settings.recipes[recipe], dataset)
+        with progress() as say:
+            found = inspection_evaluate.evaluate(
+                choice.model, settings.recipes[recipe], dataset, say
+            )
     finally:
         choice.model.close()
     return found if found["per_class"] else found | dict.fromkeys(OF_DEFECTS)

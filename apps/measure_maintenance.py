@@ -3,6 +3,7 @@
 from typing import Any
 
 from apps.asked import Asked
+from apps.measured import progress
 from apps.open_maintenance import load, open_sequence_model
 from apps.predictive_maintenance import bench as maintenance_bench
 from apps.predictive_maintenance import evaluate as maintenance_evaluate
@@ -14,7 +15,8 @@ def evaluate(asked: Asked) -> dict[str, Any]:
     """Detection, lead and false alarms on the recordings in a folder."""
     asked.refuse("split", "recipe")
     settings = load(asked.config, asked.all_changes)
-    return maintenance_evaluate.run(settings, asked.config, asked.folder, open_runtime)
+    with progress() as say:
+        return maintenance_evaluate.run(settings, asked.config, asked.folder, open_runtime, say)
 
 
 def bench(asked: Asked) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps.asked import Asked
+from apps.measured import progress
 from apps.open_retail import load
 from apps.picture_model import open_picture_model
 from apps.retail_analytics import bench as retail_bench
@@ -18,7 +19,8 @@ def evaluate(asked: Asked) -> dict[str, Any]:
     """Crossings, tracks, stays and queues on recordings, beside the plain library pipeline."""
     asked.refuse("split", "recipe")
     settings = load(asked.config, asked.all_changes)
-    return retail_evaluate.run(settings, asked.config, asked.folder, open_runtime)
+    with progress() as say:
+        return retail_evaluate.run(settings, asked.config, asked.folder, open_runtime, say)
 
 
 def bench(asked: Asked) -> dict[str, Any]:

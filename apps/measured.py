@@ -1,8 +1,14 @@
-"""What figures were measured with: command, commit, machine. They mean nothing without."""
+"""What figures were measured with: command, commit, machine. They mean nothing without.
+
+And how far the measuring is, for who waits for them.
+"""
 
 import shlex
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,18 @@ def measured(figures: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
     """The figures with what they came from; `arguments` are those of `lineside`."""
     command = shlex.join(["lineside", *arguments])
     return figures | {"command": command, "commit": commit(), "machine": machine()}
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Writes what is under way over one line of a terminal, empty in the end; not in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    try:
+        yield lambda text: print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)  # noqa: T201
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def commit(folder: Path = ROOT) -> str | None:

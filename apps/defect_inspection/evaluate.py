@@ -4,7 +4,7 @@ A detector's mAP says nothing of the gate. So each part also goes through the sh
 rules: an escape is a defective part given PASS, a false reject a good one that is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from glob import iglob
 from pathlib import Path
@@ -176,7 +176,12 @@ def _label(line: str, kinds: int) -> list[float]:
     return [kind, *box]
 
 
-def evaluate(model: Model, recipe: Recipe, data: DataSet) -> dict[str, Any]:
+def evaluate(
+    model: Model,
+    recipe: Recipe,
+    data: DataSet,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
     """All figures of one model on one data set, as the JSON that README and card use."""
     labels = tuple(model.card.labels)
     if sorted(data.labels) != sorted(labels):
@@ -186,13 +191,16 @@ def evaluate(model: Model, recipe: Recipe, data: DataSet) -> dict[str, Any]:
     kinds = np.array([labels.index(name) for name in data.labels])
     detector = Detector(model)
     pairs, passed = [], 0
-    for picture, labelled in _labelled(data):
+    for path in _telling("picture", _labelled(data), progress):
+        picture = _read(path)
+        labelled = data.truth(path, picture.shape)
         truth = Truth(labelled.boxes, kinds[labelled.classes])
         found = detector.detect(prepare(picture, recipe), LOWEST_SCORE)
         pairs.append((found, truth))
         passed += bool(len(truth.boxes)) and _passes(found, model, recipe)
     defective = sum(bool(len(truth.boxes)) for _, truth in pairs)
-    good = [_passes_file(path, detector, model, recipe) for path in data.good()]
+    good_parts = _telling("good part", data.good(), progress)
+    good = [_passes_file(path, detector, model, recipe) for path in good_parts]
     return {
         "images": len(pairs),
         "runtime": f"{model.artefact.runtime}/{model.artefact.precision}",
@@ -232,15 +240,20 @@ def figures(pairs: list[tuple[Detections, Truth]], labels: tuple[str, ...]) -> d
     }
 
 
-def _labelled(data: DataSet) -> Iterator[tuple[np.ndarray, Truth]]:
+def _labelled(data: DataSet) -> list[Path]:
+    """The pictures; raises ConfigError where there are none, or no labels."""
     paths = data.pictures()
     if not paths:
         raise ConfigError(f"{', '.join(map(str, data.images))}: no pictures")
     if not any(labels_of(path).is_file() for path in paths):
         raise ConfigError(f"{labels_of(paths[0])}: is not there: no picture has a label file")
-    for path in paths:
-        picture = _read(path)
-        yield picture, data.truth(path, picture.shape)
+    return paths
+
+
+def _telling(what: str, paths: list[Path], progress: Callable[[str], None]) -> Iterator[Path]:
+    for number, path in enumerate(paths, start=1):
+        progress(f"{what} {number} of {len(paths)}")
+        yield path
 
 
 def _read(path: Path) -> np.ndarray:

@@ -65,7 +65,7 @@ def evaluate(
     """The figures of one recording, or of each and of all together."""
     each = {}
     for recording in recordings:
-        progress(f"{recording.name}: {len(recording.views)} pictures")
+        progress(recording.name)
         each[recording.name] = one(settings, recording, detector)
     if len(each) == 1:
         return next(iter(each.values()))

@@ -126,6 +126,14 @@ def test_right_answers_are_perfect(folder, oracle, shipped):
     }
 
 
+def test_progress_says_how_many_pictures_there_are(folder, oracle, shipped):
+    folder.add("a", WHITE, LABEL)
+    folder.add_good("b", WHITE)
+    said = []
+    evaluate(oracle([], []), shipped.recipe(2), open_dataset(folder.root), said.append)
+    assert said == ["picture 1 of 1", "good part 1 of 1"]
+
+
 def test_an_unseen_defect_is_an_escape_and_a_seen_ghost_a_false_reject(folder, oracle, shipped):
     folder.add("a", WHITE, LABEL)
     folder.add("b", WHITE, LABEL)
