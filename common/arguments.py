@@ -63,6 +63,14 @@ def number(arguments: Mapping[str, Any], name: str) -> float:
     return float(value) if abs(value) < 2**63 else math.inf
 
 
+def flag(arguments: Mapping[str, Any], name: str, *, default: bool | None = None) -> bool:
+    """True or false; `default` when it is absent."""
+    value = arguments.get(name, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false")  # noqa: TRY004 - the asker's mistake
+    return value
+
+
 def whole(arguments: Mapping[str, Any], name: str) -> int | None:
     """A whole number from 0; None when it is absent."""
     value = arguments.get(name)

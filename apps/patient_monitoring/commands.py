@@ -21,7 +21,7 @@ from apps.patient_monitoring.incoming.observed import Refused
 from apps.patient_monitoring.pause import PAUSE_ROLES, Pauses
 from common import deeds
 from common.alarms import commands as alarm_commands
-from common.arguments import number, text
+from common.arguments import flag, number, text
 from common.deeds import Deed
 from common.telemetry import dead_letters
 from common.users import User
@@ -98,9 +98,7 @@ class Commands:
     def _order_scale2(self, arguments: dict[str, Any], user: User) -> Deed:
         """SpO2 scale 2 by a clinician's order: who ordered it and why is kept."""
         clinician, reason = text(arguments, "clinician"), text(arguments, "reason")
-        on = arguments.get("on")
-        if type(on) is not bool:
-            raise ValueError("on must be true or false")
+        on = flag(arguments, "on")
         ordered = f"scale {2 if on else 1}, ordered by {clinician}: {reason}"
         return self._describe_as(arguments, user, {"scale2": on}, ordered)
 
@@ -112,9 +110,7 @@ class Commands:
             if not 0 <= known["age"] <= OLDEST:
                 raise ValueError(f"age must be 0 to {OLDEST} years")
         if "pregnant" in arguments:
-            known["pregnant"] = arguments["pregnant"]
-            if type(known["pregnant"]) is not bool:
-                raise ValueError("pregnant must be true or false")
+            known["pregnant"] = flag(arguments, "pregnant")
         if not known:
             raise ValueError("age or pregnant is needed")
         return self._describe_as(arguments, user, known, text(arguments, "reason"))

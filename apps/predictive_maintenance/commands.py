@@ -9,7 +9,7 @@ from apps.predictive_maintenance.baseline import Baseline
 from apps.predictive_maintenance.learning import FOREVER, summary, then
 from common import deeds, records
 from common.alarms import commands as alarm_commands
-from common.arguments import number, text, whole
+from common.arguments import flag, number, text, whole
 from common.deeds import Deed
 from common.records import Record
 from common.telemetry import dead_letters
@@ -67,9 +67,7 @@ class Commands:
 
     def _close_order(self, arguments: dict[str, Any], user: User) -> Deed:
         key, reason = text(arguments, "key"), text(arguments, "reason")
-        repaired = arguments.get("repaired", True)
-        if type(repaired) is not bool:
-            raise ValueError("repaired must be true or false")
+        repaired = flag(arguments, "repaired", default=True)
         station, desk = self._station, self._station.act.desk
         order = desk.closing(key, user.name, reason)
         write, memory = desk.writing(order), station.repaired(order)
@@ -125,9 +123,7 @@ class Commands:
     def _baseline_accept(self, arguments: dict[str, Any], user: User) -> Deed:
         del user
         asset, reason = self._asset(arguments), text(arguments, "reason")
-        despite = arguments.get("despite", False)
-        if type(despite) is not bool:
-            raise ValueError("despite must be true or false")
+        despite = flag(arguments, "despite", default=False)
         accepted = self._station.learning.accept(asset, despite=despite)
         return Deed(then(accepted, self._in_use), asset, reason)
 

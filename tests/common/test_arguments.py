@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.arguments import storable, text, visible
+from common.arguments import flag, storable, text, visible
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,17 @@ def test_blanks_of_any_kind_are_taken():
 
 def test_what_a_stranger_says_commands_no_terminal_and_stays_on_its_line():
     assert visible("no\n\x1b[2J \u202eé") == "no \ufffd[2J \ufffdé"
+
+
+@pytest.mark.parametrize("given", [{"on": 1}, {"on": "yes"}, {"on": None}, {}])
+def test_what_is_neither_true_nor_false_is_refused(given):
+    with pytest.raises(ValueError, match=r"^on must be true or false$"):
+        flag(given, "on")
+
+
+def test_a_flag_that_is_absent_is_its_default():
+    assert flag({}, "on", default=True)
+    assert not flag({"on": False}, "on", default=True)
 
 
 def test_what_is_no_utf_8_becomes_storable():
