@@ -23,6 +23,9 @@ Audit = Callable[[Act], object]
 """Appends an act to the trail, e.g. partial(audit.submit, store)."""
 REFUSALS_PER_MINUTE = 30
 SHOWN_NAME = 64
+PROVING_AT_ONCE = 4
+"""A proof takes long by intent: guesses must not hold up who has a token already."""
+CROWD = "too many are signing in at once: try again"
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="lineside", charset="UTF-8"'}
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ class Door:
 
     def __init__(self, users: Users, sessions: Sessions, trail: Trail) -> None:
         self._users, self.sessions, self.trail = users, sessions, trail
+        self._proving = threading.BoundedSemaphore(PROVING_AT_ONCE)
 
     def user(self, authorization: Annotated[str, Header()] = "") -> User:
         """The user of a Basic or a Bearer header."""
@@ -76,7 +80,13 @@ class Door:
     def proved(self, authorization: Annotated[str, Header()] = "") -> User:
         """The user of a Basic header: somebody who gave the password itself."""
         name, password = self._read(authorization)
-        login = self._users.check(name, password)
+        if not self._proving.acquire(blocking=False):
+            self.trail.refuse(name, "", "login refused", "api", CROWD)
+            raise HTTPException(503, CROWD, {"Retry-After": "1"})
+        try:
+            login = self._users.check(name, password)
+        finally:
+            self._proving.release()
         if login.user is not None:
             return login.user
         action = "locked out" if login.proof is Proof.LOCKING else "login refused"

@@ -2,15 +2,16 @@
 
 import asyncio
 import base64
-from concurrent.futures import Future
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from common.service import build_api
-from common.service.door import REFUSALS_PER_MINUTE, Trail
+from common.service.door import CROWD, PROVING_AT_ONCE, REFUSALS_PER_MINUTE, Trail
 from common.sessions import SessionSettings
-from common.users import ALLOWED_FAILURES, Users
+from common.users import ALLOWED_FAILURES, Login, Proof, Users
 
 SECRET = "correct horse"  # noqa: S105
 NUMBERS = iter(range(10**6))
@@ -154,6 +155,26 @@ def test_a_forged_key_is_refused_and_in_the_trail(api, trail, station, header):
     assert len(trail) == 1
     assert trail[0].action.endswith("refused")
     assert station.done == []
+
+
+def test_guesses_that_wait_hold_up_nobody_else(api, trail, monkeypatch):
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def slow(users, name, password):
+        del users, name, password
+        begun.release()
+        assert may_end.wait(10)
+        return Login(Proof.WRONG)
+
+    monkeypatch.setattr(Users, "check", slow)
+    with ThreadPoolExecutor(PROVING_AT_ONCE) as guesses:
+        for _ in range(PROVING_AT_ONCE):
+            guesses.submit(sign_in, api)
+            assert begun.acquire(timeout=10)
+        beyond = sign_in(api)
+        may_end.set()
+    assert (beyond.status_code, beyond.headers["retry-after"]) == (503, "1")
+    assert trail[0].reason == CROWD
 
 
 def test_a_name_from_outside_is_kept_short(api, trail):
