@@ -124,7 +124,10 @@ def _player(plan: Plan, app: str, port: int | None, plant: ExitStack) -> Player:
 
 
 def open_screen(port: int, var: Path) -> "subprocess.Popen[bytes]":
-    """The operator screens as a process of their own, behind the station in priority."""
+    """The operator screens as a process of their own, behind the station in priority.
+
+    Ctrl-C is for who started them, who ends them: Streamlit would answer with a traceback.
+    """
     page = Path(__file__).with_name("screen.py")
     command = [
         *BEHIND_THE_LINE, sys.executable, "-m", "streamlit", "run", str(page),
@@ -133,7 +136,14 @@ def open_screen(port: int, var: Path) -> "subprocess.Popen[bytes]":
         "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none",
     ]  # fmt: skip
     environment = {**os.environ, "LINESIDE_VAR": str(var.resolve())}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which it inherits
+    with ExitStack() as unless_done:
+        unless_done.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
+        unless_done.callback(server.terminate)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # a Ctrl-C of meanwhile comes here
+        unless_done.pop_all()
+    return server
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from apps import demo
+from apps.browser import free_port
 from common.errors import ConfigError, LinesideError
 
 ROOT = Path(__file__).parents[2]
@@ -54,3 +56,29 @@ def test_screens_of_another_plant_are_not_taken_for_its_own(monkeypatch, tmp_pat
         with pytest.raises(ConfigError, match="is taken"):
             demo.play(plan)
     demo._check_screen_port()
+
+
+def test_ctrl_c_ends_the_screens_by_way_of_who_started_them(tmp_path):
+    """A terminal interrupts them too: while Streamlit is imported that is a traceback."""
+    server = demo.open_screen(free_port(), tmp_path)
+    with demo.ended(server):
+        server.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.wait(2.0)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_while_the_screens_are_started_leaves_none(monkeypatch, tmp_path):
+    started = []
+
+    def interrupted(*args, **kwargs):
+        started.append(Popen(*args, **kwargs))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    Popen = subprocess.Popen  # noqa: N806 - the class
+    monkeypatch.setattr(demo.subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demo.open_screen(free_port(), tmp_path)
+    assert started[0].wait(5.0) == -signal.SIGTERM
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
