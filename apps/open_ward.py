@@ -25,7 +25,6 @@ from apps.patient_monitoring.outgoing.ways import open_ways
 from apps.patient_monitoring.risk import RiskModel
 from apps.patient_monitoring.simulate import SimulatedWard
 from apps.patient_monitoring.station import Parts, Station
-from apps.patient_monitoring.watch import Named
 from apps.patient_monitoring.world import soon
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
@@ -121,7 +120,7 @@ def open_listeners(ward: Station, path: Path, opened: ExitStack) -> None:
         listener = _open(kind, named, path, hearers)
         if listener is not None:
             opened.callback(listener.close)
-            ward.parts.listeners.append(Named(listener.name, _wrong(listener)))
+            ward.parts.listeners.append(listener)
 
 
 def _desk(ward: Station, *, replayed: bool) -> Hl7Desk:
@@ -137,10 +136,6 @@ def _open(kind: str, named: DeviceSettings, path: Path, hearers: tuple[Any, ...]
     if named.backend == OFF:
         return None
     return catalog.open_listener(kind, named.backend, named.options, path, *hearers)
-
-
-def _wrong(listener: Any) -> Callable[[], str]:
-    return lambda: listener.wrong
 
 
 def hear_wearables(intake: Intake, settings: Settings) -> Callable[[str, bytes], None]:

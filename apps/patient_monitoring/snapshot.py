@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.patient_monitoring import NOT_A_DEVICE
 from apps.patient_monitoring.tiles import Tiles
+from apps.patient_monitoring.watch import silent
 from common.metrics import Metrics
 from common.snapshot import keep, shared
 
@@ -30,8 +31,8 @@ class Snapshots:
         station, parts = self._station, self._station.parts
         wall, now = parts.clock.wall(), parts.clock.monotonic()
         alarms = parts.alarms.summary()
-        silent = [f"{one.name}: {one.wrong}" for one in parts.listeners if one.wrong]
-        faults = [*filter(None, (station.fault, station.perceive.model_fault)), *silent]
+        failed = filter(None, (station.fault, station.perceive.model_fault))
+        faults = [*failed, *silent(parts.listeners)]
         document = {
             **shared(station.settings.station, "patient_monitoring", parts),
             "not_a_device": NOT_A_DEVICE,

@@ -3,7 +3,7 @@
 What is told of a bed here is technical: that its signs are refused, and so nothing is seen.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from apps.patient_monitoring.bed_alarms import CLOCK, IDENTITY, alarm_of
@@ -30,18 +30,9 @@ class Listener(Protocol):
         """Why it hears nothing; empty while it does its work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A listener by its name and its state."""
-
-    name: str
-    state: Any
-    """A callable that gives what is wrong."""
-
-    @property
-    def wrong(self) -> str:
-        """Why it hears nothing."""
-        return str(self.state())
+def silent(listeners: Iterable[Listener]) -> list[str]:
+    """Those that hear nothing, each with why."""
+    return [f"{one.name}: {one.wrong}" for one in listeners if one.wrong]
 
 
 class Watch:
@@ -82,13 +73,12 @@ class Watch:
 
     def _whole(self, now: float, link: dict[str, Any]) -> dict[str, str]:
         station = self._station
-        silent = [f"{one.name}: {one.wrong}" for one in station.parts.listeners if one.wrong]
         jumped = now - station.intake.jumped_at < CLOCK_TOLD_S
         refused = station.intake.problems(now).get((SOURCE, ""), "")
         return {
             "source_refused": refused,
             "gateway_clock": "the wall clock was set" if jumped else "",
-            "listener_down": "; ".join(silent),
+            "listener_down": "; ".join(silent(station.parts.listeners)),
             "inference_failed": station.perceive.model_fault,
             **self._diagnostics.details(station.snapshot().get("host", {}), link),
             **failing(link),
