@@ -9,7 +9,6 @@ picture and waiting for the disk happen there.
 import hashlib
 import sqlite3
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 from apps.defect_inspection.config import Settings
 from apps.defect_inspection.domain import Challenge, Decision, Inspection, Shot, Verdict
 from common import records
+from common.exports import iso
 from common.pipeline import Outcome
 from common.provenance import Provenance
 from common.records import Record
@@ -160,8 +160,3 @@ def _subject(turn: Turn) -> str:
 
 def _rounded(stage_ms: dict[str, float]) -> dict[str, float]:
     return {stage: round(ms, 3) for stage, ms in stage_ms.items()}
-
-
-def iso(wall: float) -> str:
-    """UTC wall time as ISO 8601 with milliseconds."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
