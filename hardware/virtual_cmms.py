@@ -21,8 +21,10 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
 
 from common import typed
+from common.service.body import limited_body
 
 SIMULATOR = "SIMULATOR of a CMMS: no order here reaches a maintenance crew"
 NEEDED = ("external_ref", "revision", "equipment_id", "status", "short_text", "priority")
@@ -95,12 +97,13 @@ def build_api(book: Book) -> FastAPI:
         if book.failing > 0:
             book.failing -= 1
             raise HTTPException(503, "an outage, as was asked for")
-        body = await request.body()
+        body = await limited_body(request, MOST_BYTES)
         try:
-            event = json.loads(body[:MOST_BYTES])
+            event = json.loads(body)
             if not str(event["type"]).startswith(ORDER):
                 book.others += 1
                 return {"result": "no work order: not for us"}
+            JSONResponse(event["data"])  # else what cannot be listed would hide all others
             return {"result": book.take(event["data"])}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise HTTPException(422, f"no work order: {error}") from error

@@ -1,5 +1,6 @@
 """The virtual CMMS: one order however often it comes, and it says what it is."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from common.service import ApiServer
-from hardware.virtual_cmms import Book, build_api, main
+from hardware.virtual_cmms import MOST_BYTES, Book, build_api, main
 
 ORDER = {
     "external_ref": "s/fan-3/VIB/1", "revision": 1, "equipment_id": "fan-3",
@@ -54,6 +55,18 @@ def test_what_is_no_order_is_refused_and_other_events_are_not_for_it(client, boo
     assert client.post("/orders", content=b"{").status_code == 422
     assert post(client, {}, "lineside.alarm.v1").status_code == 200
     assert (book.orders, book.others) == ({}, 1)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', "NaN", "1e999"])
+def test_what_no_answer_can_hold_is_no_order(client, text):
+    event = json.dumps({"type": "lineside.maintenance.order.v1", "data": ORDER})
+    wrong = event.replace('"PLAN: fan-3"', text)
+    assert client.post("/orders", content=wrong).status_code == 422
+    assert client.get("/orders").json() == []
+
+
+def test_more_than_an_order_has_is_not_read(client):
+    assert client.post("/orders", content=b" " * (MOST_BYTES + 1)).status_code == 413
 
 
 def test_an_outage_lasts_as_many_requests_as_asked(client):
