@@ -33,6 +33,8 @@ class Notices:
     def __init__(self) -> None:
         self._waiting: deque[Notice] = deque(maxlen=MOST)
         self._under_way: tuple[int, Notice] | None = None
+        self.most_bytes = 0
+        """Of a body that the broker takes; 0 before there is one."""
 
     def add(self, notice: Notice) -> None:
         """To be sent when there is a place."""
@@ -49,7 +51,13 @@ class Notices:
         return not self._waiting and self._under_way is None
 
     def send(self, client: Client) -> None:
-        """Send the next one, if none is under way."""
+        """Send the next one that the broker takes, if none is under way."""
+        while self._waiting and 0 < self.most_bytes < (size := len(self._waiting[0].body)):
+            left_out = self._waiting.popleft().topic
+            log.warning(
+                "uplink: %s: %d bytes, the broker takes %d: not sent",
+                left_out, size, self.most_bytes,
+            )  # fmt: skip
         if self._under_way is not None or not self._waiting:
             return
         notice = self._waiting[0]

@@ -13,10 +13,11 @@ below it, with its Correlation Data: {"result": …}, {"refused": "why"} or {"un
 "look …"} where it was begun and is not done yet.
 
 `replay` asks for events once more: its args are what a receipt holds, {"<epoch>": [[first,
-last], …]}, and its result is {"<epoch>": {"resent": n, "gone": [[first, last], …]}}. As it
-makes a station send what it still holds and nothing else, `{"args": …}` alone will do
-where the settings say `replay_unsigned`. All else a station does is asked of it on the
-spot. This module decides and does nothing: no clock, no disk, no network.
+last], …]}, and its result is {"<epoch>": {"resent": n, "gone": [[first, last], …]}}, with no
+more ranges than fit into a message: whoever misses some asks again. As it makes a station
+send what it still holds and nothing else, `{"args": …}` alone will do where the settings say
+`replay_unsigned`. All else a station does is asked of it on the spot. This module decides
+and does nothing: no clock, no disk, no network.
 """
 
 import hashlib

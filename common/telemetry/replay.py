@@ -18,6 +18,9 @@ from common.telemetry.receipt import Receipt, decode_receipt
 
 MOST_EPOCHS = 20
 """In one request: each costs a look through the outbox."""
+MOST_TOLD = 500
+"""Ranges gone, and dead, of an epoch: an answer must fit into a broker's packet. Whoever
+takes note of them asks again for the rest."""
 
 
 @dataclass(slots=True)
@@ -57,7 +60,8 @@ def _told(there: Held, wanted: Iterable[Range]) -> dict[str, Any]:
         resent += last - first + 1 - ranges.count(missing)
         gone += [gap for hole in missing for gap in ranges.missing(there.dead, *hole)]
         dead += [one for hole in missing for one in _common(there.dead, *hole)]
-    return {"resent": resent, "gone": gone} | ({"dead": dead} if dead else {})
+    told = {"resent": resent, "gone": gone[:MOST_TOLD]}
+    return told | ({"dead": dead[:MOST_TOLD]} if dead else {})
 
 
 def _common(known: Iterable[Range], first: int, last: int) -> list[Range]:

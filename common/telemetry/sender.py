@@ -108,6 +108,7 @@ class Sender:
         most_bytes = (
             max(1, self._max_packet - self._overhead) if self._max_packet else MOST_BYTES
         )
+        self.notices.most_bytes = most_bytes
         self._chooser.begin(self._window, most_bytes, now)
 
     @property

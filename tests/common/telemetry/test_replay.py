@@ -10,6 +10,7 @@ from common.clock import HeldClock
 from common.storage.queries import open_readonly
 from common.store import Store, StoreSettings
 from common.telemetry import outbox_rows as rows
+from common.telemetry import replay as replay_module
 from common.telemetry.outbox import MQTT, WEBHOOK, Message, Outbox
 from common.telemetry.ranges import merged, ranges_of
 from common.telemetry.receipt import ReceiptError
@@ -70,6 +71,19 @@ def test_every_event_asked_for_is_held_dead_or_gone(store, gone, dead, asked) ->
     assert {n - before for n in flat(told["gone"])} == asked & gone
     assert {n - before for n in flat(told.get("dead", []))} == asked & dead
     assert merged(told["gone"]) == told["gone"]
+
+
+def test_an_answer_stays_small_and_the_rest_is_told_when_asked_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_module, "MOST_TOLD", 5)
+    before = fill(store, "odd", set(range(1, LAST, 2)), set(range(2, LAST, 4)))
+    told = replay(store, {"odd": [[before + 1, before + LAST]]})["odd"]
+    assert flat(told["gone"]) == {before + n for n in range(1, 11, 2)}
+    assert flat(told["dead"]) == {before + n for n in range(2, 21, 4)}
+    assert told["resent"] == LAST // 4
+    rest = replay(store, {"odd": [[before + 10, before + LAST]]})["odd"]
+    assert flat(rest["gone"]) == {before + n for n in range(11, 21, 2)}
 
 
 def test_of_another_epoch_all_is_gone(store: Store) -> None:
