@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from common.screen import page, session
-from common.screen.language import current, languages, tr
+from common.screen.language import current, heard, languages, tr
 from common.screen.listening import port_of
 from common.screen.page import THEME
 from common.screen.plant import SOUND
@@ -66,7 +66,7 @@ def _sign_in() -> None:
             st.form_submit_button(tr("Sign in"), on_click=_signed)
         if who:
             for station, (_, given) in who.passes.items():
-                st.caption(f"{station}: {given.role}")
+                st.caption(f"{station}: {heard(given.role)}")
             st.button(tr("Sign out"), key="ls-sign-out", on_click=session.sign_out)
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 
 from common.screen import commands, language
 from common.screen.commands import Answer, Pass
-from common.screen.language import ENGLISH, tr
+from common.screen.language import ENGLISH, heard, tr
 
 IDLE_S = 900.0
 SHOWN_S = 30.0
@@ -84,7 +84,7 @@ def _welcome(
     if not passes:
         texts = list(dict.fromkeys(answer.text for answer in refused.values()))
         return " ".join(texts) or tr("There is no station to sign in at.")
-    where = ", ".join(f"{at}: {given.role}" for at, (_, given) in passes.items())
+    where = ", ".join(f"{at}: {heard(given.role)}" for at, (_, given) in passes.items())
     text = tr("Signed in as {name} ({where}).", name=name, where=where)
     return f"{text} {tr('Not at {where}.', where=', '.join(refused))}" if refused else text
 

@@ -68,6 +68,15 @@ def test_one_password_signs_in_at_every_station_that_takes_it(var: Any, api: Any
     assert api.got == []
 
 
+def test_a_role_is_said_in_the_language_of_the_page(var: Any, api: Any) -> None:
+    var.station("a").say(api_port=api.port)
+    page = started(alarms_page, lang="de")
+    page.text_input(key="ls-name").input("eric")
+    page.text_input(key="ls-password").input(PASSWORD)
+    press(page, "Anmelden")
+    assert "Angemeldet als eric (a: Techniker)." in text(page)
+
+
 def test_signing_in_without_a_station_says_so(var: Any) -> None:
     page = signed_in()
     assert "There is no station to sign in at." in text(page)

@@ -204,6 +204,8 @@ def test_several_answers_are_one_line(port: int, station: Asked, anna: Pass) -> 
          "Erledigt: a/1: quittiert; b: nichts zu quittieren: er ist wieder normal."),
         (ValueError("a/1: it is shelved already, by otto"),
          "Nicht ausgeführt: a/1: er ist schon zurückgestellt, von otto."),
+        (ValueError("remove_from_service takes a reason"),
+         "Nicht ausgeführt: außer Betrieb nehmen braucht einen Grund."),
         (ValueError("words of its own"), "Nicht ausgeführt: words of its own."),
     ],
 )  # fmt: skip
