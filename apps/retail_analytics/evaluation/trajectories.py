@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 
 from apps.retail_analytics.domain import STANDING_M
 from apps.retail_analytics.evaluation.scene import SCENE, drawn, read_scene
-from apps.retail_analytics.evaluation.truth import Recording, Views, crossings_of
+from apps.retail_analytics.evaluation.truth import (
+    LAST_FRAME,
+    Recording,
+    Views,
+    crossings_of,
+)
 from apps.retail_analytics.geometry import Line
 from common.errors import ConfigError
 
@@ -46,14 +51,13 @@ def read_trajectories(folder: Path) -> Recording:
     path = next(iter(sorted(folder.glob(pattern))))
     try:
         ways, fps, person_m = read(path)
+        if not ways:
+            raise ConfigError(f"{path}: holds no track")
+        views = _views(ways, fps)
+        drawing = folder / SCENE
+        lines = drawn(read_scene(drawing))[0] if drawing.is_file() else _middle(ways)
     except (OSError, ValueError, IndexError) as error:
         raise ConfigError(f"{path}: cannot be read as trajectories ({error})") from error
-    if not ways:
-        raise ConfigError(f"{path}: holds no track")
-    views = _views(ways, fps)
-    lines = (
-        drawn(read_scene(folder / SCENE))[0] if (folder / SCENE).is_file() else _middle(ways)
-    )
     found = crossings_of(views, fps, lines)
     return Recording(folder.name, fps, lines, (), views, found, person_m=person_m)
 
@@ -70,9 +74,24 @@ def _form(folder: Path) -> tuple[Read, str] | None:
     return None
 
 
+def _rows(path: Path, columns: int) -> Floats:
+    """A table of numbers; raises ValueError."""
+    lines = path.read_text("utf-8-sig").splitlines()
+    lines = [line for line in lines if line.partition("#")[0].strip()]
+    if not lines:
+        raise ValueError("holds no row")
+    rows = np.loadtxt(lines, ndmin=2)
+    if rows.shape[1] < columns:
+        raise ValueError(f"{rows.shape[1]} numbers in a row, needs {columns}")
+    if not np.isfinite(rows).all():
+        raise ValueError("holds a value that is no number")
+    return rows
+
+
 def _street(path: Path) -> tuple[Ways, float, float]:
-    rows = np.loadtxt(path)
-    to_floor = np.loadtxt(path.with_name("H.txt"))
+    rows = _rows(path, 8)
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    to_floor = _rows(path.with_name("H.txt"), 3)
     to_picture = np.asarray(np.linalg.inv(to_floor), np.float64)
     ways: Ways = {}
     for number in np.unique(rows[:, 1]):
@@ -116,7 +135,8 @@ def _hall(path: Path) -> tuple[Ways, float, float]:
 
 
 def _bottleneck(path: Path) -> tuple[Ways, float, float]:
-    rows = np.loadtxt(path, comments="#")
+    rows = _rows(path, 5)
+    rows = rows[np.argsort(rows[:, 1], kind="stable")]
     side = HEAD_M * HEAD_PX_PER_M
     low = rows[:, 2:4].min(0) - 1.0
     ways: Ways = {}
@@ -133,6 +153,8 @@ def _views(ways: Ways, fps: float) -> Views:
     start = min(times[0] for times, _ in ways.values())
     end = max(times[-1] for times, _ in ways.values())
     count = round((end - start) * fps) + 1
+    if count > LAST_FRAME:
+        raise ValueError(f"more than {LAST_FRAME} pictures from the first to the last time")
     rows: list[list[tuple[float, ...]]] = [[] for _ in range(count)]
     for number, (times, states) in sorted(ways.items()):
         first = int(np.ceil((times[0] - start) * fps - 1e-6))
@@ -159,6 +181,8 @@ def _middle(ways: Ways) -> tuple[Line, ...]:
     main = main if main[np.abs(main).argmax()] > 0 else -main
     side = np.array([-main[1], main[0]])
     reach = np.hypot(*np.ptp(feet, axis=0))
+    if not reach > 0:
+        raise ValueError("nobody moves")
     across, along = side * reach, main * reach
     return (
         _line("across", centre + across, centre - across),

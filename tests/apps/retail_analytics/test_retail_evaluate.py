@@ -12,6 +12,7 @@ from apps.retail_analytics.domain import Crossing
 from apps.retail_analytics.evaluation import library, mot, score
 from apps.retail_analytics.evaluation.detections import Faults, detections
 from apps.retail_analytics.evaluation.mot import Frame
+from apps.retail_analytics.evaluation.recordings import read_all
 from apps.retail_analytics.evaluation.stays import true_stays
 from apps.retail_analytics.evaluation.truth import Passing, crossings_of, read_folder, read_mot
 from apps.retail_analytics.geometry import Line
@@ -343,6 +344,46 @@ def test_a_file_without_a_track_is_one_clear_line(tmp_path):
     (tmp_path / "tracks.Aug01.txt").write_text("% nobody came\n")
     with pytest.raises(ConfigError, match=r"tracks\.Aug01\.txt: holds no track"):
         evaluate.read_all(tmp_path)
+
+
+STREET = [f"{10 * at} 1 {at} 0 {2 * at} 0 0 0" for at in range(12)]
+"""Frame, person, x, z, y and speeds: somebody who walks."""
+
+
+@pytest.fixture
+def street(tmp_path):
+    (tmp_path / "H.txt").write_text("0.02 0 0\n0 0.02 0\n0 0 1\n")
+    (tmp_path / "obsmat.txt").write_text("\n".join(STREET))
+    return tmp_path
+
+
+def test_a_street_is_the_same_in_any_order_of_rows(street):
+    found = read_all(street)
+    (street / "obsmat.txt").write_text("\ufeff" + "\r\n".join(STREET[::-1]))
+    (again,), (first,) = read_all(street), found
+    assert again.crossings == first.crossings != ()
+    assert all(
+        np.array_equal(a[1], b[1]) for a, b in zip(again.views, first.views, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([], "holds no row"),
+        (["1 2 3"], "3 numbers in a row, needs 8"),
+        ([*STREET, "nan 1 1 0 1 0 0 0"], "no number"),
+        ([*STREET, "20 1 nan 0 1 0 0 0"], "no number"),
+        ([*STREET, "1e9 1 1 0 1 0 0 0"], "more than 1000000 pictures"),
+        (["1 1 1 0 1 0 0 0"], "nobody moves"),
+        (["1 1 1 0 1 0 0 0", "11 1 1 0 1 0 0 0"], "nobody moves"),
+    ],
+)
+def test_wrong_trajectories_are_one_clear_line(street, rows, why):
+    (street / "obsmat.txt").write_text("\n".join(rows))
+    with pytest.raises(ConfigError, match=f"obsmat.txt: .*{why}") as refused:
+        read_all(street)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_street_that_nothing_was_chosen_on_is_counted_across():
