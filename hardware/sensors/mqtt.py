@@ -6,19 +6,16 @@ The machine is named by the topic, which the broker's access rules can guard, ne
 payload.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.client import MQTTMessage
 
 from common.config import setting
 from common.ports import Clock, VibrationReading
-from common.telemetry.mqtt_client import connection_of, listens, load_secrets, make_client
+from common.telemetry.mqtt_client import connection_of, listens
 from hardware.sensors.payload import MOST_BYTES, broken, decode
+from hardware.sensors.subscriber import left, subscribed
 from hardware.sensors.waiting import Waiting
 
 
@@ -42,8 +39,8 @@ class MqttSensorSettings:
     """Records held until the loop fetches them; 3 axes × 25.6 kHz × 1 s are 0.3 MB."""
 
     def __post_init__(self) -> None:
-        if self.topic.split("/").count("+") != 1 or "#" in self.topic:
-            raise ValueError("topic needs exactly one level + for the machine, and no #")
+        if self.topic.split("/").count("+") != 1 or set("#$") & set(self.topic):
+            raise ValueError("topic needs exactly one level + for the machine, and no # or $")
         connection_of(self)  # the uplink's rules between keys are ours
 
 
@@ -53,13 +50,12 @@ class MqttSource:
     def __init__(self, settings: MqttSensorSettings, clock: Clock) -> None:
         del clock  # taken as every source takes it
         self.name = f"broker {settings.host}:{settings.port}"
-        self._settings, self._level = settings, settings.topic.split("/").index("+")
+        self._level = settings.topic.split("/").index("+")
         self._waiting = Waiting(self.name, settings.most_waiting)
-        self._client = self._made()
-        self._client.connect_async(
-            settings.host, settings.port, settings.keepalive_s, properties=_session()
-        )
-        self._client.loop_start()
+        self._client = subscribed(
+            "lineside-vibration", connection_of(settings), settings.topic, self._waiting.away,
+            self._came, settings.reconnect_max_s,
+        )  # fmt: skip
 
     @property
     def dropped(self) -> int:
@@ -74,38 +70,12 @@ class MqttSource:
 
     def close(self) -> None:
         """Leave the broker."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        left(self._client)
 
-    def _made(self) -> Client:
-        # An id of its own for each process: two stations must not push each other out.
-        name = f"lineside-vibration-{os.getpid()}-{id(self):x}"
-        client = make_client(name, connection_of(self._settings), reconnects=True)
-        client.reconnect_delay_set(1, self._settings.reconnect_max_s)
-        load_secrets(client, connection_of(self._settings))
-        client.on_connect = self._connected
-        client.on_connect_fail = lambda *_: self._waiting.away("the broker does not answer")
-        client.on_disconnect = lambda *_: self._waiting.away("the connection is lost")
-        client.on_message = self._came
-        return client
-
-    def _connected(self, client: Client, _user: Any, _flags: Any, reason: Any, _p: Any) -> None:
-        if reason.is_failure:
-            self._waiting.away(f"the broker refuses us: {reason}")
-            return
-        client.subscribe(self._settings.topic, qos=1)
-        self._waiting.away("")
-
-    def _came(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
+    def _came(self, message: MQTTMessage) -> None:
         asset = message.topic.split("/")[self._level]
         if len(message.payload) > MOST_BYTES:
             reading = broken(asset, f"{len(message.payload)} bytes; {MOST_BYTES} at most")
         else:
             reading = decode(asset, bytes(message.payload))
         self._waiting.put(reading)
-
-
-def _session() -> Properties:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.ReceiveMaximum = 100
-    return properties

@@ -5,8 +5,10 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 import pytest
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from common.clock import SystemClock
 from common.errors import SensorError
@@ -32,7 +34,9 @@ def sensor(broker):
     client = Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
-    yield lambda topic, payload: client.publish(topic, payload, qos=1).wait_for_publish(WAIT_S)
+    yield lambda topic, payload, **more: client.publish(
+        topic, payload, qos=1, **more
+    ).wait_for_publish(WAIT_S)
     client.disconnect()
     client.loop_stop()
 
@@ -49,7 +53,6 @@ def connected(source):
             source.poll(0.05)
         except SensorError:
             continue
-        time.sleep(0.3)
         return source
     raise AssertionError("never connected")
 
@@ -79,9 +82,11 @@ def fetched(source, count):
 def test_a_listener_whose_thread_has_ended_says_so(broker, sensor, monkeypatch):
     with closing(MqttSource(MqttSensorSettings(port=broker.port), SystemClock())) as source:
         connected(source)
+        thread = source._client._thread
         monkeypatch.setattr("hardware.sensors.mqtt.decode", lambda *_: 1 / 0)
         sensor("vibration/m0/record", b"x")
         assert away(source) == "the listener has ended"
+        thread.join(WAIT_S)  # it tells of its exception last of all
 
 
 def test_records_are_known_by_their_topic(broker, sensor):
@@ -94,6 +99,34 @@ def test_records_are_known_by_their_topic(broker, sensor):
     assert [(one.asset, one.sequence) for one in found] == [("fan-3", 1), ("fan-4", None)]
     assert found[0].fault == ""
     assert "header" in found[1].fault
+
+
+def test_the_last_record_of_a_sensor_that_is_silent_since_is_not_heard_anew(broker, sensor):
+    sensor("vibration/fan-3/record", encode(reading(1)), retain=True)
+    with closing(MqttSource(MqttSensorSettings(port=broker.port), SystemClock())) as source:
+        connected(source)
+        sensor("vibration/fan-3/record", encode(reading(2)), retain=True)
+        assert [one.sequence for one in fetched(source, 1)] == [2]
+
+
+def test_what_a_broker_kept_though_it_was_told_to_leave_it_is_not_heard(broker):
+    with closing(MqttSource(MqttSensorSettings(port=broker.port), SystemClock())) as source:
+        connected(source)
+        for retain in (True, False):
+            message = MQTTMessage(topic=b"vibration/fan-3/record")
+            message.payload, message.retain = encode(reading(int(retain))), retain
+            source._client.on_message(source._client, None, message)
+        assert [one.sequence for one in source.poll(0.0)] == [0]
+
+
+def test_a_topic_that_the_broker_does_not_grant_is_said(broker):
+    with closing(MqttSource(MqttSensorSettings(port=broker.port), SystemClock())) as source:
+        connected(source)
+        code = ReasonCode(PacketTypes.SUBACK, "Not authorized")
+        source._client.on_subscribe(source._client, None, 1, [code], None)
+        assert away(source) == (
+            "the broker refuses to let us hear vibration/+/record: Not authorized"
+        )
 
 
 def test_a_broker_that_is_away_is_said_and_comes_back(broker, sensor):
@@ -112,10 +145,9 @@ def test_a_broker_that_is_away_is_said_and_comes_back(broker, sensor):
 
 
 def test_settings_name_one_machine_level():
-    with pytest.raises(ValueError, match="exactly one level"):
-        MqttSensorSettings(topic="vibration/record")
-    with pytest.raises(ValueError, match="exactly one level"):
-        MqttSensorSettings(topic="+/+/record")
+    for topic in ("vibration/record", "+/+/record", "$share/hall/vibration/+/record"):
+        with pytest.raises(ValueError, match="exactly one level"):
+            MqttSensorSettings(topic=topic)
 
 
 def test_over_the_limit_the_oldest_goes_and_is_counted():
