@@ -23,12 +23,12 @@ import httpx
 from apps.collect import gaps
 from apps.demo_shows import BEHIND_THE_LINE, SHOWS
 from apps.openers import default_config, opener_of
+from apps.processes import ended
 from common.errors import ConfigError, LinesideError
 from common.station_settings import AppSettings
 
 SCREEN_PORT = 8501
 START_S = 60.0
-STOP_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -206,20 +206,6 @@ def telemetry_changes(port: int | None) -> list[str]:
     if port is None:
         return ["telemetry.enabled=false"]
     return ["telemetry.enabled=true", f"telemetry.port={port}"]
-
-
-@contextmanager
-def ended(process: "subprocess.Popen[bytes]") -> Iterator["subprocess.Popen[bytes]"]:
-    """Asked to end with the block, and killed when it does not."""
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _say(plan: Plan, players: list[Player], port: int | None) -> None:

@@ -21,17 +21,11 @@ import numpy as np
 
 from apps.base import open_base
 from apps.defect_inspection import station
-from apps.demo import (
-    SCREEN_PORT,
-    broker,
-    ended,
-    open_screen,
-    station_process,
-    telemetry_changes,
-)
+from apps.demo import SCREEN_PORT, broker, open_screen, station_process, telemetry_changes
 from apps.demo_shows import BEHIND_THE_LINE
 from apps.open_inspection import load, open_parts, world
 from apps.openers import opener_of
+from apps.processes import ended
 from common.clock import SystemClock
 from common.errors import LinesideError
 from common.inference.benchmark import rss_mb

@@ -1,9 +1,7 @@
 """Opens what defect inspection's app.toml names: camera, PLC gate, model."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from apps.defect_inspection.config import Settings
 from apps.defect_inspection.perceive import Perceive
 from apps.defect_inspection.simulate import SimulatedCamera
 from apps.picture_model import open_picture_model
+from apps.processes import simulated
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition, load_definitions
 from common.clock import SystemClock
@@ -28,7 +27,6 @@ from common.store import Store
 from common.telemetry.outbox import WEBHOOK
 from hardware import catalog
 
-PLC_START_S = 10.0
 BELT_MM_S = 400
 
 
@@ -106,16 +104,13 @@ def _second_inspector(
     return infer
 
 
-@contextmanager
-def world(settings: Settings, path: Path) -> Iterator[None]:
+def world(settings: Settings, path: Path) -> AbstractContextManager[None]:
     """A virtual PLC as its own process, until the block ends; none beside real devices."""
     del path
     if not settings.simulation.enabled:
-        yield
-        return
+        return nullcontext()
     options, rate = settings.plc.options, settings.simulation.parts_per_s
-    command = [
-        sys.executable, "-m", "hardware.virtual_plc",
+    return simulated("hardware.virtual_plc", [
         "--port", str(options.get("port", 5020)),
         "--word-order", str(options.get("word_order", "CDAB")),
         "--speed-mm-s", str(BELT_MM_S),
@@ -124,11 +119,5 @@ def world(settings: Settings, path: Path) -> Iterator[None]:
         "--challenge-parts", str(settings.line.challenge_pieces),
         "--consecutive-limit", "0",  # the station asks for line stops by its own rules
         "--recipe-id", next(iter(settings.recipes)),
-        "--attended-s", "3", "--with-parent",
-    ]  # fmt: skip
-    process = subprocess.Popen(command)  # noqa: S603 - our own module
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(PLC_START_S)
+        "--attended-s", "3",
+    ])  # fmt: skip

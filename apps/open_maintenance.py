@@ -1,9 +1,7 @@
 """Opens what predictive maintenance's app.toml names: sources, stack light, model, shelf."""
 
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from apps.predictive_maintenance import station, watch
 from apps.predictive_maintenance.config import Settings
 from apps.predictive_maintenance.learning import shelf_of
 from apps.predictive_maintenance.plant import PlantSource, settings_of
+from apps.processes import simulated
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
 from common.config import from_table
@@ -24,7 +23,6 @@ from common.store import Store
 from common.telemetry.outbox import WEBHOOK
 from hardware import catalog
 
-CMMS_STOP_S = 10.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -113,20 +111,11 @@ def _light(settings: Settings, path: Path, base: Base, opened: ExitStack) -> Sta
     return light
 
 
-@contextmanager
-def world(settings: Settings, path: Path) -> Iterator[None]:
+def world(settings: Settings, path: Path) -> AbstractContextManager[None]:
     """A virtual CMMS as its own process, until the block ends; none beside a real plant."""
     del path
     url = urlsplit(str(settings.webhook.get("url", "")))
     ours = settings.simulation.enabled and settings.webhook.get("enabled") is True
     if not ours or url.hostname not in LOOPBACK:
-        yield
-        return
-    command = [sys.executable, "-m", "hardware.virtual_cmms", "--with-parent"]
-    command += ["--port", str(url.port or 80)]
-    process = subprocess.Popen(command)  # noqa: S603 - our own module
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(CMMS_STOP_S)
+        return nullcontext()
+    return simulated("hardware.virtual_cmms", ["--port", str(url.port or 80)])

@@ -1,10 +1,8 @@
 """Opens what patient monitoring's app.toml names: model, key map, listeners, ways out."""
 
 import logging
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from apps.patient_monitoring.risk import RiskModel
 from apps.patient_monitoring.simulate import SimulatedWard
 from apps.patient_monitoring.station import Parts, Station
 from apps.patient_monitoring.world import soon
+from apps.processes import simulated
 from apps.settings_table import settings_table
 from common.alarms.definition import AlarmDefinition
 from common.config import from_table
@@ -35,7 +34,6 @@ from common.store import Store
 from hardware import catalog
 
 OFF = "off"
-STOP_S = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -155,32 +153,24 @@ def hear_wearables(intake: Intake, settings: Settings) -> Callable[[str, bytes],
     return hear
 
 
-@contextmanager
-def world(settings: Settings, path: Path) -> Iterator[None]:
+def world(settings: Settings, path: Path) -> AbstractContextManager[None]:
     """The ward in software as its own process, until the block ends; none beside real ones."""
     del path
     if not settings.simulation.enabled:
-        yield
-        return
+        return nullcontext()
     options = settings.hl7.options
-    command = [
-        sys.executable, "-m", "apps.patient_monitoring.world",
+    given = [
         "--host", str(options.get("host", "127.0.0.1")),
         "--port", str(options.get("port", 2575)),
         "--unit", settings.ward.unit, "--prefix", settings.ward.bed_prefix,
         "--beds", str(min(settings.ward.beds, settings.simulation.patients)),
-        "--seed", str(settings.simulation.seed), "--with-parent",
+        "--seed", str(settings.simulation.seed),
     ]  # fmt: skip
     if settings.wearables.backend == "mqtt":
         broker = settings.wearables.options
-        command += ["--broker", str(broker.get("host", "127.0.0.1"))]
-        command += ["--broker-port", str(broker.get("port", 1883))]
-    process = subprocess.Popen(command)  # noqa: S603 - our own module
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(STOP_S)
+        given += ["--broker", str(broker.get("host", "127.0.0.1"))]
+        given += ["--broker-port", str(broker.get("port", 1883))]
+    return simulated("apps.patient_monitoring.world", given)
 
 
 def replay(settings: Settings, path: Path, folder: Path, alert_id: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 from apps import demo
 from apps.browser import free_port
+from apps.processes import ended
 from common.errors import ConfigError, LinesideError
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def test_screens_of_another_plant_are_not_taken_for_its_own(monkeypatch, tmp_pat
 def test_ctrl_c_ends_the_screens_by_way_of_who_started_them(tmp_path):
     """A terminal interrupts them too: while Streamlit is imported that is a traceback."""
     server = demo.open_screen(free_port(), tmp_path)
-    with demo.ended(server):
+    with ended(server):
         server.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
             server.wait(2.0)
