@@ -2,11 +2,14 @@
 
 A spreadsheet takes a cell that begins with =, +, - or @ for a formula, and would run what a
 device or a stranger wrote into a name. Such texts get an apostrophe in front; numbers stay.
+Where commas are decimal, as in German, it parts our cells at semicolons and ends them at line
+ends: behind these a text is looked at as at its beginning.
 """
 
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -35,6 +38,9 @@ FORMULA = (
     "\uff20",
 )
 """What a cell must not begin with; the last four are the same signs in full width."""
+
+WITHIN = re.compile(r"([;\t\r\n][\s\ufeff\"]*)(?=[=+\-@|%\uff1d\uff0b\uff0d\uff20])")
+"""Where such a cell would begin within a text."""
 
 
 def record_row(station: str, record: Record) -> dict[str, Any]:
@@ -87,6 +93,7 @@ def guarded(value: object) -> object:
     if isinstance(value, int | float):
         return value
     text = str(value).replace("\0", "\ufffd")
+    text = WITHIN.sub(r"\1'", text)
     return f"'{text}" if text.lstrip(" \u00a0\ufeff").startswith(FORMULA) else text
 
 
