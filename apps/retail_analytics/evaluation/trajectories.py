@@ -55,11 +55,12 @@ def read_trajectories(folder: Path) -> Recording:
             raise ConfigError(f"{path}: holds no track")
         views = _views(ways, fps)
         drawing = folder / SCENE
-        lines = drawn(read_scene(drawing))[0] if drawing.is_file() else _middle(ways)
+        there = drawing.is_file()
+        lines, zones = drawn(read_scene(drawing)) if there else (_middle(ways), ())
     except (OSError, ValueError, IndexError) as error:
         raise ConfigError(f"{path}: cannot be read as trajectories ({error})") from error
     found = crossings_of(views, fps, lines)
-    return Recording(folder.name, fps, lines, (), views, found, person_m=person_m)
+    return Recording(folder.name, fps, lines, zones, views, found, person_m=person_m)
 
 
 def _form(folder: Path) -> tuple[Read, str] | None:

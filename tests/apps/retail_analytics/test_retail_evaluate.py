@@ -367,6 +367,13 @@ def test_a_street_is_the_same_in_any_order_of_rows(street):
     )
 
 
+def test_what_is_drawn_over_a_street_is_all_taken(street):
+    (street / "scene.toml").write_text(SCENE + ZONE)
+    (recording,) = read_all(street)
+    assert [line.name for line in recording.lines] == ["door"]
+    assert [zone.name for zone in recording.zones] == ["shelf"]
+
+
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
