@@ -1,7 +1,7 @@
 """Records over a real broker: found by topic, queued with a limit, back after an outage."""
 
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import numpy as np
 import pytest
@@ -137,11 +137,9 @@ def test_a_broker_that_is_away_is_said_and_comes_back(broker, sensor):
         assert away(source) in ("the connection is lost", "the broker does not answer")
         broker.start()
         connected(source)
-        end, found = time.monotonic() + WAIT_S, []
-        while not found and time.monotonic() < end:  # the sensor has to come back as well
+        with suppress(RuntimeError):  # it is not back yet: it sends it when it is
             sensor("vibration/fan-3/record", encode(reading(2)))
-            found = fetched(source, 1)
-    assert found[0].asset == "fan-3"
+        assert fetched(source, 1)[0].asset == "fan-3"
 
 
 def test_settings_name_one_machine_level():
