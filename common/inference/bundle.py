@@ -147,12 +147,14 @@ def sha256(path: Path) -> str:
 
 def _verified(folder: Path, name: str, expected: str) -> Path:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(f"{folder}: {name} lies outside the model's folder")
-    if not path.is_file():
-        raise BundleError(f"{path}: missing; restore it or train the model again")
     try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise BundleError(f"{folder}: {name} lies outside the model's folder")
+        if not path.is_file():
+            raise BundleError(f"{path}: missing; restore it or train the model again")
         found = sha256(path)
+    except ValueError as error:  # a NUL
+        raise BundleError(f"{folder}: {name!r} is no name of a file ({error})") from error
     except OSError as error:
         raise BundleError(
             f"{path}: cannot be read ({error.strerror}); give the station's user the right to"

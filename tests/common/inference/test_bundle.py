@@ -121,6 +121,8 @@ def test_a_wrong_card_is_named_with_its_key(tmp_path, old, new, text):
         (net("/etc/hostname"), "/etc/hostname lies outside the model's folder"),
         (net("link.onnx"), "link.onnx lies outside the model's folder"),
         (net("."), "missing"),
+        (net("a\\u0000b"), "'a\\x00b' is no name of a file"),
+        (net("x" * 300), "cannot be read (File name too long)"),
         (net() + 'companion = "w.bin"\ncompanion_sha256 = "0"', "w.bin: missing"),
         (net() + 'companion = "net.onnx"\ncompanion_sha256 = "0"', "is not the file"),
         (
