@@ -25,7 +25,7 @@ from common.telemetry.collector.link import Link
 from common.telemetry.collector.replay import (
     Message,
     gone_of,
-    receipt_message,
+    receipt_messages,
     request_messages,
 )
 from common.telemetry.collector.rows import Batch
@@ -214,7 +214,9 @@ class Collector:
 
     def _confirm(self, kept: Kept, batch: Batch, tokens: list[Token]) -> None:
         messages: list[Message] = [
-            receipt_message(source, told) for source, told in receipts(kept.rows).items()
+            message
+            for source, told in receipts(kept.rows).items()
+            for message in receipt_messages(source, told)
         ]
         self._link.send(messages, tokens)
         counters = self._counters

@@ -5,7 +5,7 @@ and nothing else (see `common.telemetry.remote`). The broker says who may publis
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from paho.mqtt.properties import Properties
@@ -20,7 +20,7 @@ from common.telemetry.topics import Identity, parse_topic
 
 COMMAND = "cmd/replay"
 MOST_RANGES, MOST_EPOCHS = 1000, 20
-"""In one request; what does not fit is asked for the next time."""
+"""In one message: the rest of a receipt goes in another, of a request the next time."""
 MARK = b"lineside-replay"
 """Correlation Data of our requests: other answers on `resp` are not for us."""
 MOST_BYTES = 1 << 20
@@ -40,10 +40,18 @@ def identity_of(source: str) -> Identity:
     return Identity(*source.split(":")[2:])
 
 
-def receipt_message(source: str, told: dict[str, list[Range]]) -> Message:
-    """What tells a station that its events are kept."""
+def receipt_messages(source: str, told: Mapping[str, list[Range]]) -> list[Message]:
+    """What tells a station that its events are kept; none is larger than it takes."""
     topic = identity_of(source).topic("ack")
-    return Message(topic, encode_receipt(told), publish_properties("application/json"))
+    return [
+        Message(
+            topic,
+            encode_receipt({epoch: ranges[at : at + MOST_RANGES]}),
+            publish_properties("application/json"),
+        )
+        for epoch, ranges in told.items()
+        for at in range(0, len(ranges), MOST_RANGES)
+    ]
 
 
 def request_messages(asks: Iterable[Ask]) -> list[Message]:

@@ -8,7 +8,7 @@ from common.telemetry import remote
 from common.telemetry import replay as station_side
 from common.telemetry.collector import replay
 from common.telemetry.collector.archive import Ask
-from common.telemetry.collector.replay import gone_of, receipt_message, request_messages
+from common.telemetry.collector.replay import gone_of, receipt_messages, request_messages
 from common.telemetry.receipt import decode_receipt
 from common.telemetry.topics import Identity
 from tests.common.telemetry.collector.rig import EPOCH, STATION
@@ -77,6 +77,14 @@ def test_answers_that_are_none(topic, body):
 
 
 def test_a_receipt_goes_to_its_station():
-    message = receipt_message(SOURCE, {EPOCH: [(1, 5)]})
+    (message,) = receipt_messages(SOURCE, {EPOCH: [(1, 5)]})
     assert message.topic == STATION.topic("ack")
     assert decode_receipt(message.body) == {EPOCH: [(1, 5)]}
+
+
+def test_no_receipt_is_larger_than_a_station_takes():
+    ranges = [(10**17 + n, 10**17 + n) for n in range(0, 200_000, 2)]  # of the largest batch
+    messages = receipt_messages(SOURCE, {EPOCH: ranges, "e2": [(1, 2)]})
+    told = [decode_receipt(message.body) for message in messages]
+    assert [one for receipt in told for one in receipt.get(EPOCH, ())] == ranges
+    assert told[-1] == {"e2": [(1, 2)]}
