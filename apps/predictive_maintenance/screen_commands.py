@@ -7,7 +7,7 @@ it was opened, so that typing is never lost. The baseline's wizard is `screen_wi
 import streamlit as st
 
 from apps.predictive_maintenance import screen_wizard
-from apps.predictive_maintenance.screen_forms import list_machines, named
+from apps.predictive_maintenance.screen_forms import choose_shown, list_machines, named
 from common.screen.document import Document
 from common.screen.forms import key, send, value
 from common.screen.language import tr
@@ -98,6 +98,7 @@ def _noted(station: str) -> None:
 
 def _list(station: str) -> None:
     """When one is opened: the stops and orders to choose from."""
+    choose_shown(station, "pm-note-asset")
     word = named(station)
     machines = word.documents("machines")
     latched = {one.text("asset"): one.text("name") for one in machines if one.flag("latched")}

@@ -9,7 +9,7 @@ from datetime import datetime
 import streamlit as st
 
 from apps.predictive_maintenance.screen_detail import baseline
-from apps.predictive_maintenance.screen_forms import list_machines, named
+from apps.predictive_maintenance.screen_forms import choose_shown, list_machines, named
 from apps.predictive_maintenance.screen_history import read_history
 from common.screen import session
 from common.screen.commands import Answer
@@ -47,7 +47,7 @@ def draw(station: str) -> None:
 
 def _opened(station: str) -> None:
     """Look again at what time there is."""
-    del station
+    choose_shown(station, ASSET)
     st.session_state[SPANS] = {}
 
 

@@ -276,9 +276,13 @@ def test_acknowledging_a_stop(plant: Plant, api: Any) -> None:
 
 
 def opened() -> None:
-    from apps.predictive_maintenance import screen_commands  # noqa: PLC0415 - its own script
+    from apps.predictive_maintenance import (  # noqa: PLC0415 - its own script
+        screen_commands,
+        screen_wizard,
+    )
 
     screen_commands._list("plant-1")
+    screen_wizard._opened("plant-1")
     screen_commands.draw("plant-1")
 
 
@@ -287,6 +291,18 @@ def test_the_first_choice_is_chosen_when_a_form_is_opened(plant: Plant) -> None:
     page = run(made(opened))
     assert page.selectbox(key="pm-stop-asset").value == "pump-1"
     assert page.selectbox(key="pm-order-key").value == "pump-1/VIB/2"
+
+
+def test_a_form_is_about_the_machine_that_the_page_shows(plant: Plant) -> None:
+    """By itself the first of the settings is another machine than the one on the screen."""
+    plant.say(MACHINE, BAD)
+    page = made(opened)
+    urgent = run(page)
+    for key in ("pm-note-asset", "pm-base-asset"):
+        assert urgent.selectbox(key=key).value == "pump-1", key
+    page = made(opened)
+    page.session_state["pm-machine"] = "fan-3"
+    assert run(page).selectbox(key="pm-note-asset").value == "fan-3"
 
 
 def test_with_nothing_to_choose_nothing_can_be_sent(plant: Plant) -> None:
