@@ -153,9 +153,8 @@ def _png(frame: np.ndarray | None) -> bytes:
 
 
 def _subject(turn: Turn) -> str:
-    if turn.sample:
-        return turn.sample.id
-    return str(getattr(turn.percept, "sample_id", "")) or f"0/{turn.decision.part_id}"
+    """The sample's id; of a part that was never seen its fault knows it."""
+    return turn.sample.id if turn.sample else str(getattr(turn.percept, "sample_id", ""))
 
 
 def _rounded(stage_ms: dict[str, float]) -> dict[str, float]:
