@@ -3,9 +3,11 @@
 import logging
 import signal
 import threading
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from apps.base import open_base
 from apps.openers import opener_of
@@ -21,9 +23,9 @@ def run(app: str, path: Path, changes: list[str], var: Path) -> None:
     opener = opener_of(app)
     settings = opener.load(path, changes)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with ExitStack() as opened:
+    # Who ends it while it opens does not wait for a network that takes minutes to build.
+    _when_told_to_end(signal.default_int_handler)
+    with suppress(KeyboardInterrupt), ExitStack() as opened:
         opened.enter_context(opener.world(settings, path))
         base = open_base(app, opener, settings, path, var, opened)
         running = opener.open_station(settings, path, base, opened)
@@ -40,4 +42,10 @@ def run(app: str, path: Path, changes: list[str], var: Path) -> None:
         server.start()
         opened.callback(server.stop)
         log.warning("%s runs: %s", settings.station.name, running.says)
+        _when_told_to_end(lambda *_: stop.set())
         running.station.run(stop)
+
+
+def _when_told_to_end(handler: Callable[[int, FrameType | None], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
