@@ -152,6 +152,8 @@ class WorkerRuntime:
         if self._process is not None:
             self._process.kill()
             self._process = None
+        if self._closing.is_set():  # it ends with the thread that kept it
+            return RuntimeFailure(self.name, "is closed")
         wait_s = self._back_off.after(_now() - self._born)
         self._why = self._last_fault = why
         self._start_at = _now() + wait_s

@@ -292,6 +292,18 @@ def test_closed_is_closed_and_may_be_said_twice(worker):
     assert failure(worker, asking(fault.FINE)) == "faulty: is closed"
 
 
+def test_who_waits_for_an_answer_when_it_is_closed_is_told_so():
+    worker = opened(replace(LIMITS, first_s=30.0))
+    said = []
+    waiting = threading.Thread(target=lambda: said.append(failure(worker, asking(fault.HANG))))
+    waiting.start()
+    while not worker._lock.locked():
+        assert waiting.is_alive()
+    worker.close()
+    waiting.join()
+    assert said == ["faulty: is closed"]
+
+
 def test_closing_does_not_wait_for_a_start_that_hangs(tmp_path):
     worker = opened()
     failure(worker, asking(fault.SEGV))
