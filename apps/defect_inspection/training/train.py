@@ -20,7 +20,7 @@ import torch
 import yaml
 
 from apps.defect_inspection.artwork import DEFECT_KINDS
-from apps.defect_inspection.evaluate import DataSet, open_dataset, split_held_out
+from apps.defect_inspection.evaluate import open_dataset, split_held_out
 from apps.defect_inspection.training.draw import draw_dataset
 from apps.defect_inspection.training.tiles import TileDataset
 from apps.defect_inspection.training.trainer import TileTrainer
@@ -112,7 +112,7 @@ def train(data: Path, work: Path, recipe: Recipe) -> dict[str, Path]:
     for number, phase in enumerate(recipe.phases, start=1):
         start = _run(
             work, f"phase-{number}", recipe, start,
-            data=_prepare(dataset, work, recipe if drawable and phase.traced else None),
+            data=_prepare(data, work, recipe if drawable and phase.traced else None),
             size=_multiple_of_32(side) if small else recipe.tile_px,
             tiles=1 if small else 4,
             phase=phase if drawable else _faster(phase, recipe.from_scratch),
@@ -136,14 +136,12 @@ def _pretrain(work: Path, recipe: Recipe) -> Path:
     )  # fmt: skip
 
 
-def _prepare(dataset: DataSet, work: Path, recipe: Recipe | None) -> Path:
+def _prepare(data: Path, work: Path, recipe: Recipe | None) -> Path:
     """data.yaml of this run: the training pictures, defect-free ones, and traced boards."""
+    dataset = open_dataset(data, "train")
     kept, _ = split_held_out(dataset.pictures())
-    listed = work / "train.txt"
-    listed.write_text("".join(f"{path.resolve()}\n" for path in kept))
-    sources, good = [str(listed.resolve())], dataset.good()
-    if good:
-        sources.append(str(good[0].parent.resolve()))
+    good = dataset.good()
+    sources = [_listed(work / "train.txt", [*kept, *good])]
     if good and recipe is not None:
         traced = work / "traced"
         if not (traced / "data.yaml").exists():
@@ -151,9 +149,15 @@ def _prepare(dataset: DataSet, work: Path, recipe: Recipe | None) -> Path:
         sources.append(str((traced / "images" / "train").resolve()))
     path = work / "data.yaml"
     names = dict(enumerate(dataset.labels))
-    val = str((dataset.root / "images" / "val").resolve())
+    val = _listed(work / "val.txt", open_dataset(data, "val").pictures())
     path.write_text(yaml.safe_dump({"train": sources, "val": val, "names": names}))
     return path
+
+
+def _listed(path: Path, pictures: list[Path]) -> str:
+    """A list of pictures for Ultralytics; their folders stay, labels are found by them."""
+    path.write_text("".join(f"{picture.absolute()}\n" for picture in pictures))
+    return str(path)
 
 
 def trained_on(data: Path, work: Path, stage: str) -> list[Path]:
