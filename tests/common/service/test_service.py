@@ -583,6 +583,21 @@ def until(condition):
         assert time.monotonic() < end
 
 
+def test_pictures_that_never_end_fill_no_memory(server):
+    basic = base64.b64encode(f"viewer:{SECRET}".encode()).decode()
+    half = f"POST /infer HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {basic}\r\n"
+    with ExitStack() as held:
+        for _ in range(service_inference.BODIES_AT_ONCE):
+            one = socket.create_connection(("127.0.0.1", server.port), 10)
+            held.enter_context(one).sendall(f"{half}Content-Length: 99999\r\n\r\nx".encode())
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{server.port}", trust_env=False
+        ) as client:
+            until(lambda: detail(infer(client, png(GREY))) == "busy")
+            held.close()
+            until(lambda: infer(client, png(GREY)).status_code == 200)
+
+
 @pytest.mark.parametrize(
     "garbage", [b"\0" * 100, b"GET", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 9]
 )
