@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(capsys, tmp_path):
     code, error = failed(capsys, "run", "patient_monitoring", "--var", file,
                          "--set", "simulation.enabled=false")  # fmt: skip
     assert code == 1
-    assert str(file / "patient-monitoring") in error
+    assert str(file) in error
 
 
 def test_an_error_of_the_system_that_names_no_file_is_a_bug_and_keeps_its_traceback(
