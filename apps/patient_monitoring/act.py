@@ -24,6 +24,7 @@ from apps.patient_monitoring.bed_alarms import (
     RISK,
     TECHNICAL,
     UNMONITORED,
+    WITHIN_S,
     alarm_of,
 )
 from apps.patient_monitoring.domain import (
@@ -41,6 +42,7 @@ from apps.patient_monitoring.protocol import CHART, EXTREMES
 from apps.patient_monitoring.protocol import TECHNICAL as FAULTS
 from apps.patient_monitoring.ward import Decision, Kind
 from common.alarms import orders
+from common.alarms.alarm import Alarm
 from common.alarms.board import AlarmBoard
 from common.alarms.engine import ABNORMAL
 from common.pipeline import Fault
@@ -179,22 +181,23 @@ class Act:
 
     def _about(self, kind: str, row: int, decision: Decision, call: Call) -> dict[str, Any]:
         patient, score = self._patients[row], decision.score
-        return {
+        alarm = self._board.alarm(alarm_of(kind, self._beds[row]))
+        within = {"within_s": WITHIN_S[_urgency(alarm, call)]} if kind == RISK else {}
+        return within | {
             "bed": self._beds[row],
             "patient": patient.pseudonym if patient else "",
             "kind": kind.removeprefix(bed_alarms.PER_BED),
             "what": list(call.what),
-            "raised_at": self._raised_at(alarm_of(kind, self._beds[row]), call.board_priority),
+            "raised_at": self._raised_at(alarm, call),
             "news2": int(score.at_least[row]),
             "complete": bool(score.complete[row]),
             "risk": Risk(int(decision.risk[row])).name,
             "parts": {p.name: n for p in Parameter if (n := int(score.parts[row, p]))},
         }
 
-    def _raised_at(self, alarm_id: str, priority: int | None) -> float:
+    def _raised_at(self, alarm: Alarm, call: Call) -> float:
         """When the occurrence came to its priority: wall, UTC s."""
-        alarm = self._board.alarm(alarm_id)
-        stands = alarm.state.life in ABNORMAL and (priority or alarm.priority) >= alarm.priority
+        stands = alarm.state.life in ABNORMAL and _urgency(alarm, call) == alarm.priority
         known = alarm.about.get("raised_at", alarm.active_since) if stands else None
         return self._wall() if known is None else float(known)
 
@@ -235,6 +238,12 @@ def _risk(decision: Decision, row: int) -> Call:
 def _extreme(decision: Decision, row: int) -> Call:
     found = list(_bits(Extreme, decision.extreme[row]))
     return Call(", ".join(EXTREMES[one] for one in found), tuple(str(e.name) for e in found))
+
+
+def _urgency(alarm: Alarm, call: Call) -> int:
+    """The alarm engine's priority once this call is told: an occurrence keeps its highest."""
+    asked = call.board_priority or alarm.priority
+    return min(asked, alarm.priority) if alarm.state.life in ABNORMAL else asked
 
 
 def _technical(decision: Decision, row: int) -> Call:

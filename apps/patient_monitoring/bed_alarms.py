@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from apps.patient_monitoring.config import APP
 from apps.patient_monitoring.domain import Priority
+from apps.patient_monitoring.protocol import CHART
 from common.alarms.definition import AlarmDefinition, at_place, load_definitions
 
 PER_BED = "bed_"
@@ -12,6 +13,10 @@ IDENTITY, CLOCK = "bed_identity", "bed_clock"
 UNMONITORED = "ward_unmonitored"
 BOARD_PRIORITY = {Priority.HIGH: 1, Priority.MEDIUM: 2, Priority.LOW: 3}
 """IEC 60601-1-8 → the alarm engine's; technical alarms are 4 there, and low here."""
+WITHIN_S = {
+    BOARD_PRIORITY[one.priority]: one.within_s for one in CHART.values() if one.within_s
+}
+"""Of a risk: by when somebody is at the bed, by the priority that the chart gives."""
 IEC_PRIORITY = {1: Priority.HIGH, 2: Priority.MEDIUM, 3: Priority.LOW, 4: Priority.LOW}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from apps.patient_monitoring.bed_alarms import BOARD_PRIORITY, IEC_PRIORITY, RISK, alarm_of
+from apps.patient_monitoring.bed_alarms import IEC_PRIORITY, RISK, WITHIN_S, alarm_of
 from apps.patient_monitoring.domain import Array, Extreme, Flag, Patient, Priority, Risk, Sign
 from apps.patient_monitoring.evidence import SIGN_OF, bits, number, scored, signs_of
 from apps.patient_monitoring.pause import PAUSED
@@ -21,12 +21,6 @@ from common.alarms.engine import State
 
 if TYPE_CHECKING:
     from apps.patient_monitoring.station import Station
-
-
-WITHIN_S = {
-    BOARD_PRIORITY[one.priority]: one.within_s for one in CHART.values() if one.within_s
-}
-"""By when somebody is at the bed, by the priority that the chart gives."""
 
 
 class Tiles:

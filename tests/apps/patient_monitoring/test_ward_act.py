@@ -116,7 +116,7 @@ def test_an_alarm_says_whom_it_is_about(act, rig):
     assert rig.alarm("bed_risk/1").about == {
         "bed": "1", "patient": "p-one", "kind": "risk", "what": ["RESPIRATION"],
         "news2": 7, "complete": True, "risk": "HIGH", "raised_at": rig.clock.wall(),
-        "parts": {"RESPIRATION": 3, "SPO2": 2, "PULSE": 2},
+        "within_s": 60, "parts": {"RESPIRATION": 3, "SPO2": 2, "PULSE": 2},
     }  # fmt: skip
 
 
@@ -172,6 +172,20 @@ def test_a_higher_risk_sounds_again_and_a_lower_one_does_not(act, rig):
     )
     assert rig.states() == {"bed_risk/1": "ACKED"}
     assert "Now 5" in rig.alarm("bed_risk/1").detail
+
+
+def test_a_risk_says_within_what_time_somebody_is_at_the_bed(act, rig):
+    def within_s():
+        return rig.alarm("bed_risk/1").about["within_s"]
+
+    act(decision(risk={0: Risk.MEDIUM}, parts={0: EMERGENCY}))
+    assert within_s() == 180
+    act(high(at=1.0))
+    assert within_s() == 60
+    act(decision(at=2.0, risk={0: Risk.LOW_MEDIUM}, parts={0: {Parameter.PULSE: 3}}))
+    assert within_s() == 60, "an occurrence keeps its highest priority"
+    act(decision(extreme={0: int(Extreme.APNOEA)}))
+    assert "within_s" not in rig.alarm("bed_extreme/1").about
 
 
 def test_an_alarm_says_since_when_it_has_had_its_priority(act, rig):
