@@ -23,7 +23,7 @@ import httpx
 from apps.collect import gaps
 from apps.demo_shows import BEHIND_THE_LINE, SHOWS
 from apps.openers import default_config, opener_of
-from apps.processes import ended
+from apps.processes import check_free, ended
 from common.errors import ConfigError, LinesideError
 from common.station_settings import AppSettings
 
@@ -83,8 +83,8 @@ def play(plan: Plan) -> dict[str, Any]:
     started = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind
     plan.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if plan.screen:
-        _check_screen_port()
+    if plan.screen:  # another demo's screens show another plant
+        check_free(SCREEN_PORT, "the screens' server", "end it, or play with --no-screen")
     with ExitStack() as plant:
         port = plant.enter_context(broker(plan.var))
         archive = plan.var / "archive.sqlite"
@@ -100,17 +100,6 @@ def play(plan: Plan) -> dict[str, Any]:
                 print(f"{app}: {SHOWS[app].sign} after {seconds:.1f} s")  # noqa: T201
         _wait(plan, started, players)
         return _figures(players, first, archive if port else None)
-
-
-def _check_screen_port() -> None:
-    """Another demo's screens show another plant: raises ConfigError where they are served."""
-    try:
-        socket.create_server(("127.0.0.1", SCREEN_PORT)).close()
-    except OSError as error:
-        raise ConfigError(
-            f"port {SCREEN_PORT}, where the screens are served, is taken ({error.strerror}): "
-            "end what serves there, or play without (--no-screen)"
-        ) from error
 
 
 def _player(plan: Plan, app: str, port: int | None, plant: ExitStack) -> Player:

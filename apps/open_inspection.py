@@ -110,8 +110,9 @@ def world(settings: Settings, path: Path) -> AbstractContextManager[None]:
     if not settings.simulation.enabled:
         return nullcontext()
     options, rate = settings.plc.options, settings.simulation.parts_per_s
+    port = int(options.get("port", 5020))
     return simulated("hardware.virtual_plc", [
-        "--port", str(options.get("port", 5020)),
+        "--port", str(port),
         "--word-order", str(options.get("word_order", "CDAB")),
         "--speed-mm-s", str(BELT_MM_S),
         "--pitch-mm", str(BELT_MM_S / rate),
@@ -120,4 +121,4 @@ def world(settings: Settings, path: Path) -> AbstractContextManager[None]:
         "--consecutive-limit", "0",  # the station asks for line stops by its own rules
         "--recipe-id", next(iter(settings.recipes)),
         "--attended-s", "3",
-    ])  # fmt: skip
+    ], port)  # fmt: skip

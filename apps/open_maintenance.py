@@ -118,4 +118,5 @@ def world(settings: Settings, path: Path) -> AbstractContextManager[None]:
     ours = settings.simulation.enabled and settings.webhook.get("enabled") is True
     if not ours or url.hostname not in LOOPBACK:
         return nullcontext()
-    return simulated("hardware.virtual_cmms", ["--port", str(url.port or 80)])
+    port = url.port or 80
+    return simulated("hardware.virtual_cmms", ["--port", str(port)], port)

@@ -12,6 +12,7 @@ and audited: a screen passes on what it was given, it never asserts a name.
 import os
 import socket
 import threading
+import time
 from typing import Annotated, Any
 
 import uvicorn
@@ -120,7 +121,7 @@ class ApiServer:
         """0 takes any free port; after `start` the one taken."""
 
     def start(self) -> None:
-        """Begin to serve; raises ConfigError when the port is taken."""
+        """Serve from now on; raises ConfigError when the port is taken or it cannot."""
         try:
             listening = socket.create_server((self.host, self.port))
         except OSError as error:
@@ -133,6 +134,12 @@ class ApiServer:
             target=self._server.run, args=([listening],), name="api", daemon=True
         )
         self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise ConfigError(
+                    f"the API on port {self.port} ended while it began: see the log"
+                )
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """Stop and wait for open requests."""

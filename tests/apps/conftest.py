@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import httpx
 import numpy as np
 import pytest
 
@@ -307,11 +306,5 @@ def api(tmp_path: Path) -> Iterator[Asked]:
     server = ApiServer(build_api(asked, users, audit=asked.trail.append), 0)
     server.start()
     asked.port = server.port
-    for _ in range(200):
-        try:
-            httpx.get(f"http://127.0.0.1:{asked.port}/health", trust_env=False)
-            break
-        except httpx.ConnectError:
-            time.sleep(0.05)
     yield asked
     server.stop()

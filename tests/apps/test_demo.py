@@ -56,7 +56,6 @@ def test_screens_of_another_plant_are_not_taken_for_its_own(monkeypatch, tmp_pat
         monkeypatch.setattr(demo.signal, "signal", lambda *_: None)
         with pytest.raises(ConfigError, match="is taken"):
             demo.play(plan)
-    demo._check_screen_port()
 
 
 def test_ctrl_c_ends_the_screens_by_way_of_who_started_them(tmp_path):

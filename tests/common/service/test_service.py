@@ -508,6 +508,13 @@ def test_a_port_that_is_taken_is_one_clear_line(server, station, users):
     other.stop()
 
 
+def test_an_api_that_cannot_serve_is_said(station, users, monkeypatch):
+    server = ApiServer(build_api(station, users), 0)
+    monkeypatch.setattr(server._server, "run", lambda sockets: sockets[0].close())
+    with pytest.raises(ConfigError, match="ended while it began"):
+        server.start()
+
+
 def test_after_stop_nobody_listens_and_the_port_is_free(station, users):
     server = ApiServer(build_api(station, users), 0)
     server.start()
