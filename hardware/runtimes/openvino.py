@@ -1,5 +1,6 @@
 """OpenVINO on Intel and other x86 or Arm processors: the fastest INT8 on a plain CPU."""
 
+import functools
 from collections import deque
 from collections.abc import Callable
 from itertools import cycle, islice
@@ -153,9 +154,20 @@ class Begun:
         return self._outputs
 
 
+@functools.cache
+def _library() -> "ov.Core":
+    """One for all networks, until the process ends.
+
+    Its processor plugin gives the thread a stack for signals and takes it back at its own end.
+    Of two that end in the order in which they began, the stack that is gone stays set, and the
+    next Ctrl-C or SIGTERM is a segmentation fault (seen with OpenVINO 2026.4).
+    """
+    return ov.Core()
+
+
 def _core(device: str) -> "ov.Core":
     """OpenVINO with a device that is here: it would take another one or fail obscurely."""
-    core = ov.Core()
+    core = _library()
     here = core.available_devices
     if device not in here and device not in {name.partition(".")[0] for name in here}:
         remedy = f"; it needs {REMEDIES[device]}" if device in REMEDIES else ""

@@ -1,6 +1,8 @@
 """OpenVINO: devices that are not here, the cache, several inferences under way."""
 # ruff: noqa: PLC0415 - names and forms are the vendor's
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,23 @@ def test_several_under_way_for_throughput_each_with_its_own_answer():
     runtime.close()
     with pytest.raises(RuntimeFailure, match="is closed"):
         runtime.start(asked[0])
+
+
+SIGNALLED = """
+import gc, pathlib, signal, sys
+from hardware.catalog import open_runtime
+for runtime in [open_runtime("openvino", pathlib.Path(sys.argv[1])) for _ in range(2)]:
+    runtime.close()
+    gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("told to end"))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_networks_closed_in_any_order_leave_a_process_that_can_be_told_to_end():
+    command = [sys.executable, "-c", SIGNALLED, str(MODEL)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "told to end\n"), ended.stderr
 
 
 def test_the_bare_calls_really_ask_the_network():
