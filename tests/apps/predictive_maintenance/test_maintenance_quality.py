@@ -100,7 +100,7 @@ def test_the_number_of_axes_is_as_configured():
         (f"axis 2: {fault(NOISE + 50)}", "Achse 2: Nullpunkt um 50 m/s² verschoben"),
         (fault(NOISE.clip(-1.5, 1.5)), "abgeschnitten: "),
         (fault(NOISE * np.nan), "enthält NaN"),
-        (window_fault(replace(GOOD, fs_hz=25.6), Machine(), RULES), "Abtastrate 25.6 Hz; "),
+        (window_fault(replace(GOOD, fs_hz=25.6), Machine(), RULES), "Abtastrate 25,6 Hz; "),
         (window_fault(GOOD, Machine(axes=3), RULES), "1 Achsen; eingetragen sind 3"),
         (window_fault(replace(GOOD, rpm=np.nan), Machine(), RULES), "rpm ist keine "),
     ],
