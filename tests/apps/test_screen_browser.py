@@ -127,7 +127,9 @@ def test_the_theme_follows_the_browser_and_can_be_switched_at_once(
     assert page.evaluate(panel) == "rgb(217, 217, 217)"
     assert page.evaluate(OUTSIDE) == "light"
     assert "theme=light" in page.url
-    page.get_by_role("button", name="Dark", exact=True).click()
+    page.reload()  # the choice stands in the address
+    page.wait_for_function(f"{ground} === '{light}'", timeout=60_000)
+    page.get_by_role("button", name="Dark", exact=True).click(timeout=60_000)
     page.wait_for_function(f"{ground} === '{dark}'", timeout=60_000)
     context.close()
 
